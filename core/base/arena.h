@@ -1,0 +1,45 @@
+/* Arenas: memory that is given back all at once. One thread at a time. Everything is aligned to 16 bytes. */
+#ifndef MOONGATE_BASE_ARENA_H
+#define MOONGATE_BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *blocks; /* newest first, owned */
+	char *at;                   /* next free byte of the newest block */
+	char *end;                  /* its end */
+	size_t total;               /* bytes of all blocks */
+};
+
+/* An empty arena; allocates nothing yet. */
+void arena_init(struct arena *a);
+
+/* Frees everything. The arena is empty and usable afterwards. */
+void arena_deinit(struct arena *a);
+
+/* Forgets everything that was allocated, keeps one block of at most `keep` bytes for reuse. */
+void arena_reset(struct arena *a, size_t keep);
+
+/* The slow path of arena_alloc: a new block. NULL when memory is out. */
+void *arena_alloc_slow(struct arena *a, size_t size);
+
+/* A NUL-terminated copy of `s` in the arena; its `ptr` is NULL when memory is out. */
+struct slice arena_copy(struct arena *a, struct slice s);
+
+/* `size` bytes, uninitialised, valid until reset or deinit; NULL when memory is out. */
+static inline void *arena_alloc(struct arena *a, size_t size)
+{
+	size_t rounded = (size + 15) & ~(size_t)15;
+	if (rounded < size || rounded > (size_t)(a->end - a->at))
+		return arena_alloc_slow(a, size);
+	void *p = a->at;
+	a->at += rounded;
+	return p;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* A growable byte buffer. Failure is sticky: after an allocation failed, appends do nothing and buf_failed() says so, so
+ * that a writer checks once at its end. Owned by one thread at a time. */
+#ifndef MOONGATE_BASE_BUF_H
+#define MOONGATE_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/slice.h"
+
+struct buf {
+	char *ptr;   /* owned; NULL when nothing was ever appended */
+	size_t len;  /* bytes in use */
+	size_t cap;  /* bytes allocated */
+	bool failed; /* an allocation failed; what was appended before is intact */
+};
+
+/* Makes room for `extra` more bytes. 0, or -ENOMEM (sticky). */
+int buf_grow(struct buf *b, size_t extra);
+
+/* Frees the bytes and makes the buffer empty and usable again. */
+void buf_free(struct buf *b);
+
+/* Appends formatted text. */
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends `s` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; controls, quotes, backslashes, U+2028 and
+ * U+2029 and `<` are escaped, so that the text can stand in HTML too. */
+void buf_json_string(struct buf *b, struct slice s);
+
+/* Appends a number as JSON has it, in the shortest form that reads back the same; NaN and infinities become null. */
+void buf_json_number(struct buf *b, double v);
+
+/* Appends a number in the shortest form that reads back the same ("0.1", "1e+21", "NaN", "+Inf", "-Inf"), as Prometheus
+ * writes it in its text format. At most 32 bytes. */
+void buf_number(struct buf *b, double v);
+
+/* Appends a decimal integer. */
+void buf_int(struct buf *b, int64_t v);
+
+static inline bool buf_failed(const struct buf *b)
+{
+	return b->failed;
+}
+
+/* Makes the buffer empty, keeps its memory, forgets a failure. */
+static inline void buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+static inline struct slice buf_slice(const struct buf *b)
+{
+	return slice_new(b->ptr, b->len);
+}
+
+/* Room for `extra` bytes at the end, or NULL; the caller writes and then adds to `len`. */
+static inline char *buf_room(struct buf *b, size_t extra)
+{
+	if (b->cap - b->len < extra || b->failed) {
+		if (buf_grow(b, extra) != 0)
+			return NULL;
+	}
+	return b->ptr + b->len;
+}
+
+static inline void buf_append(struct buf *b, const void *bytes, size_t len)
+{
+	char *to = buf_room(b, len);
+	if (to == NULL || len == 0)
+		return;
+	memcpy(to, bytes, len);
+	b->len += len;
+}
+
+static inline void buf_byte(struct buf *b, char byte)
+{
+	char *to = buf_room(b, 1);
+	if (to == NULL)
+		return;
+	*to = byte;
+	b->len++;
+}
+
+static inline void buf_slice_append(struct buf *b, struct slice s)
+{
+	buf_append(b, s.ptr, s.len);
+}
+
+static inline void buf_str(struct buf *b, const char *s)
+{
+	buf_append(b, s, strlen(s));
+}
+
+#endif
