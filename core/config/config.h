@@ -1,0 +1,100 @@
+/* conf/moongate.lua read into one checked struct. The file is Lua that returns a table, run with no library but string, table and math, within 100 ms, 16 MiB. Unknown keys, wrong
+ * types and values out of range are errors with file, line where it can be told, the key's full name, what was found and what was wanted. */
+#ifndef MOONGATE_CONFIG_CONFIG_H
+#define MOONGATE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+enum { CONFIG_TOKENS_MAX = 256 };
+
+enum config_durability { DURABILITY_GROUP, DURABILITY_INTERVAL };
+
+struct config_token {
+	uint8_t sha256[32];
+	unsigned scopes; /* bits: 1 ingest, 2 query, 4 admin */
+};
+
+/* Names as in the file; strings are owned by the struct; sizes take numbers or "16MiB", durations numbers of seconds or "10s". */
+struct config {
+	char *listen;       /* listen = "127.0.0.1:4318" */
+	char *data;         /* data = "data"; relative to the working directory */
+	char *scripts;      /* scripts = "scripts" */
+	char *plugins;      /* plugins = "plugins" */
+	char *conf_dir;     /* directory of the file itself: where require finds prices */
+	uint32_t threads;   /* threads = cores − 1, at least 1 */
+	char *timezone;     /* timezone = "UTC" */
+	bool watch;         /* watch = false: reload when a script changes */
+	bool allow_anonymous; /* allow_anonymous = false */
+	struct config_token *tokens; /* tokens = { { sha256 = "…64 hex…", scopes = { "ingest" } } } */
+	uint32_t token_count;
+
+	struct { /* http = { … } */
+		uint32_t header_bytes;     /* 16 KiB */
+		uint64_t body_bytes;       /* 16 MiB */
+		uint64_t bodies_bytes;     /* 64 MiB: all bodies in flight */
+		uint32_t max_connections;  /* 10000 */
+		int64_t header_timeout_ns; /* 10 s */
+		int64_t body_timeout_ns;   /* 30 s */
+		int64_t idle_timeout_ns;   /* 75 s */
+		int64_t write_timeout_ns;  /* 10 s */
+	} http;
+
+	struct { /* events = { … }: limits of the decoder */
+		uint32_t depth, fields, key_bytes, string_bytes, event_bytes, per_body;
+	} events;
+
+	struct { /* journal = { … } */
+		enum config_durability durability; /* "group" | "interval" */
+		uint64_t segment_bytes;            /* 64 MiB */
+		uint64_t retention_bytes;          /* 10 GiB */
+		int64_t retention_ns;              /* 7 d: events, spans, logs */
+		int64_t audit_retention_ns;        /* 365 d */
+		int64_t checkpoint_ns;             /* 60 s between checkpoints */
+	} journal;
+
+	struct { /* dedup = { window = "10m", max = 2e6 } */
+		int64_t window_ns;
+		uint32_t max;
+	} dedup;
+
+	struct { /* limits = { … }: of scripts */
+		uint32_t call_ms, load_ms, memory_mb, strikes, state_mb;
+	} limits;
+
+	struct { /* metrics = { … } */
+		uint32_t max_series; /* 1000000 in all */
+	} metrics;
+
+	struct { /* log = { … } */
+		enum log_level level;
+		bool to_stdout;
+		char *file;
+		char *errors_file;
+		uint32_t sample_first, sample_then;
+	} log;
+
+	struct { /* health = { … } */
+		uint64_t min_free_bytes; /* 256 MiB: below it /health says disk = false */
+		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
+	} health;
+};
+
+/* The defaults, without any file. 0 or -ENOMEM. */
+int config_init(struct config *c);
+
+/* Reads a file over the defaults. 0, or a negative errno with the sentence; *c is then as after config_init, to be freed all the same. */
+int config_read(struct config *c, const char *path, struct error *err);
+
+/* What flags may set after the file. Each checks as the file's key does; the sentence names the flag. */
+int config_set(struct config *c, const char *key, const char *value, struct error *err);
+
+/* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, … */
+int config_check(const struct config *c, struct error *err);
+
+void config_deinit(struct config *c);
+
+#endif

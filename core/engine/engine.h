@@ -1,0 +1,75 @@
+/* The writer: the one thread that filters, frames and applies, and owns registry and scripts; with deduplication, checkpoints, recovery and reload.
+ *
+ *   submit (any thread) → queue → filter → dedup → frame → commit ─┐ (journal's sync thread)
+ *   reply  ← done()             ← apply (scripts, registry) ← durable ┘
+ *
+ * While group N is being synced, group N+1 is being filled; only durable frames are applied; a submission is done when all its frames are applied. */
+#ifndef MOONGATE_ENGINE_ENGINE_H
+#define MOONGATE_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "journal/journal.h"
+#include "metrics/metrics.h"
+#include "record/record.h"
+#include "script/script.h"
+
+struct engine;
+
+/* A record that a filter's failure refused. */
+struct submission_failure {
+	uint32_t index;   /* record.index */
+	struct slice why; /* in the batch's arena */
+};
+
+/* Records on their way. The caller fills batch, count and done; the engine the rest. Owned by the caller, lent until done. */
+struct submission {
+	struct batch *batch; /* its records all of one kind; may be changed by filters */
+	void (*done)(struct submission *s); /* on the engine thread; must not block */
+	void *user;
+
+	int status;          /* 0: durable and applied; else a negative errno: nothing of it counts. -ENOSPC, -EIO, -EAGAIN (queue full, stopping) */
+	uint32_t accepted;   /* records that are new */
+	uint32_t duplicate;  /* records known already */
+	uint32_t failed;     /* refused by a filter's failure: their `dropped` is set and `failures` names them */
+	struct submission_failure *failures; /* `failed` of them, in the batch's arena */
+
+	struct submission *next; /* the engine's */
+	uint32_t first_pending, pending_frames;
+};
+
+/* Opens the data directory (lock, checkpoint, journal), loads scripts, replays. Everything that was damaged or cut is logged. NULL with a sentence. `config` is borrowed for the engine's life. */
+struct engine *engine_new(const struct config *config, struct error *err);
+
+/* Starts the threads. */
+int engine_start(struct engine *e, struct error *err);
+
+/* Finishes what was submitted, syncs, writes a checkpoint, joins the threads. */
+void engine_stop(struct engine *e);
+void engine_free(struct engine *e);
+
+/* Hands records over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds done is called with -EAGAIN before this returns. */
+void engine_submit(struct engine *e, struct submission *s);
+
+/* Loads the scripts anew and swaps them in; `done` is called on the engine thread with 0 or a negative errno and the sentence. Any thread. */
+void engine_reload(struct engine *e, void (*done)(void *user, int status, const struct error *err), void *user);
+
+/* A snapshot of the metrics, cut between two frames, with moongate's own script and engine figures of the same moment; `done` owns one reference to the snapshot (NULL: memory is out). Any thread. */
+struct engine_view;
+void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user);
+void engine_view_free(struct engine_view *v); /* any thread */
+struct metrics_snapshot *engine_view_metrics(struct engine_view *v); /* borrowed */
+/* Appends the moongate_* families of engine, journal, dedup, scripts and registry. */
+void engine_view_render(const struct engine_view *v, enum exposition_format format, struct buf *out);
+
+/* For /-/ready and /health: any thread. */
+struct engine_health {
+	bool recovered, scripts_loaded, journal_writable, disk_ok, memory_ok, scripts_ok; /* scripts_ok: none is quarantined */
+	char reasons[512]; /* what is false, for people; "" */
+};
+void engine_health(struct engine *e, struct engine_health *out);
+
+#endif

@@ -1,0 +1,62 @@
+/* Decoders: bytes of one protocol → records. One file a protocol; pure functions over a buffer: no I/O, no clock, no global state.
+ * Any thread, one batch a thread. Every decoder survives any input, in time and memory linear in its length. */
+#ifndef MOONGATE_INGEST_INGEST_H
+#define MOONGATE_INGEST_INGEST_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/slice.h"
+#include "record/record.h"
+
+/* Decoders may read (not use) this many bytes behind the end of a body: they must be allocated. */
+enum { INGEST_PADDING = 64 };
+
+struct ingest_limits {
+	uint32_t depth;        /* nesting of objects and arrays in an event; the event itself is 1. Default 32 */
+	uint32_t fields;       /* fields of one event, nested ones and array items counted. Default 1024 */
+	uint32_t key_bytes;    /* of a field name. Default 256 */
+	uint32_t string_bytes; /* of one string, decoded. Default 65536 */
+	uint32_t event_bytes;  /* of one event as sent. Default 1 MiB */
+	uint32_t events;       /* in one body. Default 100000 */
+};
+
+/* One event of a body that was refused, with the reason. */
+struct ingest_reject {
+	uint32_t index;    /* 0-based position in the body */
+	struct slice text; /* a sentence, valid UTF-8, in the batch's arena */
+};
+
+struct ingest_rejects {
+	struct ingest_reject *items; /* owned (ingest_rejects_free) */
+	uint32_t count;
+	size_t cap;
+};
+
+/* Adds a refusal; the text is formatted into the batch's arena. 0 or -ENOMEM. */
+int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void ingest_rejects_free(struct ingest_rejects *rejects);
+
+/* The defaults named above. */
+void ingest_limits_default(struct ingest_limits *limits);
+
+/* JSON events (RFC 8259): one object, an array of objects, or NDJSON (objects separated by line ends; blank lines skipped; told apart by the body's
+ * first bytes: '[' is an array; an object followed by anything but white space is NDJSON, in which an object spans no line end).
+ *
+ * Of each event: `type` (non-empty string, required; ≤ 128 bytes) becomes the record's type, `time` its time (RFC 3339, or a number since the Unix epoch told apart by size:
+ * |t| < 1e11 seconds, < 1e14 milliseconds, < 1e17 microseconds, else nanoseconds; years 1970..2261; missing or null: `arrival_ns`); neither stays among the fields. `id`, `tenant_id`, `trace_id`,
+ * `span_id`, `request_id`, `user_id` must be strings or numbers where present and not null; a number is kept as its decimal text, an empty or null one is left out. All other fields stay as they are.
+ * Integers that fit int64 are VALUE_INT, other numbers VALUE_DOUBLE; a number beyond double's range (1e999), NaN and Infinity, duplicate keys, lone surrogates, invalid UTF-8, raw control characters are errors.
+ *
+ * An event that is well-formed JSON but no valid event is refused alone, by its index; in NDJSON so is a line with a syntax error. A syntax error in an
+ * array or a single object, a cut-off body, an empty body, or an array of more than limits->events refuses the whole body.
+ *
+ * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings without escapes point into it.
+ * 0: decoded, each event is either a record of the batch or in `rejects`. -EINVAL: the whole body is refused, `err` says why and at which byte offset.
+ * -EFBIG: over limits->events. -ENOMEM. After an error the batch is to be reset. */
+int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
+                       struct ingest_rejects *rejects, struct error *err);
+
+#endif
