@@ -3,6 +3,7 @@
 #define MOONGATE_BASE_ARENA_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"

@@ -2,12 +2,15 @@
  *
  * Off, a point costs one relaxed load. They are switched on by fault_set() in C tests, or, for the real binary, by the
  * environment: MOONGATE_FAULT="fsync:3:once:EIO,write:1:always:ENOSPC" at the start, or MOONGATE_FAULT_FILE=PATH, a file
- * with the same text that is read again whenever its modification time changes (an empty or missing file: no faults). */
+ * with the same text that is read again whenever its modification time changes (an empty or missing file: no faults).
+ * An entry is point:nth:once|always:ERRNO; the points are open, read, write, fsync, rename, allocate, mmap and malloc. */
 #ifndef MOONGATE_BASE_FAULT_H
 #define MOONGATE_BASE_FAULT_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "base/error.h"
 
 enum fault_point {
 	FAULT_OPEN,
@@ -31,7 +34,20 @@ void fault_clear(void);
 /* How often a point was reached since the process began (counted only while any fault is set). */
 uint64_t fault_hits(enum fault_point point);
 
+/* Reads the two environment variables. 0, or -EINVAL with a sentence when their text is not understood (then no fault is
+ * on). main calls it first; without that the first fault_check does, and says on stderr what it did not understand. */
+int fault_init(struct error *err);
+
+/* Private to fault_check: zero while no fault can be on; and its slow path. */
+extern int fault_armed;
+int fault_check_armed(enum fault_point point);
+
 /* Called at the point: 0, or the errno to fail with. Any thread. */
-int fault_check(enum fault_point point);
+static inline int fault_check(enum fault_point point)
+{
+	if (__builtin_expect(__atomic_load_n(&fault_armed, __ATOMIC_RELAXED) == 0, 1))
+		return 0;
+	return fault_check_armed(point);
+}
 
 #endif

@@ -46,12 +46,15 @@ void log_stop(void);
 /* Whether a line of this level would be written at all. */
 bool log_enabled(enum log_level level);
 
-/* One line. `fields` may be NULL when count is 0. */
+/* One line. `fields` may be NULL when count is 0. Texts of over 8 KiB are cut and end in "…". */
 void log_write(enum log_level level, struct slice msg, const struct log_field *fields, uint32_t count);
 
 /* Lines written and left out by sampling since the start, by level: for moongate_log_lines_total. */
 uint64_t log_lines(enum log_level level);
 uint64_t log_sampled(void);
+
+/* Lines that an output did not take (a full disk, a closed pipe, a pipe that nobody reads), once for each output. */
+uint64_t log_lost(void);
 
 #define log_str(name_, cstr_) ((struct log_field){.name = (name_), .type = LOG_FIELD_STR, .str = slice_cstr(cstr_)})
 #define log_slice(name_, slice_) ((struct log_field){.name = (name_), .type = LOG_FIELD_STR, .str = (slice_)})

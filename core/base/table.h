@@ -4,12 +4,13 @@
 #define MOONGATE_BASE_TABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { TABLE_NONE = 0xffffffffu };
 
 struct table_slot {
-	uint32_t tag;  /* upper half of the hash */
+	uint32_t tag;  /* lower half of the hash: its low bits are the place to begin at, the others tell items apart */
 	uint32_t item; /* TABLE_NONE: empty */
 };
 
@@ -37,13 +38,23 @@ int table_add(struct table *t, uint64_t hash, uint32_t item);
 /* Removes the item number `item` that was added with `hash`; returns whether it was there. */
 bool table_remove(struct table *t, uint64_t hash, uint32_t item);
 
+/* Makes room for `items` in all, so that adding up to that many cannot fail. 0, or -ENOMEM with the table as it was. */
+int table_reserve(struct table *t, uint32_t items);
+
+/* Asks the processor for the slot where `hash` begins; for batches of look-ups. */
+static inline void table_prefetch(const struct table *t, uint64_t hash)
+{
+	if (t->slots != NULL)
+		__builtin_prefetch(&t->slots[(uint32_t)hash & t->mask]);
+}
+
 /* The item with this hash for which `same(ctx, key, item)` holds, or TABLE_NONE. */
 static inline uint32_t table_find(const struct table *t, uint64_t hash, table_same same, const void *ctx, const void *key)
 {
 	if (t->used == 0)
 		return TABLE_NONE;
-	uint32_t tag = (uint32_t)(hash >> 32);
-	for (uint32_t i = (uint32_t)hash & t->mask;; i = (i + 1) & t->mask) {
+	uint32_t tag = (uint32_t)hash;
+	for (uint32_t i = tag & t->mask;; i = (i + 1) & t->mask) {
 		const struct table_slot *s = &t->slots[i];
 		if (s->item == TABLE_NONE)
 			return TABLE_NONE;

@@ -1,0 +1,101 @@
+/* Arenas: a list of blocks, each twice the one before up to a limit; allocation moves a pointer.
+ *
+ * The block header is 16 bytes, so that what follows it is aligned like what malloc gives. A request over the block size gets
+ * a block of its own, which goes behind the newest one: what is left of the newest stays in use. */
+#include "base/arena.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct arena_block {
+	struct arena_block *next; /* older */
+	size_t size;              /* bytes behind this header */
+};
+
+_Static_assert(sizeof(struct arena_block) == 16, "the bytes behind a block header are aligned to 16");
+
+enum { BLOCK_MIN = 4096 - 16, BLOCK_MAX = 256 * 1024 - 16 };
+
+static char *block_bytes(struct arena_block *b)
+{
+	return (char *)(b + 1);
+}
+
+void arena_init(struct arena *a)
+{
+	memset(a, 0, sizeof *a);
+}
+
+void arena_deinit(struct arena *a)
+{
+	for (struct arena_block *b = a->blocks; b != NULL;) {
+		struct arena_block *next = b->next;
+		mem_free(b);
+		b = next;
+	}
+	arena_init(a);
+}
+
+void arena_reset(struct arena *a, size_t keep)
+{
+	struct arena_block *kept = NULL;
+
+	for (struct arena_block *b = a->blocks; b != NULL;) {
+		struct arena_block *next = b->next;
+		if (b->size <= keep && (kept == NULL || b->size > kept->size)) {
+			mem_free(kept);
+			kept = b;
+		} else {
+			mem_free(b);
+		}
+		b = next;
+	}
+	arena_init(a);
+	if (kept == NULL)
+		return;
+	kept->next = NULL;
+	a->blocks = kept;
+	a->at = block_bytes(kept);
+	a->end = a->at + kept->size;
+	a->total = kept->size;
+}
+
+void *arena_alloc_slow(struct arena *a, size_t size)
+{
+	if (size > SIZE_MAX - 64)
+		return NULL;
+	size_t rounded = (size + 15) & ~(size_t)15;
+	size_t next = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2 + 16;
+	if (next > BLOCK_MAX)
+		next = BLOCK_MAX;
+	bool own = rounded > next / 2;
+	struct arena_block *b = mem_alloc(sizeof *b + (own ? rounded : next));
+	if (b == NULL)
+		return NULL;
+	b->size = own ? rounded : next;
+	a->total += b->size;
+	if (own && a->blocks != NULL) {
+		b->next = a->blocks->next;
+		a->blocks->next = b;
+		return block_bytes(b);
+	}
+	b->next = a->blocks;
+	a->blocks = b;
+	a->at = block_bytes(b) + rounded;
+	a->end = block_bytes(b) + b->size;
+	return block_bytes(b);
+}
+
+struct slice arena_copy(struct arena *a, struct slice s)
+{
+	if (s.len == SIZE_MAX)
+		return (struct slice){0};
+	char *copy = arena_alloc(a, s.len + 1);
+	if (copy == NULL)
+		return (struct slice){0};
+	if (s.len != 0)
+		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
+	return slice_new(copy, s.len);
+}
