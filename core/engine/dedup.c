@@ -37,6 +37,7 @@ struct partition {
 
 struct generation {
 	int64_t start_ns;
+	int64_t last_ns; /* when its newest key was added */
 	uint32_t live;
 };
 
@@ -225,22 +226,21 @@ static void begin_generation(struct dedup *d)
 	if (d->current + 1 - d->oldest >= GENERATIONS)
 		evict_oldest(d);
 	d->current++;
-	*generation_at(d, d->current) = (struct generation){d->now_ns, 0};
+	*generation_at(d, d->current) = (struct generation){d->now_ns, d->now_ns, 0};
 }
 
 void dedup_advance(struct dedup *d, int64_t now_ns)
 {
 	if (d->now_ns == INT64_MIN) {
 		d->now_ns = now_ns;
-		generation_at(d, d->current)->start_ns = now_ns;
+		*generation_at(d, d->current) = (struct generation){now_ns, now_ns, 0};
 		return;
 	}
 	if (now_ns > d->now_ns)
 		d->now_ns = now_ns;
 	if (d->now_ns - generation_at(d, d->current)->start_ns >= d->window_ns / WINDOW_PARTS)
 		begin_generation(d);
-	/* A generation has outlived the window when its successor began a whole window ago. */
-	while (d->oldest < d->current && generation_at(d, d->oldest + 1)->start_ns <= d->now_ns - d->window_ns)
+	while (d->oldest < d->current && generation_at(d, d->oldest)->last_ns <= d->now_ns - d->window_ns)
 		forget_oldest(d);
 	if (d->pass > d->swept || d->oldest > d->pass)
 		sweep(d, SWEEP_STEP);
@@ -275,7 +275,9 @@ int dedup_add(struct dedup *d, uint64_t key)
 	} else {
 		s->generation = (uint16_t)d->current;
 	}
-	generation_at(d, d->current)->live++;
+	struct generation *g = generation_at(d, d->current);
+	g->live++;
+	g->last_ns = d->now_ns;
 	d->live++;
 	return 1;
 }
