@@ -38,7 +38,6 @@ struct submission {
 	struct submission_failure *failures; /* `failed` of them, in the batch's arena */
 
 	struct submission *next; /* the engine's */
-	uint32_t first_pending, pending_frames;
 };
 
 /* Opens the data directory (lock, checkpoint, journal), loads scripts, replays. Everything that was damaged or cut is logged. NULL with a sentence. `config` is borrowed for the engine's life. */

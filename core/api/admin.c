@@ -1,0 +1,71 @@
+/* Health, readiness, reload. */
+#include "api/internal.h"
+#include "base/mem.h"
+
+static void reply_json(struct http_request *req, int status, struct slice body)
+{
+	http_reply(req, &(struct http_reply){.status = status, .body = body});
+}
+
+void api_get_healthy(void *ctx, struct http_request *req)
+{
+	(void)ctx;
+	reply_json(req, 200, SLICE("{\"healthy\":true}"));
+}
+
+/* Is the process able to take data? Of what people should know besides, /health speaks. */
+void api_get_ready(void *ctx, struct http_request *req)
+{
+	struct api *a = ctx;
+	struct engine_health h;
+	engine_health(a->engine, &h);
+	if (h.recovered && h.scripts_loaded && h.journal_writable) {
+		reply_json(req, 200, SLICE("{\"ready\":true}"));
+		return;
+	}
+	http_reply_error(req, 503, 1, "not ready:%s%s%s", h.recovered ? "" : " recovery is not over;",
+	                 h.scripts_loaded ? "" : " no scripts are loaded;",
+	                 h.journal_writable ? "" : " the journal cannot be written;");
+}
+
+static const char *truth(bool v)
+{
+	return v ? "true" : "false";
+}
+
+void api_get_health(void *ctx, struct http_request *req)
+{
+	struct api *a = ctx;
+	struct engine_health h;
+	engine_health(a->engine, &h);
+	bool healthy = h.journal_writable && h.disk_ok && h.memory_ok && h.scripts_ok;
+	struct buf b = {0};
+	buf_printf(&b, "{\"healthy\":%s,\"checks\":{\"journal\":%s,\"disk\":%s,\"memory\":%s,\"scripts\":%s}", truth(healthy),
+	           truth(h.journal_writable), truth(h.disk_ok), truth(h.memory_ok), truth(h.scripts_ok));
+	if (!healthy) {
+		buf_str(&b, ",\"reason\":");
+		buf_json_string(&b, slice_cstr(h.reasons));
+	}
+	buf_byte(&b, '}');
+	if (buf_failed(&b))
+		http_reply_error(req, 503, 1, "out of memory");
+	else
+		reply_json(req, healthy ? 200 : 503, buf_slice(&b));
+	buf_free(&b);
+}
+
+/* On the engine's or its worker's thread. */
+static void reload_done(void *user, int status, const struct error *err)
+{
+	struct http_request *req = user;
+	if (status == 0)
+		reply_json(req, 200, SLICE("{\"reloaded\":true}"));
+	else
+		http_reply_error(req, 422, 0, "the scripts were refused and the old ones go on: %s", err->text);
+}
+
+void api_post_reload(void *ctx, struct http_request *req)
+{
+	struct api *a = ctx;
+	engine_reload(a->engine, reload_done, req);
+}

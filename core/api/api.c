@@ -1,0 +1,96 @@
+/* The table of routes, and the server's life. */
+#include "api/internal.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+static const struct http_route routes[] = {
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics},
+    {"/health", HTTP_GET_, SCOPE_NONE, api_get_health},
+    {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
+    {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
+    {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy},
+    {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload},
+};
+
+static void set_limits(struct ingest_limits *l, const struct config *c)
+{
+	l->depth = c->events.depth;
+	l->fields = c->events.fields;
+	l->key_bytes = c->events.key_bytes;
+	l->string_bytes = c->events.string_bytes;
+	l->event_bytes = c->events.event_bytes;
+	l->events = c->events.per_body;
+}
+
+struct api *api_new(const struct config *c, struct engine *engine, struct error *err)
+{
+	struct api *a = mem_zalloc(1, sizeof *a);
+	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
+	if (a == NULL || tokens == NULL) {
+		error_set(err, -ENOMEM, "out of memory for the HTTP server");
+		mem_free(a);
+		mem_free(tokens);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < c->token_count; i++) {
+		memcpy(tokens[i].sha256, c->tokens[i].sha256, sizeof tokens[i].sha256);
+		tokens[i].scopes = c->tokens[i].scopes;
+	}
+	a->config = c;
+	a->engine = engine;
+	pthread_mutex_init(&a->lock, NULL);
+	set_limits(&a->limits, c);
+	struct http_options o = {
+	    .listen = c->listen,
+	    .threads = c->threads,
+	    .max_connections = c->http.max_connections,
+	    .header_bytes = c->http.header_bytes,
+	    .body_bytes = c->http.body_bytes,
+	    .bodies_bytes = c->http.bodies_bytes,
+	    .header_timeout_ns = c->http.header_timeout_ns,
+	    .body_timeout_ns = c->http.body_timeout_ns,
+	    .idle_timeout_ns = c->http.idle_timeout_ns,
+	    .write_timeout_ns = c->http.write_timeout_ns,
+	    .tokens = tokens,
+	    .token_count = c->token_count,
+	    .routes = routes,
+	    .route_count = sizeof routes / sizeof *routes,
+	    .ctx = a,
+	};
+	a->server = http_server_new(&o, err);
+	mem_free(tokens);
+	if (a->server == NULL) {
+		api_free(a);
+		return NULL;
+	}
+	return a;
+}
+
+int api_start(struct api *a, struct error *err)
+{
+	return http_server_start(a->server, err);
+}
+
+const char *api_address(const struct api *a)
+{
+	return http_server_address(a->server);
+}
+
+void api_stop(struct api *a)
+{
+	http_server_stop(a->server, STOP_GRACE_NS);
+}
+
+void api_free(struct api *a)
+{
+	if (a == NULL)
+		return;
+	if (a->server != NULL)
+		http_server_free(a->server);
+	api_pool_free(a);
+	pthread_mutex_destroy(&a->lock);
+	mem_free(a);
+}

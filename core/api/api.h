@@ -1,0 +1,25 @@
+/* The HTTP face: routes, and what stands behind each. */
+#ifndef MOONGATE_API_API_H
+#define MOONGATE_API_API_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "engine/engine.h"
+
+struct api;
+
+/* Binds the listening sockets; nothing is served yet. `config` and `engine` are borrowed for the api's life. NULL with a sentence. */
+struct api *api_new(const struct config *config, struct engine *engine, struct error *err);
+
+/* Starts the loops. 0 or a negative errno with a sentence. */
+int api_start(struct api *a, struct error *err);
+
+/* "127.0.0.1:4318", the address really bound; valid for the api's life. */
+const char *api_address(const struct api *a);
+
+/* Stops accepting and waits until requests in flight are answered (for at most ten seconds). The engine must still run. */
+void api_stop(struct api *a);
+
+void api_free(struct api *a);
+
+#endif

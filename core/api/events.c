@@ -1,0 +1,207 @@
+/* POST /v1/events: decode on the loop's thread, hand over to the engine, answer when everything is durable and applied. */
+#include <errno.h>
+
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* One request's way through the engine. Reused: its batch keeps its memory. */
+struct ingest {
+	struct submission submission;
+	struct ingest_rejects rejects;
+	struct buf reply;
+	struct api *api;
+	struct http_request *req;
+	struct ingest *next;
+};
+
+static void ingest_free(struct ingest *in)
+{
+	if (in == NULL)
+		return;
+	batch_free(in->submission.batch);
+	ingest_rejects_free(&in->rejects);
+	buf_free(&in->reply);
+	mem_free(in);
+}
+
+static struct ingest *ingest_new(struct api *a)
+{
+	pthread_mutex_lock(&a->lock);
+	struct ingest *in = a->pool;
+	if (in != NULL) {
+		a->pool = in->next;
+		a->pooled--;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (in != NULL)
+		return in;
+	in = mem_zalloc(1, sizeof *in);
+	if (in == NULL)
+		return NULL;
+	in->api = a;
+	in->submission.batch = batch_new();
+	if (in->submission.batch != NULL)
+		return in;
+	mem_free(in);
+	return NULL;
+}
+
+/* Gives the body's memory back to the budget and the rest to the pool. */
+static void ingest_release(struct ingest *in)
+{
+	struct api *a = in->api;
+	struct batch *b = in->submission.batch;
+	size_t body = b->body_size;
+	batch_reset(b, POOL_KEEP_BYTES);
+	if (body > 0)
+		http_body_release(a->server, body);
+	buf_reset(&in->reply);
+	in->rejects.count = 0;
+	in->req = NULL;
+	pthread_mutex_lock(&a->lock);
+	bool keep = a->pooled < POOL_MAX && in->reply.cap <= POOL_KEEP_BYTES && in->rejects.cap <= 1024;
+	if (keep) {
+		in->next = a->pool;
+		a->pool = in;
+		a->pooled++;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (!keep)
+		ingest_free(in);
+}
+
+void api_pool_free(struct api *a)
+{
+	while (a->pool != NULL) {
+		struct ingest *in = a->pool;
+		a->pool = in->next;
+		ingest_free(in);
+	}
+}
+
+static void put_rejected(struct buf *b, uint32_t n, uint32_t index, struct slice why)
+{
+	if (n > 0)
+		buf_byte(b, ',');
+	buf_str(b, "{\"index\":");
+	buf_int(b, index);
+	buf_str(b, ",\"error\":");
+	buf_json_string(b, why);
+	buf_byte(b, '}');
+}
+
+/* The decoder's and the filters' refusals, each in rising order of index, as one list. */
+static void put_rejects(struct buf *b, const struct ingest_rejects *r, const struct submission *s)
+{
+	uint32_t i = 0, j = 0, n = 0;
+	while (i < r->count || j < s->failed) {
+		bool decoder = j >= s->failed || (i < r->count && r->items[i].index < s->failures[j].index);
+		if (decoder)
+			put_rejected(b, n, r->items[i].index, r->items[i].text);
+		else
+			put_rejected(b, n, s->failures[j].index, s->failures[j].why);
+		i += decoder;
+		j += !decoder;
+		n++;
+	}
+}
+
+static void reply_counts(struct ingest *in)
+{
+	const struct submission *s = &in->submission;
+	struct buf *b = &in->reply;
+	buf_str(b, "{\"accepted\":");
+	buf_int(b, s->accepted);
+	buf_str(b, ",\"duplicate\":");
+	buf_int(b, s->duplicate);
+	buf_str(b, ",\"rejected\":[");
+	put_rejects(b, &in->rejects, s);
+	buf_str(b, "]}");
+	if (buf_failed(b)) {
+		/* The records are in all the same; a client that repeats them because of this answer is recognised by their ids. */
+		http_reply_error(in->req, 503, 1, "out of memory for the answer");
+		return;
+	}
+	struct http_reply reply = {
+	    .status = s->accepted + s->duplicate > 0 ? 200 : 400,
+	    .body = buf_slice(b),
+	};
+	http_reply(in->req, &reply);
+}
+
+static void reply_failure(struct ingest *in)
+{
+	int status = in->submission.status;
+	if (status == -ENOSPC || status == -EDQUOT || status == -EROFS || status == -EFBIG)
+		http_reply_error(in->req, 507, 5, "nothing was taken: the journal cannot be written: %s", strerror(-status));
+	else if (status == -EAGAIN)
+		http_reply_error(in->req, 503, 1, "nothing was taken: too much is waiting already, or the gateway is stopping");
+	else
+		http_reply_error(in->req, 503, 1, "nothing was taken: %s", strerror(-status));
+}
+
+/* On the engine thread. */
+static void submission_done(struct submission *s)
+{
+	struct ingest *in = s->user;
+	if (s->status == 0)
+		reply_counts(in);
+	else
+		reply_failure(in);
+	ingest_release(in);
+}
+
+/* The batch takes the body over, so that its strings can point into it. */
+static struct slice take_body(struct ingest *in)
+{
+	struct batch *b = in->submission.batch;
+	struct slice body = http_request_body(in->req);
+	b->body = http_request_take_body(in->req, &b->body_size);
+	return b->body == NULL ? SLICE("") : slice_new(body.ptr, body.len);
+}
+
+static int decode(struct ingest *in, struct error *err)
+{
+	static const char empty[INGEST_PADDING + 1];
+	struct slice body = take_body(in);
+	if (body.len == 0)
+		body = slice_new(empty, 0);
+	return ingest_events_json(in->submission.batch, body, clock_wall_ns(), &in->api->limits, &in->rejects, err);
+}
+
+static void reply_refused(struct http_request *req, int code, const struct error *err)
+{
+	if (code == -ENOMEM)
+		http_reply_error(req, 503, 1, "nothing was taken: out of memory");
+	else if (code == -EFBIG)
+		http_reply_error(req, 413, 0, "nothing was taken: %s", err->text);
+	else
+		http_reply_error(req, 400, 0, "nothing was taken: %s", err->text);
+}
+
+void api_post_events(void *ctx, struct http_request *req)
+{
+	struct api *a = ctx;
+	struct ingest *in = ingest_new(a);
+	if (in == NULL) {
+		http_reply_error(req, 503, 1, "nothing was taken: out of memory");
+		return;
+	}
+	in->req = req;
+	struct submission *s = &in->submission;
+	*s = (struct submission){.batch = s->batch, .done = submission_done, .user = in};
+	struct error err = {0};
+	int code = decode(in, &err);
+	if (code != 0) {
+		reply_refused(req, code, &err);
+		ingest_release(in);
+		return;
+	}
+	if (s->batch->count == 0) {
+		reply_counts(in);
+		ingest_release(in);
+		return;
+	}
+	engine_submit(a->engine, s);
+}

@@ -1,0 +1,166 @@
+/* GET /metrics: the engine cuts a view between two frames, a worker renders it. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#ifndef MOONGATE_VERSION
+#define MOONGATE_VERSION "unknown"
+#endif
+
+/* The worker waits for the engine's answer; the engine is never kept waiting. */
+struct wait_for_view {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct engine_view *view;
+	bool over;
+};
+
+static void view_done(void *user, struct engine_view *view)
+{
+	struct wait_for_view *w = user;
+	pthread_mutex_lock(&w->lock);
+	w->view = view;
+	w->over = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static struct engine_view *wait_view(struct engine *e)
+{
+	struct wait_for_view w = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	engine_view_request(e, view_done, &w);
+	pthread_mutex_lock(&w.lock);
+	while (!w.over)
+		pthread_cond_wait(&w.wake, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	pthread_cond_destroy(&w.wake);
+	pthread_mutex_destroy(&w.lock);
+	return w.view;
+}
+
+struct pen {
+	struct buf *out;
+	enum exposition_format format;
+};
+
+static void one(struct pen p, const char *name, enum metric_type type, const char *unit, double v, const char *help)
+{
+	exposition_family(p.out, p.format, name, type, unit, help);
+	exposition_sample(p.out, p.format, name, type, NULL, 0, v);
+}
+
+static void render_http(struct pen p, const struct http_server *server)
+{
+	struct http_stats s;
+	http_server_stats(server, &s);
+	one(p, "moongate_http_connections", METRIC_GAUGE, "", (double)s.connections, "Open connections.");
+	one(p, "moongate_http_connections_accepted", METRIC_COUNTER, "", (double)s.connections_total, "Connections accepted.");
+	one(p, "moongate_http_connections_refused", METRIC_COUNTER, "", (double)s.connections_refused, "Connections over the limit.");
+	one(p, "moongate_http_requests", METRIC_COUNTER, "", (double)s.requests, "Requests begun.");
+	one(p, "moongate_http_timeouts", METRIC_COUNTER, "", (double)s.timeouts, "Connections closed for being slow.");
+	one(p, "moongate_http_received_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_in, "Bytes of bodies received, as sent.");
+	one(p, "moongate_http_sent_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_out, "Bytes of bodies sent.");
+	one(p, "moongate_http_bodies_bytes", METRIC_GAUGE, "bytes", (double)s.bodies_bytes, "Memory of bodies in flight.");
+	exposition_family(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, "", "Responses by class of status.");
+	for (int i = 1; i <= 5; i++) {
+		char class[4];
+		snprintf(class, sizeof class, "%dxx", i);
+		const struct exposition_label label = {"class", slice_cstr(class)};
+		exposition_sample(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, &label, 1, (double)s.responses[i]);
+	}
+}
+
+static uint64_t open_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	if (d == NULL)
+		return 0;
+	uint64_t n = 0;
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n > 3 ? n - 3 : 0; /* ".", "..", and the directory itself */
+}
+
+static uint64_t resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f == NULL)
+		return 0;
+	unsigned long long size = 0, resident = 0;
+	int n = fscanf(f, "%llu %llu", &size, &resident);
+	fclose(f);
+	return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* The metrics that every Prometheus client library has of its process. */
+static void render_process(struct pen p)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	one(p, "process_cpu_seconds", METRIC_COUNTER, "seconds", cpu, "User and system CPU time.");
+	one(p, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", (double)resident_bytes(), "Resident memory.");
+	one(p, "process_open_fds", METRIC_GAUGE, "", (double)open_descriptors(), "Open file descriptors.");
+	exposition_family(p.out, p.format, "moongate_build_info", METRIC_GAUGE, "", "Always 1; the version is the label.");
+	const struct exposition_label version = {"version", SLICE(MOONGATE_VERSION)};
+	exposition_sample(p.out, p.format, "moongate_build_info", METRIC_GAUGE, &version, 1, 1);
+}
+
+static void render_log(struct pen p)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error", "fatal"};
+	exposition_family(p.out, p.format, "moongate_log_lines", METRIC_COUNTER, "", "Lines of the log by level.");
+	for (int level = LOG_DEBUG; level <= LOG_FATAL; level++) {
+		const struct exposition_label label = {"level", slice_cstr(names[level])};
+		exposition_sample(p.out, p.format, "moongate_log_lines", METRIC_COUNTER, &label, 1,
+		                  (double)log_lines((enum log_level)level));
+	}
+	one(p, "moongate_log_lines_sampled", METRIC_COUNTER, "", (double)log_sampled(), "Lines left out by sampling.");
+}
+
+static void render(struct api *a, struct engine_view *view, struct pen p)
+{
+	exposition_render(engine_view_metrics(view), p.format, clock_wall_ns(), p.out);
+	engine_view_render(view, p.format, p.out);
+	render_http(p, a->server);
+	render_log(p);
+	render_process(p);
+	exposition_end(p.out, p.format);
+}
+
+static void work(void *ctx, struct http_request *req)
+{
+	struct api *a = ctx;
+	struct engine_view *view = wait_view(a->engine);
+	struct buf out = {0};
+	enum exposition_format format = exposition_choose(http_request_header(req, "accept"));
+	if (view != NULL)
+		render(a, view, (struct pen){&out, format});
+	if (view == NULL || buf_failed(&out)) {
+		http_reply_error(req, 503, 1, "out of memory for the metrics");
+	} else {
+		struct http_reply reply = {
+		    .status = 200,
+		    .content_type = format == EXPOSITION_OPENMETRICS ? EXPOSITION_OPENMETRICS_TYPE : EXPOSITION_TEXT_TYPE,
+		    .body = buf_slice(&out),
+		    .gzip = true,
+		};
+		http_reply(req, &reply);
+	}
+	buf_free(&out);
+	engine_view_free(view);
+}
+
+void api_get_metrics(void *ctx, struct http_request *req)
+{
+	if (http_request_offload(req, work, ctx) != 0)
+		http_reply_error(req, 503, 1, "no worker can be had");
+}

@@ -1,0 +1,331 @@
+/* Checkpoints (FORMAT.md): cut on the engine thread between two frames, written by the worker. The cut copies what changes and shares what
+ * does not, so that the writer is held up for copying values only. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/bytes.h"
+#include "engine/internal.h"
+
+#define MAGIC SLICE("MOONCKPT")
+#define NAME_PREFIX "checkpoint-"
+
+enum {
+	VERSION = 1,
+	KEEP = 2,
+	HEAD_BYTES = 16, /* magic, version, checksum */
+	SCRIPTS_MAX = 4096
+};
+
+enum section { SECTION_SCRIPTS = 1, SECTION_QUARANTINE = 2, SECTION_METRICS = 3, SECTION_STATES = 4, SECTIONS };
+
+#define CHECKPOINT_BYTES_MAX (UINT64_C(8) << 30)
+
+struct checkpoint_cut {
+	struct metrics_snapshot *metrics;
+	struct buf sections[SECTIONS]; /* all but metrics, which is encoded when it is written */
+	uint64_t seq;
+	int64_t now_ns;
+	char *dir;
+};
+
+void checkpoint_cut_free(struct checkpoint_cut *c)
+{
+	if (c == NULL)
+		return;
+	metrics_snapshot_unref(c->metrics);
+	for (int i = 0; i < SECTIONS; i++)
+		buf_free(&c->sections[i]);
+	mem_free(c->dir);
+	mem_free(c);
+}
+
+uint64_t checkpoint_cut_seq(const struct checkpoint_cut *c)
+{
+	return c->seq;
+}
+
+static int save_quarantine(const struct engine *e, struct buf *out)
+{
+	uint32_t count = e->set != NULL ? script_set_stats(e->set, NULL, 0) : 0;
+	if (count == 0)
+		return 0;
+	struct script_stats *stats = mem_zalloc(count, sizeof *stats);
+	if (stats == NULL)
+		return -ENOMEM;
+	script_set_stats(e->set, stats, count);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!stats[i].quarantined)
+			continue;
+		bytes_put_slice(out, stats[i].script);
+		bytes_put_slice(out, stats[i].reason);
+	}
+	mem_free(stats);
+	return buf_failed(out) ? -ENOMEM : 0;
+}
+
+static struct checkpoint_cut *cut_take(struct engine *e)
+{
+	struct checkpoint_cut *c = mem_zalloc(1, sizeof *c);
+	if (c == NULL)
+		return NULL;
+	c->seq = e->applied_seq;
+	c->now_ns = e->applied_ns;
+	c->dir = mem_strndup(e->data_dir, strlen(e->data_dir));
+	c->metrics = registry_snapshot(e->registry);
+	bool ok = c->dir != NULL && c->metrics != NULL;
+	if (ok && e->bundle != NULL)
+		ok = script_bundle_save(e->bundle, &c->sections[SECTION_SCRIPTS]) == 0;
+	ok = ok && save_quarantine(e, &c->sections[SECTION_QUARANTINE]) == 0;
+	ok = ok && script_state_save(e->host, &c->sections[SECTION_STATES]) == 0;
+	if (ok)
+		return c;
+	checkpoint_cut_free(c);
+	return NULL;
+}
+
+static void path_of(char out[512], const char *dir, uint64_t seq)
+{
+	snprintf(out, 512, "%s/" NAME_PREFIX "%020" PRIu64, dir, seq);
+}
+
+static int encode(struct checkpoint_cut *c, struct buf *out)
+{
+	buf_slice_append(out, MAGIC);
+	bytes_put_u32(out, VERSION);
+	bytes_put_u32(out, 0);
+	bytes_put_u64(out, c->seq);
+	bytes_put_u64(out, (uint64_t)c->now_ns);
+	int code = metrics_snapshot_save(c->metrics, &c->sections[SECTION_METRICS]);
+	if (code != 0)
+		return code;
+	for (uint32_t tag = 1; tag < SECTIONS; tag++) {
+		bytes_put_u32(out, tag);
+		bytes_put_u64(out, c->sections[tag].len);
+		buf_slice_append(out, buf_slice(&c->sections[tag]));
+		buf_free(&c->sections[tag]);
+	}
+	if (buf_failed(out))
+		return -ENOMEM;
+	uint32_t crc = crc32c(0, out->ptr + HEAD_BYTES, out->len - HEAD_BYTES);
+	for (int i = 0; i < 4; i++)
+		out->ptr[12 + i] = (char)(crc >> (8 * i));
+	return 0;
+}
+
+struct seqs {
+	uint64_t *items;
+	size_t count, cap;
+};
+
+/* Collects the numbers of the checkpoints of a directory, in rising order as file_list sorts names. */
+static int collect(void *ctx, const char *name)
+{
+	struct seqs *s = ctx;
+	size_t prefix = strlen(NAME_PREFIX);
+	if (strncmp(name, NAME_PREFIX, prefix) != 0 || strlen(name) != prefix + 20)
+		return 0;
+	char *end;
+	uint64_t seq = strtoull(name + prefix, &end, 10);
+	if (*end != '\0')
+		return 0;
+	if (s->count == s->cap && mem_grow((void **)&s->items, &s->cap, s->count, sizeof *s->items) != 0)
+		return -ENOMEM;
+	s->items[s->count++] = seq;
+	return 0;
+}
+
+static void remove_old(const char *dir)
+{
+	struct seqs s = {0};
+	struct error err = {0};
+	if (file_list(dir, collect, &s, &err) == 0) {
+		for (size_t i = 0; i + KEEP < s.count; i++) {
+			char path[512];
+			path_of(path, dir, s.items[i]);
+			int code = file_unlink(path);
+			if (code != 0)
+				LOG(LOG_WARN, "an old checkpoint could not be removed", log_str("path", path), log_int("code", code));
+		}
+	}
+	mem_free(s.items);
+}
+
+int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
+{
+	struct buf b = {0};
+	int code = encode(c, &b);
+	if (code != 0) {
+		error_set(err, code, "out of memory for a checkpoint");
+	} else {
+		char path[512];
+		path_of(path, c->dir, c->seq);
+		code = file_write_atomic(path, b.ptr, b.len, err);
+	}
+	buf_free(&b);
+	if (code == 0)
+		remove_old(c->dir);
+	return code;
+}
+
+void checkpoint_begin(struct engine *e)
+{
+	e->checkpoint_due_ns = clock_mono_ns() + e->config->journal.checkpoint_ns;
+	struct checkpoint_cut *c = cut_take(e);
+	if (c == NULL || worker_checkpoint(e->worker, c) != 0) {
+		checkpoint_cut_free(c);
+		e->counters.checkpoint_failures++;
+		LOG(LOG_WARN, "a checkpoint could not be begun: out of memory, or stopping");
+		return;
+	}
+	e->checkpointing = true;
+}
+
+/* A checkpoint covers the frame of a stuck script: the note about it has done its duty. */
+static void forget_stuck(struct engine *e)
+{
+	if (e->stuck_seq != 0 && e->checkpoint_seq >= e->stuck_seq && file_unlink(e->backstop_path) == 0)
+		e->stuck_seq = 0;
+}
+
+void checkpoint_done(struct engine *e, uint64_t seq, int status)
+{
+	e->checkpointing = false;
+	if (status != 0) {
+		e->counters.checkpoint_failures++;
+		return;
+	}
+	e->counters.checkpoints++;
+	e->checkpoint_seq = seq;
+	journal_set_floor(e->journal, seq);
+	forget_stuck(e);
+}
+
+int checkpoint_write_now(struct engine *e, struct error *err)
+{
+	struct checkpoint_cut *c = cut_take(e);
+	if (c == NULL)
+		return error_set(err, -ENOMEM, "out of memory for a checkpoint");
+	int code = checkpoint_cut_write(c, err);
+	if (code == 0)
+		checkpoint_done(e, c->seq, 0);
+	checkpoint_cut_free(c);
+	return code;
+}
+
+/* ---- reading ---- */
+
+static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *seq, int64_t *now_ns, struct error *err)
+{
+	struct slice magic = {0};
+	uint32_t version = 0, crc = 0;
+	if (!bytes_get_bytes(&bytes, MAGIC.len, &magic) || !slice_eq(magic, MAGIC) || !bytes_get_u32(&bytes, &version) ||
+	    !bytes_get_u32(&bytes, &crc))
+		return error_set(err, -EBADMSG, "it is no checkpoint: the magic number is missing");
+	if (version != VERSION)
+		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads version %d", version, VERSION);
+	if (crc32c(0, bytes.ptr, bytes.len) != crc)
+		return error_set(err, -EBADMSG, "its checksum does not match");
+	uint64_t now = 0;
+	if (!bytes_get_u64(&bytes, seq) || !bytes_get_u64(&bytes, &now))
+		return error_set(err, -EBADMSG, "it ends early");
+	*now_ns = (int64_t)now;
+	unsigned seen = 0;
+	while (bytes.len > 0) {
+		uint32_t tag;
+		uint64_t len;
+		struct slice body;
+		if (!bytes_get_u32(&bytes, &tag) || !bytes_get_u64(&bytes, &len) || !bytes_get_bytes(&bytes, len, &body))
+			return error_set(err, -EBADMSG, "a section ends early");
+		if (tag == 0 || tag >= SECTIONS || (seen & 1u << tag))
+			return error_set(err, -EBADMSG, "section %u is unknown or there twice", tag);
+		seen |= 1u << tag;
+		sections[tag] = body;
+	}
+	if (seen != (1u << SECTIONS) - 2)
+		return error_set(err, -EBADMSG, "a section is missing");
+	return 0;
+}
+
+static int restore_scripts(struct engine *e, struct slice saved, struct slice quarantined, struct error *err)
+{
+	if (saved.len == 0)
+		return 0;
+	int code = script_bundle_load(saved, &e->bundle, err);
+	if (code != 0)
+		return code;
+	code = script_set_load(e->host, e->bundle, &e->set, err);
+	if (code == 0)
+		code = script_set_bind(e->set, err);
+	if (code != 0) {
+		/* A newer moongate may refuse what an older one ran: the values are kept, the scripts on disk come in after recovery. */
+		LOG(LOG_WARN, "the scripts of the checkpoint do not load any more", log_str("error", err->text));
+		script_set_free(e->set);
+		script_bundle_free(e->bundle);
+		e->set = NULL;
+		e->bundle = NULL;
+		return 0;
+	}
+	atomic_store(&e->scripts_loaded, true);
+	while (quarantined.len > 0) {
+		struct slice script, reason;
+		if (!bytes_get_slice(&quarantined, &script) || !bytes_get_slice(&quarantined, &reason))
+			return error_set(err, -EBADMSG, "its list of quarantined scripts ends early");
+		script_set_quarantine(e->set, script, reason);
+	}
+	return 0;
+}
+
+static int load_one(struct engine *e, const char *path, struct error *err)
+{
+	struct buf b = {0};
+	struct slice sections[SECTIONS] = {{0}};
+	uint64_t seq = 0;
+	int64_t now_ns = 0;
+	int code = file_read_all(path, CHECKPOINT_BYTES_MAX, &b, err);
+	if (code != 0)
+		goto out;
+	code = split(buf_slice(&b), sections, &seq, &now_ns, err);
+	if (code != 0)
+		goto out;
+	code = registry_load(e->registry, sections[SECTION_METRICS], err);
+	if (code != 0)
+		goto out;
+	code = script_state_load(e->host, sections[SECTION_STATES], err);
+	if (code != 0)
+		goto out;
+	registry_set_now(e->registry, now_ns);
+	code = restore_scripts(e, sections[SECTION_SCRIPTS], sections[SECTION_QUARANTINE], err);
+	if (code != 0)
+		goto out;
+	e->applied_seq = e->checkpoint_seq = seq;
+	e->applied_ns = e->now_ns = now_ns;
+out:
+	buf_free(&b);
+	return code;
+}
+
+int checkpoint_load(struct engine *e, struct error *err)
+{
+	struct seqs s = {0};
+	int code = file_list(e->data_dir, collect, &s, err);
+	bool found = false;
+	for (size_t i = s.count; code == 0 && !found && i-- > 0;) {
+		char path[512];
+		struct error why = {0};
+		path_of(path, e->data_dir, s.items[i]);
+		int one = load_one(e, path, &why);
+		found = one == 0;
+		if (one == -ENOMEM)
+			code = error_set(err, one, "%s: out of memory", path);
+		else if (!found)
+			LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path), log_str("error", why.text));
+	}
+	mem_free(s.items);
+	return code != 0 ? code : found ? 0 : -ENOENT;
+}

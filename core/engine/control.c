@@ -1,0 +1,78 @@
+/* Control records: what happened to the engine besides records. They are pushed while a frame is being applied and journaled with the
+ * next group. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/bytes.h"
+#include "engine/internal.h"
+
+int control_push(struct engine *e, enum control_type type, const struct buf *payload)
+{
+	if (buf_failed(payload))
+		return -ENOMEM;
+	if (e->control_count == e->control_cap) {
+		int code = mem_grow((void **)&e->controls, &e->control_cap, e->control_count, sizeof *e->controls);
+		if (code != 0)
+			return code;
+	}
+	if (e->control_count == e->control_type_cap) {
+		int code = mem_grow((void **)&e->control_types, &e->control_type_cap, e->control_count, sizeof *e->control_types);
+		if (code != 0)
+			return code;
+	}
+	e->controls[e->control_count] = *payload;
+	e->control_types[e->control_count++] = type;
+	return 0;
+}
+
+static void push_or_say(struct engine *e, enum control_type type, struct buf *payload)
+{
+	int code = control_push(e, type, payload);
+	if (code == 0)
+		return;
+	buf_free(payload);
+	LOG(LOG_ERROR, "a control record was lost: replay may differ", log_str("error", strerror(-code)));
+}
+
+void control_cut(void *ctx, const struct script_cut *cut)
+{
+	struct engine *e = ctx;
+	if (e->replaying)
+		return; /* the journal has it already */
+	struct buf b = {0};
+	bytes_put_u64(&b, cut->seq);
+	bytes_put_u32(&b, cut->call);
+	bytes_put_u32(&b, cut->effects);
+	bytes_put_slice(&b, cut->script);
+	push_or_say(e, CONTROL_CUT, &b);
+}
+
+void control_quarantine(void *ctx, struct slice script, struct slice reason)
+{
+	struct engine *e = ctx;
+	atomic_fetch_add(&e->quarantined, 1);
+	LOG(LOG_ERROR, "script quarantined", log_slice("script", script), log_slice("reason", reason));
+	if (e->replaying)
+		return;
+	struct buf b = {0};
+	bytes_put_slice(&b, script);
+	bytes_put_slice(&b, reason);
+	push_or_say(e, CONTROL_QUARANTINE, &b);
+}
+
+int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err)
+{
+	*out = (struct script_cut){0};
+	if (bytes_get_u64(&payload, &out->seq) && bytes_get_u32(&payload, &out->call) &&
+	    bytes_get_u32(&payload, &out->effects) && bytes_get_slice(&payload, &out->script))
+		return 0;
+	return error_set(err, -EBADMSG, "a cut record of the journal ends early");
+}
+
+int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err)
+{
+	if (bytes_get_slice(&payload, script) && bytes_get_slice(&payload, reason))
+		return 0;
+	return error_set(err, -EBADMSG, "a quarantine record of the journal ends early");
+}

@@ -1,0 +1,126 @@
+/* Groups: what goes to disk together, and who waits for it. The journal's half holds the bytes, ours the records that the bytes stand
+ * for, so that applying needs no decoding. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+struct group *group_open(struct engine *e, int *code)
+{
+	struct journal_group *journal = journal_group_begin(e->journal, code);
+	if (journal == NULL)
+		return NULL;
+	struct group *g = e->spare;
+	if (g != NULL)
+		e->spare = g->next;
+	else
+		g = mem_zalloc(1, sizeof *g);
+	if (g == NULL) {
+		journal_group_free(journal);
+		*code = -ENOMEM;
+		return NULL;
+	}
+	g->journal = journal;
+	g->head = NULL;
+	g->tail = &g->head;
+	g->ref_count = g->part_count = g->key_count = g->submissions = 0;
+	g->frame_open = false;
+	g->opened_ns = clock_mono_ns();
+	g->next = NULL;
+	journal_group_set_user(journal, g);
+	return g;
+}
+
+void group_release(struct engine *e, struct group *g)
+{
+	for (uint32_t i = 0; i < g->part_count; i++) {
+		reload_free(g->parts[i].reload);
+		g->parts[i].reload = NULL;
+	}
+	journal_group_free(g->journal);
+	g->journal = NULL;
+	g->next = e->spare;
+	e->spare = g;
+}
+
+void group_free(struct group *g)
+{
+	if (g == NULL)
+		return;
+	mem_free(g->refs);
+	mem_free(g->parts);
+	mem_free(g->keys);
+	mem_free(g);
+}
+
+int group_add_ref(struct group *g, struct record *r)
+{
+	if (g->ref_count == g->ref_cap) {
+		int code = mem_grow((void **)&g->refs, &g->ref_cap, g->ref_count, sizeof *g->refs);
+		if (code != 0)
+			return code;
+	}
+	g->refs[g->ref_count++] = r;
+	return 0;
+}
+
+int group_add_part(struct group *g, const struct frame_part *part)
+{
+	if (g->part_count == g->part_cap) {
+		int code = mem_grow((void **)&g->parts, &g->part_cap, g->part_count, sizeof *g->parts);
+		if (code != 0)
+			return code;
+	}
+	g->parts[g->part_count++] = *part;
+	return 0;
+}
+
+int group_add_key(struct group *g, uint64_t key)
+{
+	if (g->key_count == g->key_cap) {
+		int code = mem_grow((void **)&g->keys, &g->key_cap, g->key_count, sizeof *g->keys);
+		if (code != 0)
+			return code;
+	}
+	g->keys[g->key_count++] = key;
+	return 0;
+}
+
+void group_add_submission(struct group *g, struct submission *s)
+{
+	s->next = NULL;
+	*g->tail = s;
+	g->tail = &s->next;
+	g->submissions++;
+}
+
+void group_fail(struct engine *e, struct group *g, int status)
+{
+	CHECK(status < 0);
+	for (uint32_t i = 0; i < g->key_count; i++)
+		dedup_remove(e->dedup, g->keys[i]);
+	struct error err;
+	error_set(&err, status, "the journal could not be written, so the scripts were not swapped");
+	for (uint32_t i = 0; i < g->part_count; i++) {
+		struct reload *reload = g->parts[i].reload;
+		if (reload != NULL && reload->done != NULL)
+			reload->done(reload->user, status, &err);
+	}
+	e->counters.failed_groups++;
+	submissions_finish(g->head, status);
+	group_release(e, g);
+}
+
+void submissions_finish(struct submission *s, int status)
+{
+	while (s != NULL) {
+		struct submission *next = s->next;
+		s->next = NULL;
+		s->status = status;
+		if (status != 0)
+			s->accepted = s->duplicate = 0;
+		s->done(s);
+		s = next;
+	}
+}

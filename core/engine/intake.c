@@ -1,0 +1,265 @@
+/* Intake: submissions become frames of the open group. Filters run first, so that nothing they remove is ever written; then the
+ * window of known ids; what is left is framed.
+ *
+ * A group is committed when the sync thread is idle and about as many submissions have come as the last group had (those clients
+ * have been answered and have sent again), else after 2 ms, or at 256 KiB. A lone client thus never waits for company, and
+ * sixty-four of them share one sync. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/internal.h"
+
+static void advance_clock(struct engine *e)
+{
+	int64_t now = clock_wall_ns();
+	if (now > e->now_ns)
+		e->now_ns = now;
+}
+
+static void end_frame(struct group *g)
+{
+	if (!g->frame_open)
+		return;
+	journal_frame_end(g->journal);
+	g->frame_open = false;
+}
+
+static int begin_frame(struct engine *e, struct group *g, enum frame_kind kind)
+{
+	end_frame(g);
+	struct frame_part part = {.first = g->ref_count, .kind = kind, .time_ns = e->now_ns};
+	int code = journal_frame_begin(g->journal, kind, e->now_ns);
+	if (code != 0)
+		return code;
+	g->frame_open = true;
+	return group_add_part(g, &part);
+}
+
+static int add_record(struct engine *e, struct group *g, struct record *r)
+{
+	enum frame_kind kind = (enum frame_kind)r->kind;
+	if (!g->frame_open || g->parts[g->part_count - 1].kind != kind) {
+		int code = begin_frame(e, g, kind);
+		if (code != 0)
+			return code;
+	}
+	int code = group_add_ref(g, r);
+	if (code != 0)
+		return code;
+	code = journal_frame_add(g->journal, r);
+	if (code < 0)
+		return code;
+	g->parts[g->part_count - 1].count++;
+	if (code == 1)
+		end_frame(g);
+	return 0;
+}
+
+uint64_t intake_key(const struct record *r)
+{
+	const struct value *id = record_known(r, KNOWN_ID);
+	if (id == NULL || id->type != VALUE_STRING)
+		return 0;
+	const struct value *tenant = record_known(r, KNOWN_TENANT_ID);
+	struct slice of = {NULL, 0};
+	if (tenant != NULL && tenant->type == VALUE_STRING)
+		of = slice_new(tenant->str, tenant->len);
+	return dedup_key(of, slice_new(id->str, id->len));
+}
+
+/* 1: the record is new; 0: it is known; negative: memory is out. */
+static int admit(struct engine *e, struct group *g, uint64_t key)
+{
+	if (key == 0)
+		return 1;
+	int code = dedup_add(e->dedup, key);
+	if (code != 1)
+		return code;
+	code = group_add_key(g, key);
+	if (code != 0) {
+		dedup_remove(e->dedup, key);
+		return code;
+	}
+	return 1;
+}
+
+enum { AHEAD = 32 }; /* keys looked up together, so that their cache misses overlap */
+
+static int add_records(struct engine *e, struct group *g, struct submission *s)
+{
+	struct batch *b = s->batch;
+	uint64_t keys[AHEAD];
+	for (uint32_t from = 0; from < b->count; from += AHEAD) {
+		uint32_t n = b->count - from < AHEAD ? b->count - from : AHEAD;
+		for (uint32_t i = 0; i < n; i++) {
+			keys[i] = b->records[from + i].dropped ? 0 : intake_key(&b->records[from + i]);
+			if (keys[i] != 0)
+				dedup_prefetch(e->dedup, keys[i]);
+		}
+		for (uint32_t i = 0; i < n; i++) {
+			struct record *r = &b->records[from + i];
+			if (r->dropped)
+				continue;
+			int code = admit(e, g, keys[i]);
+			if (code < 0)
+				return code;
+			if (code == 0) {
+				s->duplicate++;
+				continue;
+			}
+			code = add_record(e, g, r);
+			if (code != 0)
+				return code;
+		}
+	}
+	return 0;
+}
+
+/* A filter failed on a record: it is refused, and the client is told. */
+static void filter_failed(void *ctx, struct record *r, const char *why)
+{
+	struct submission *s = ctx;
+	struct batch *b = s->batch;
+	if (s->failures == NULL)
+		s->failures = arena_alloc(&b->arena, (size_t)b->count * sizeof *s->failures);
+	if (s->failures == NULL || s->failed == b->count)
+		return; /* refused all the same: `dropped` is set; the answer lacks its line only when memory is out */
+	s->failures[s->failed++] = (struct submission_failure){r->index, arena_copy(&b->arena, slice_cstr(why))};
+}
+
+/* Nothing of the open group can be trusted any more (memory ran out half-way): all of it is refused. */
+static void abandon_open(struct engine *e, int status)
+{
+	struct group *g = e->open;
+	e->open = NULL;
+	end_frame(g);
+	group_fail(e, g, status);
+}
+
+void intake_submission(struct engine *e, struct submission *s)
+{
+	s->status = 0;
+	s->accepted = s->duplicate = s->failed = 0;
+	s->failures = NULL;
+	if (e->set != NULL && script_set_has_filters(e->set))
+		script_set_filter(e->set, s->batch, filter_failed, s);
+
+	struct group *g = e->open;
+	CHECK(g != NULL);
+	if (g->submissions == 0)
+		g->opened_ns = clock_mono_ns();
+	advance_clock(e);
+	dedup_advance(e->dedup, e->now_ns);
+	group_add_submission(g, s);
+	int code = add_records(e, g, s);
+	if (code != 0) {
+		abandon_open(e, code);
+		return;
+	}
+	s->accepted = s->batch->count - s->duplicate - s->failed;
+	e->counters.accepted += s->accepted;
+	e->counters.duplicate += s->duplicate;
+	e->counters.refused += s->failed;
+}
+
+static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload, struct reload *reload)
+{
+	end_frame(g);
+	struct frame_part part = {.kind = FRAME_CONTROL, .control = type, .time_ns = e->now_ns, .first = g->ref_count};
+	int code = group_add_part(g, &part);
+	if (code != 0)
+		return code;
+	code = journal_control_add(g->journal, e->now_ns, (uint8_t)type, payload);
+	if (code != 0) {
+		g->part_count--;
+		return code;
+	}
+	g->parts[g->part_count - 1].reload = reload;
+	return 0;
+}
+
+void intake_controls(struct engine *e)
+{
+	CHECK(e->open != NULL);
+	advance_clock(e);
+	for (uint32_t i = 0; i < e->control_count; i++) {
+		struct buf *payload = &e->controls[i];
+		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), NULL);
+		if (code != 0)
+			LOG(LOG_ERROR, "a control record could not be journaled: replay may differ", log_int("code", code));
+		buf_free(payload);
+	}
+	e->control_count = 0;
+}
+
+void intake_reload(struct engine *e, struct reload *reload)
+{
+	CHECK(e->open != NULL);
+	advance_clock(e);
+	struct buf bytes = {0};
+	int code = script_bundle_save(reload->bundle, &bytes);
+	if (code == 0)
+		code = add_control(e, e->open, CONTROL_SCRIPTS, buf_slice(&bytes), reload);
+	buf_free(&bytes);
+	if (code == 0)
+		return;
+	struct error err;
+	error_set(&err, code, "the scripts could not be journaled: %s", strerror(-code));
+	if (reload->done != NULL)
+		reload->done(reload->user, code, &err);
+	reload_free(reload);
+}
+
+void intake_clock(struct engine *e)
+{
+	CHECK(e->open != NULL);
+	advance_clock(e);
+	if (e->open->part_count > 0)
+		return; /* its frames carry the time already */
+	if (begin_frame(e, e->open, FRAME_CLOCK) != 0) {
+		abandon_open(e, -ENOMEM);
+		return;
+	}
+	end_frame(e->open);
+}
+
+static bool commit_is_due(const struct engine *e, const struct group *g, int64_t waited_ns)
+{
+	if (journal_group_bytes(g->journal) >= GROUP_BYTES)
+		return true;
+	if (e->in_flight > 0)
+		return false; /* the next sync takes all that gathers meanwhile */
+	if (g->submissions == 0)
+		return g->part_count > 0;
+	return g->submissions >= e->recent - e->recent / 8 || waited_ns >= GROUP_WAIT_NS;
+}
+
+int64_t intake_commit_due(struct engine *e, bool force)
+{
+	struct group *g = e->open;
+	if (g == NULL || (g->submissions == 0 && g->part_count == 0))
+		return INT64_MAX;
+	int64_t waited = clock_mono_ns() - g->opened_ns;
+	if (!force && !commit_is_due(e, g, waited))
+		return e->in_flight > 0 ? INT64_MAX : GROUP_WAIT_NS - waited;
+	end_frame(g);
+	e->open = NULL;
+	if (g->submissions > 0)
+		e->recent = g->submissions;
+	if (g->part_count > 0) {
+		e->in_flight++;
+		e->last_committed = g;
+		journal_group_commit(g->journal);
+		return INT64_MAX;
+	}
+	/* Duplicates only: they are answered when what they repeat is. */
+	if (e->last_committed != NULL) {
+		*e->last_committed->tail = g->head;
+		e->last_committed->tail = g->tail;
+	} else {
+		submissions_finish(g->head, 0);
+	}
+	group_release(e, g);
+	return INT64_MAX;
+}

@@ -1,0 +1,227 @@
+/* The engine's own structures, shared by its files only. Unless said otherwise everything belongs to the engine thread. */
+#ifndef MOONGATE_ENGINE_INTERNAL_H
+#define MOONGATE_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "engine/dedup.h"
+#include "engine/engine.h"
+
+#define GROUP_WAIT_NS (2 * NS_PER_MS) /* a group is committed at the latest so long after its first submission */
+
+enum {
+	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
+	QUEUE_MAX = 65536,        /* submissions waiting */
+	RETRY_MS = 200            /* between attempts to write again */
+};
+
+/* Control records of the journal; the numbers are written to disk (FORMAT.md). */
+enum control_type {
+	CONTROL_SCRIPTS = 1,   /* from here on these scripts run: a saved bundle */
+	CONTROL_CUT = 2,       /* a call was cut off in an earlier frame */
+	CONTROL_QUARANTINE = 3 /* a script was quarantined */
+};
+
+/* One frame of a group, in terms of what was put into it. */
+struct frame_part {
+	uint32_t first, count; /* in the group's refs; records of an events frame */
+	int64_t time_ns;
+	enum frame_kind kind;
+	enum control_type control;
+	struct reload *reload; /* CONTROL_SCRIPTS: owned by the group until applied */
+};
+
+/* What a journal group holds: the engine's half. */
+struct group {
+	struct journal_group *journal;
+	struct submission *head, **tail; /* to be answered, in order of arrival */
+	struct record **refs;            /* records of the frames, in order */
+	uint32_t ref_count;
+	size_t ref_cap;
+	struct frame_part *parts;
+	uint32_t part_count;
+	size_t part_cap;
+	uint64_t *keys; /* added to the dedup window for this group */
+	uint32_t key_count;
+	size_t key_cap;
+	uint32_t submissions;
+	bool frame_open; /* the last part's frame still takes records */
+	int64_t opened_ns; /* monotonic, when the first submission came in */
+	struct group *next;
+};
+
+/* A set of scripts on its way in. */
+struct reload {
+	struct script_set *set; /* loaded, not yet bound */
+	struct script_bundle *bundle;
+	void (*done)(void *user, int status, const struct error *err);
+	void *user;
+};
+
+/* A request from another thread: everything that is not records. */
+struct request {
+	enum { REQUEST_VIEW, REQUEST_RELOAD, REQUEST_CHECKPOINTED } type;
+	void (*view_done)(void *user, struct engine_view *view);
+	void *user;
+	struct reload *reload;
+	int status;      /* of a checkpoint */
+	uint64_t seq;    /* of a checkpoint */
+	struct request *next;
+};
+
+struct cut_record {
+	struct script_cut cut;
+	char *script; /* owned copy */
+};
+
+struct engine_counters {
+	uint64_t accepted, duplicate, refused, failed_groups;
+	uint64_t reloads, reload_failures;
+	uint64_t checkpoints, checkpoint_failures;
+	uint64_t applied_frames, applied_records;
+	int64_t reload_time_ns; /* of the last one that succeeded */
+	bool reload_ok;         /* the last one */
+	double apply_seconds;
+};
+
+struct engine {
+	const struct config *config;
+	char *data_dir, *journal_dir, *backstop_path;
+	int lock_fd;
+	struct journal *journal;
+	struct registry *registry;
+	struct script_host *host;
+	struct script_set *set;
+	struct script_bundle *bundle; /* what `set` was loaded from */
+	struct dedup *dedup;
+
+	int64_t now_ns;        /* the engine's clock: of the last frame begun */
+	int64_t applied_ns;    /* of the last frame applied */
+	uint64_t applied_seq;
+	bool replaying;
+
+	struct group *open;    /* being filled, or NULL */
+	struct group *spare;   /* free ones */
+	uint32_t in_flight;    /* committed, not yet done */
+	struct group *last_committed; /* the newest in flight: submissions without frames wait on it */
+	uint32_t recent;       /* submissions of the last group: how many to expect */
+	int failure;           /* why writing stopped; 0: it did not */
+	int64_t retry_ns;      /* monotonic: when to try again */
+
+	struct buf *controls;  /* pending control records: encoded, `control_count` of them */
+	enum control_type *control_types;
+	uint32_t control_count;
+	size_t control_cap, control_type_cap;
+
+	int64_t checkpoint_due_ns; /* monotonic */
+	bool checkpointing;
+	uint64_t checkpoint_seq;   /* of the newest durable one */
+	uint64_t stuck_seq;        /* frame in which a script did not return in an earlier run; 0: none */
+	struct cut_record *cuts;   /* replay: cuts to come */
+	uint32_t cut_count;
+	size_t cut_cap;
+	struct script_cut *expected; /* the same, as the set borrows them */
+	struct engine_counters counters;
+
+	/* Shared with other threads, under `lock`. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool waiting;  /* the engine thread sleeps on `wake` */
+	bool stopping;
+	struct submission *queue_head, **queue_tail;
+	uint32_t queue_count;
+	struct request *request_head, **request_tail;
+	struct group *done_head, **done_tail; /* from the sync thread */
+
+	pthread_t thread;
+	bool thread_started;
+	struct worker *worker;
+
+	/* Read by any thread. */
+	_Atomic bool recovered, scripts_loaded, writable, scripts_ok;
+	_Atomic uint32_t quarantined;
+	_Atomic bool reload_refused;
+};
+
+/* ---- intake.c: submissions → groups ---- */
+
+/* Takes a submission into the open group, or answers it. */
+void intake_submission(struct engine *e, struct submission *s);
+/* The key of a record that has an id, else 0. */
+uint64_t intake_key(const struct record *r);
+/* Puts pending control records, a due clock frame or a reload into the open group. */
+void intake_controls(struct engine *e);
+void intake_reload(struct engine *e, struct reload *reload);
+void intake_clock(struct engine *e);
+/* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
+int64_t intake_commit_due(struct engine *e, bool force);
+/* Answers every submission of a list. */
+void submissions_finish(struct submission *s, int status);
+
+/* ---- group.c ---- */
+
+struct group *group_open(struct engine *e, int *code);
+void group_release(struct engine *e, struct group *g);
+void group_free(struct group *g);
+int group_add_ref(struct group *g, struct record *r);
+int group_add_part(struct group *g, const struct frame_part *part);
+int group_add_key(struct group *g, uint64_t key);
+void group_add_submission(struct group *g, struct submission *s);
+/* Takes back what the group added to the window and answers everything in it with `status`. */
+void group_fail(struct engine *e, struct group *g, int status);
+
+/* ---- apply.c ---- */
+
+/* Applies a durable group or fails it, answers its submissions, gives it back. */
+void apply_group(struct engine *e, struct group *g);
+/* Swaps a set in; between frames. 0 or a negative errno with the sentence. Takes the reload's set and bundle on success. */
+int apply_reload(struct engine *e, struct reload *reload, struct error *err);
+void reload_free(struct reload *reload);
+
+/* ---- control.c ---- */
+
+int control_push(struct engine *e, enum control_type type, const struct buf *payload);
+void control_cut(void *ctx, const struct script_cut *cut);
+void control_quarantine(void *ctx, struct slice script, struct slice reason);
+int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
+int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err);
+
+/* ---- recover.c ---- */
+
+/* Reads the newest good checkpoint, rebuilds the window, replays the frames behind it. */
+int engine_recover(struct engine *e, struct error *err);
+
+/* ---- checkpoint.c ---- */
+
+/* Cuts a checkpoint at the last applied frame and has the worker write it. */
+void checkpoint_begin(struct engine *e);
+/* Writes one now; for the orderly end. */
+int checkpoint_write_now(struct engine *e, struct error *err);
+void checkpoint_done(struct engine *e, uint64_t seq, int status);
+
+struct checkpoint_cut; /* what a checkpoint consists of, taken on the engine thread */
+int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err); /* any thread */
+uint64_t checkpoint_cut_seq(const struct checkpoint_cut *c);
+void checkpoint_cut_free(struct checkpoint_cut *c);
+/* The newest readable checkpoint: fills registry, states, bundle, clock, seq. 0; -ENOENT: none; or another negative errno. */
+int checkpoint_load(struct engine *e, struct error *err);
+
+/* ---- worker.c: one thread for what would stop the writer ---- */
+
+struct worker *worker_new(struct engine *e);
+int worker_start(struct worker *w);
+void worker_stop(struct worker *w); /* finishes what is queued */
+void worker_free(struct worker *w);
+int worker_checkpoint(struct worker *w, struct checkpoint_cut *c);
+int worker_load(struct worker *w, struct reload *reload);
+
+/* ---- view.c ---- */
+
+struct engine_view *view_make(struct engine *e);
+
+/* Hands a request to the engine thread. Any thread. */
+void engine_post(struct engine *e, struct request *r);
+
+#endif

@@ -1,0 +1,156 @@
+/* The engine's worker: one thread that loads scripts and writes checkpoints, in the order they were asked for, so that the writer never
+ * waits for a disk or a compiler. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/internal.h"
+
+struct job {
+	struct checkpoint_cut *cut; /* exactly one of the two */
+	struct reload *reload;
+	struct job *next;
+};
+
+struct worker {
+	struct engine *engine;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct job *head, **tail;
+	bool stopping, started;
+	pthread_t thread;
+};
+
+struct worker *worker_new(struct engine *e)
+{
+	struct worker *w = mem_zalloc(1, sizeof *w);
+	if (w == NULL)
+		return NULL;
+	w->engine = e;
+	w->tail = &w->head;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	return w;
+}
+
+static void write_checkpoint(struct worker *w, struct checkpoint_cut *cut, struct request *r)
+{
+	struct error err = {0};
+	r->type = REQUEST_CHECKPOINTED;
+	r->seq = checkpoint_cut_seq(cut);
+	r->status = checkpoint_cut_write(cut, &err);
+	if (r->status != 0)
+		LOG(LOG_ERROR, "a checkpoint could not be written", log_str("error", err.text));
+	checkpoint_cut_free(cut);
+	engine_post(w->engine, r);
+}
+
+static void load_scripts(struct worker *w, struct reload *reload, struct request *r)
+{
+	const struct config *c = w->engine->config;
+	struct error err = {0};
+	int code = script_bundle_read(c->scripts, c->plugins, c->conf_dir, &reload->bundle, &err);
+	if (code == 0)
+		code = script_set_load(w->engine->host, reload->bundle, &reload->set, &err);
+	if (code == 0) {
+		r->type = REQUEST_RELOAD;
+		r->reload = reload;
+		engine_post(w->engine, r);
+		return;
+	}
+	atomic_store(&w->engine->reload_refused, true);
+	LOG(LOG_ERROR, "scripts refused", log_str("error", err.text));
+	if (reload->done != NULL)
+		reload->done(reload->user, code, &err);
+	reload_free(reload);
+	mem_free(r);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	pthread_setname_np(pthread_self(), "worker");
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (w->head == NULL && !w->stopping)
+			pthread_cond_wait(&w->wake, &w->lock);
+		struct job *job = w->head;
+		if (job == NULL)
+			break;
+		w->head = job->next;
+		if (w->head == NULL)
+			w->tail = &w->head;
+		pthread_mutex_unlock(&w->lock);
+		/* The job's memory holds the request that answers it, so that answering cannot run out of memory. */
+		struct checkpoint_cut *cut = job->cut;
+		struct reload *reload = job->reload;
+		struct request *r = (struct request *)job;
+		*r = (struct request){0};
+		if (cut != NULL)
+			write_checkpoint(w, cut, r);
+		else
+			load_scripts(w, reload, r);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	int code = -pthread_create(&w->thread, NULL, run, w);
+	w->started = code == 0;
+	return code;
+}
+
+void worker_stop(struct worker *w)
+{
+	if (!w->started)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	mem_free(w);
+}
+
+static int push(struct worker *w, struct checkpoint_cut *cut, struct reload *reload)
+{
+	_Static_assert(sizeof(struct job) <= sizeof(struct request), "a job becomes a request");
+	struct job *job = mem_zalloc(1, sizeof(struct request));
+	if (job == NULL)
+		return -ENOMEM;
+	job->cut = cut;
+	job->reload = reload;
+	pthread_mutex_lock(&w->lock);
+	bool refused = w->stopping;
+	if (!refused) {
+		*w->tail = job;
+		w->tail = &job->next;
+		pthread_cond_signal(&w->wake);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (refused)
+		mem_free(job);
+	return refused ? -ESHUTDOWN : 0;
+}
+
+int worker_checkpoint(struct worker *w, struct checkpoint_cut *c)
+{
+	return push(w, c, NULL);
+}
+
+int worker_load(struct worker *w, struct reload *reload)
+{
+	return push(w, NULL, reload);
+}
