@@ -27,11 +27,19 @@ void arena_init(struct arena *a)
 	memset(a, 0, sizeof *a);
 }
 
+static void free_block(struct arena_block *b)
+{
+	if (b == NULL)
+		return;
+	ARENA_UNPOISON(b + 1, b->size);
+	mem_free(b);
+}
+
 void arena_deinit(struct arena *a)
 {
 	for (struct arena_block *b = a->blocks; b != NULL;) {
 		struct arena_block *next = b->next;
-		mem_free(b);
+		free_block(b);
 		b = next;
 	}
 	arena_init(a);
@@ -44,16 +52,17 @@ void arena_reset(struct arena *a, size_t keep)
 	for (struct arena_block *b = a->blocks; b != NULL;) {
 		struct arena_block *next = b->next;
 		if (b->size <= keep && (kept == NULL || b->size > kept->size)) {
-			mem_free(kept);
+			free_block(kept);
 			kept = b;
 		} else {
-			mem_free(b);
+			free_block(b);
 		}
 		b = next;
 	}
 	arena_init(a);
 	if (kept == NULL)
 		return;
+	ARENA_POISON(kept + 1, kept->size);
 	kept->next = NULL;
 	a->blocks = kept;
 	a->at = block_bytes(kept);
@@ -75,6 +84,7 @@ void *arena_alloc_slow(struct arena *a, size_t size)
 		return NULL;
 	b->size = own ? rounded : next;
 	a->total += b->size;
+	ARENA_POISON(block_bytes(b) + size, b->size - size);
 	if (own && a->blocks != NULL) {
 		b->next = a->blocks->next;
 		a->blocks->next = b;

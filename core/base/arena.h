@@ -8,6 +8,23 @@
 
 #include "base/slice.h"
 
+/* Under AddressSanitizer memory of an arena that nobody was given is poisoned: a pointer kept over a reset is found. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_CHECKED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_CHECKED 1
+#endif
+#ifdef ARENA_CHECKED
+#include <sanitizer/asan_interface.h>
+#define ARENA_POISON(at, size) __asan_poison_memory_region((at), (size))
+#define ARENA_UNPOISON(at, size) __asan_unpoison_memory_region((at), (size))
+#else
+#define ARENA_POISON(at, size) ((void)(at), (void)(size))
+#define ARENA_UNPOISON(at, size) ((void)(at), (void)(size))
+#endif
+
 struct arena_block;
 
 struct arena {
@@ -40,6 +57,7 @@ static inline void *arena_alloc(struct arena *a, size_t size)
 		return arena_alloc_slow(a, size);
 	void *p = a->at;
 	a->at += rounded;
+	ARENA_UNPOISON(p, size);
 	return p;
 }
 

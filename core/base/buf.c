@@ -136,7 +136,7 @@ static size_t escape(struct buf *b, const unsigned char *at, size_t left)
 
 void buf_json_string(struct buf *b, struct slice s)
 {
-	const unsigned char *at = (const unsigned char *)s.ptr;
+	const unsigned char *at = (const unsigned char *)(s.len != 0 ? s.ptr : "");
 	const unsigned char *end = at + s.len;
 
 	if (s.len < SIZE_MAX - 2)

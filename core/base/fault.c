@@ -68,6 +68,7 @@ static void all_off(void)
 static int parse_entry(char *entry, struct point *at, struct error *err)
 {
 	char *rest = entry;
+	size_t len = strlen(entry);
 	char *name = strsep(&rest, ":");
 	char *nth = strsep(&rest, ":");
 	char *times = strsep(&rest, ":");
@@ -76,8 +77,12 @@ static int parse_entry(char *entry, struct point *at, struct error *err)
 	char *end;
 	int point = 0;
 
-	if (error == NULL)
+	if (error == NULL) {
+		/* strsep has cut the entry up. */
+		for (size_t i = 0; i < len; i++)
+			entry[i] = entry[i] == '\0' ? ':' : entry[i];
 		return error_set(err, -EINVAL, "fault \"%s\": expected point:nth:once|always:ERRNO", entry);
+	}
 	while (point < FAULT_POINTS && strcmp(point_names[point], name) != 0)
 		point++;
 	if (point == FAULT_POINTS)
@@ -150,6 +155,16 @@ static int refresh(struct error *err)
 	return rc;
 }
 
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 /* Reads the environment once. Called with the lock. */
 static int read_environment(struct error *err)
 {
@@ -160,10 +175,14 @@ static int read_environment(struct error *err)
 	if (environment_read)
 		return 0;
 	environment_read = true;
+	/* A forked child meets fault points too: it must not find the lock taken by a thread that it does not have. */
+	int rc = -pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	if (rc != 0)
+		return error_set(err, rc, "fault points: %s", strerror(-rc));
 	if (text != NULL) {
 		if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
 			return error_set(err, -EINVAL, "MOONGATE_FAULT is over %d bytes", TEXT_MAX - 1);
-		int rc = parse(copy, err);
+		rc = parse(copy, err);
 		if (rc != 0) {
 			error_prefix(err, "MOONGATE_FAULT");
 			return rc;
@@ -178,6 +197,7 @@ static int read_environment(struct error *err)
 	return refresh(err);
 }
 
+/* Tells about an error where no caller takes it. */
 static void complain(const struct error *err)
 {
 	char line[ERROR_TEXT_MAX + 16];

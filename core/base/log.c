@@ -32,7 +32,6 @@ static _Thread_local struct buf buffer;
 static int threshold = LOG_INFO; /* enum log_level; atomic */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* everything below */
-static bool started;
 static uint32_t sample_first = 100;
 static uint32_t sample_then = 100;
 static struct log_out console = {.fd = -1}; /* stdout, or stderr until log_start */
@@ -57,12 +56,23 @@ static void ignore_sigpipe(void)
 		signal(SIGPIPE, SIG_IGN);
 }
 
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 static void prepare(void)
 {
 	ignore_sigpipe();
-	pthread_key_create(&buffer_key, free_buffer);
-	if (!started)
-		log_out_fd(&console, STDERR_FILENO);
+	/* Both fail only without memory at the first line: then threads keep their buffers, and a forked child may not log. */
+	(void)pthread_key_create(&buffer_key, free_buffer);
+	(void)pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	log_out_fd(&console, STDERR_FILENO);
 }
 
 static void close_all(void)
@@ -95,7 +105,6 @@ int log_start(const struct log_options *options, struct error *err)
 	errors = new_errors;
 	sample_first = options->sample_first;
 	sample_then = options->sample_then;
-	started = true;
 	__atomic_store_n(&threshold, (int)options->level, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&lock);
 	return 0;
@@ -122,7 +131,6 @@ void log_stop(void)
 	pthread_mutex_lock(&lock);
 	close_all();
 	log_out_fd(&console, STDERR_FILENO);
-	started = false;
 	__atomic_store_n(&threshold, LOG_INFO, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&lock);
 }
@@ -203,10 +211,28 @@ static struct slice emergency_line(char *text, size_t size, enum log_level level
 	return slice_new(text, (size_t)len);
 }
 
+/* Says on stderr that an output takes no lines any more: once, until it takes one again. */
+static void complain(const struct log_out *o, int code)
+{
+	char text[512];
+	struct log_out out;
+
+	int len = snprintf(text, sizeof text, "moongate: the log output %.300s loses lines: %s\n",
+			   o->path != NULL ? o->path : "stdout", strerror(-code));
+	log_out_fd(&out, STDERR_FILENO);
+	if (len > 0 && o->fd != STDERR_FILENO)
+		log_out_write(&out, slice_new(text, (size_t)len));
+}
+
 static void write_to(struct log_out *o, struct slice line)
 {
-	if (o->fd >= 0 && log_out_write(o, line) != 0)
-		lost++;
+	if (o->fd < 0)
+		return;
+	int rc = log_out_write(o, line);
+	lost += rc != 0;
+	if (rc != 0 && !o->failing)
+		complain(o, rc);
+	o->failing = rc != 0;
 }
 
 /* Whether this line is one of those that are written. */

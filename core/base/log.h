@@ -34,13 +34,14 @@ struct log_options {
 	uint32_t sample_then;    /* default 100 */
 };
 
-/* Opens the outputs. 0, or a negative errno with a sentence. Until it is called lines go to stderr at level info. */
+/* Opens the outputs (closing those of an earlier call). 0, or a negative errno with a sentence and everything as it was. Until it
+ * is called lines go to stderr at level info. SIGPIPE, where it has its default action, is ignored from the first line on. */
 int log_start(const struct log_options *options, struct error *err);
 
-/* Closes files and opens them again by name (log rotation). */
+/* Closes files and opens them again by name (log rotation). A file that cannot be opened stays the old one, with an error line. */
 void log_reopen(void);
 
-/* Flushes, closes files. */
+/* Closes files; later lines go to stderr. Lines are written at once, so there is nothing to flush. */
 void log_stop(void);
 
 /* Whether a line of this level would be written at all. */

@@ -31,7 +31,8 @@ void log_out_fd(struct log_out *o, int fd)
 int log_out_open(struct log_out *o, const char *path, struct error *err)
 {
 	*o = (struct log_out){.fd = -1};
-	int fd = file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY);
+	/* O_NONBLOCK is for a path that is a FIFO: without a reader that is an error, not a wait. */
+	int fd = file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return error_set(err, fd, "cannot open the log file %s: %s", path, strerror(-fd));
 	char *copy = mem_strndup(path, strlen(path));

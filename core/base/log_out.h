@@ -13,6 +13,7 @@ struct log_out {
 	bool may_block; /* not a regular file: asked whether it takes bytes before each write */
 	bool stuck;   /* it took nothing the last time: not waited for again */
 	bool torn;    /* the last line was cut off: the next one begins with a newline */
+	bool failing; /* the last line was not taken, and that was said */
 };
 
 /* An output on a descriptor that stays the caller's. */

@@ -17,9 +17,11 @@ void *mem_alloc(size_t size)
 
 void *mem_zalloc(size_t count, size_t size)
 {
-	if (fault_check(FAULT_MALLOC) != 0)
+	size_t bytes;
+
+	if (fault_check(FAULT_MALLOC) != 0 || __builtin_mul_overflow(count, size, &bytes))
 		return NULL;
-	if (count == 0 || size == 0)
+	if (bytes == 0)
 		return calloc(1, 1);
 	return calloc(count, size);
 }

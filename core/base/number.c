@@ -1,21 +1,12 @@
-/* Numbers as text: integers, and doubles in the shortest form that reads back the same.
- *
- * Three ways, the fast ones first: whole numbers below 2^53 are integers; numbers of few decimals are an integer over a
- * power of ten (exact when both fit a double: the division is then the correctly rounded reading of that text); the rest is
- * tried with 15, 16 and 17 digits. */
+/* Numbers as text. Most are whole (counters, bucket counts) and take the way of integers; the others get their digits from
+ * decimal.c. Nothing here asks the locale. */
 #include "base/buf.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "base/decimal.h"
 
 enum { NUMBER_MAX = 32 };
-
-/* A positive decimal number: digits × 10^exponent, without zeros at its end. */
-struct decimal {
-	uint64_t digits;
-	int exponent;
-};
 
 /* Where the exponent form begins, and how it looks. */
 struct style {
@@ -49,65 +40,49 @@ static char *digits_before(char *end, uint64_t v)
 	return end;
 }
 
+static int count_digits(uint64_t v)
+{
+	static const uint64_t powers[] = {0,
+					  10,
+					  100,
+					  1000,
+					  10000,
+					  100000,
+					  1000000,
+					  10000000,
+					  100000000,
+					  1000000000,
+					  10000000000,
+					  100000000000,
+					  1000000000000,
+					  10000000000000,
+					  100000000000000,
+					  1000000000000000,
+					  10000000000000000,
+					  100000000000000000,
+					  1000000000000000000,
+					  10000000000000000000u};
+	/* Bits × log10(2), which is exact or one too small. */
+	int guess = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return guess + (v >= powers[guess]);
+}
+
 static void append_integer(struct buf *b, bool negative, uint64_t v)
 {
-	char text[NUMBER_MAX];
-	char *at = digits_before(text + sizeof text, v);
+	char *to = buf_room(b, NUMBER_MAX);
 
-	if (negative)
-		*--at = '-';
-	buf_append(b, at, (size_t)(text + sizeof text - at));
+	if (to == NULL)
+		return;
+	*to = '-';
+	to += negative + count_digits(v);
+	digits_before(to, v);
+	b->len = (size_t)(to - b->ptr);
 }
 
 void buf_int(struct buf *b, int64_t v)
 {
 	append_integer(b, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-}
-
-/* `v` as an integer over a power of ten up to 10^9, if it is one of at most 15 digits. The smallest power that fits gives the fewest
- * digits; with at most 15 of them no other number of that length reads back as `v`. */
-static bool short_decimal(double v, struct decimal *d)
-{
-	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
-
-	if (v >= 1e15 || v < 1e-5)
-		return false;
-	for (int i = 1; i < 10; i++) {
-		double scaled = v * powers[i];
-		if (scaled >= 1e15)
-			return false;
-		uint64_t digits = (uint64_t)(scaled + 0.5);
-		if ((double)digits / powers[i] != v)
-			continue;
-		*d = (struct decimal){digits, -i};
-		return true;
-	}
-	return false;
-}
-
-/* The shortest decimal that reads back as `v`, which is finite and above zero. */
-static struct decimal shortest(double v)
-{
-	struct decimal d;
-	char text[NUMBER_MAX];
-
-	if (short_decimal(v, &d))
-		return d;
-	for (int precision = 14; precision <= 16; precision++) {
-		snprintf(text, sizeof text, "%.*e", precision, v);
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	char *e = strchr(text, 'e');
-	d.exponent = (int)strtol(e + 1, NULL, 10);
-	d.digits = (uint64_t)(text[0] - '0');
-	for (char *at = text + 2; at < e; at++, d.exponent--)
-		d.digits = d.digits * 10 + (uint64_t)(*at - '0');
-	while (d.digits % 10 == 0) {
-		d.digits /= 10;
-		d.exponent++;
-	}
-	return d;
 }
 
 /* Writes d.ddde±xx to `to`; returns the end. */
@@ -160,14 +135,14 @@ static void append_finite(struct buf *b, double v, const struct style *style)
 	bool negative = signbit(v);
 	double size = fabs(v);
 
-	if (size < 9007199254740992.0 && size == (double)(uint64_t)size && (style->from >= 21 || size < 1e6)) {
+	if (size < 9007199254740992.0 && size == (double)(uint64_t)size && (style->from >= 16 || size < 1e6)) {
 		append_integer(b, negative, (uint64_t)size);
 		return;
 	}
 	char *to = buf_room(b, NUMBER_MAX);
 	if (to == NULL)
 		return;
-	struct decimal d = shortest(size);
+	struct decimal d = decimal_shortest(size);
 	char *first = digits_before(digits + sizeof digits, d.digits);
 	int count = (int)(digits + sizeof digits - first);
 	int exp = count - 1 + d.exponent;

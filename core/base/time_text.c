@@ -102,11 +102,13 @@ static bool parse_offset(const char **at, const char *end, int64_t *offset)
 
 bool clock_parse_rfc3339(struct slice text, int64_t *ns)
 {
-	const char *at = text.ptr;
-	const char *end = at + text.len;
 	int64_t s, fraction, offset;
 
-	if (text.len < sizeof "2026-01-02T03:04:05Z" - 1 || !parse_date(&at, end, &s))
+	if (text.len < sizeof "2026-01-02T03:04:05Z" - 1)
+		return false;
+	const char *at = text.ptr;
+	const char *end = at + text.len;
+	if (!parse_date(&at, end, &s))
 		return false;
 	if (!either(&at, end, 'T', 't') && !either(&at, end, ' ', ' '))
 		return false;
@@ -187,13 +189,13 @@ static int refuse(struct error *err, struct slice s, const char *why)
 
 int clock_parse_duration(struct slice s, int64_t *ns, struct error *err)
 {
-	const char *at = s.ptr;
-	const char *end = at + s.len;
 	int64_t sum = 0;
 	int last = -1;
 
 	if (s.len == 0)
 		return refuse(err, s, "is empty, expected numbers with units");
+	const char *at = s.ptr;
+	const char *end = at + s.len;
 	if (s.len == 1 && *at == '0') {
 		*ns = 0;
 		return 0;
