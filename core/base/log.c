@@ -68,10 +68,10 @@ static void unlock_after_fork(void)
 
 static void prepare(void)
 {
-	ignore_sigpipe();
 	/* Both fail only without memory at the first line: then threads keep their buffers, and a forked child may not log. */
 	(void)pthread_key_create(&buffer_key, free_buffer);
 	(void)pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	ignore_sigpipe();
 	log_out_fd(&console, STDERR_FILENO);
 }
 
@@ -89,6 +89,7 @@ int log_start(const struct log_options *options, struct error *err)
 	int rc = 0;
 
 	pthread_once(&once, prepare);
+	ignore_sigpipe();
 	if (options->file != NULL)
 		rc = log_out_open(&new_file, options->file, err);
 	if (rc == 0 && options->errors_file != NULL)

@@ -35,7 +35,7 @@ struct log_options {
 };
 
 /* Opens the outputs (closing those of an earlier call). 0, or a negative errno with a sentence and everything as it was. Until it
- * is called lines go to stderr at level info. SIGPIPE, where it has its default action, is ignored from the first line on. */
+ * is called lines go to stderr at level info. SIGPIPE, where it has its default action, is ignored from here (or from the first line) on. */
 int log_start(const struct log_options *options, struct error *err);
 
 /* Closes files and opens them again by name (log rotation). A file that cannot be opened stays the old one, with an error line. */

@@ -134,6 +134,7 @@ int clock_format_rfc3339(int64_t ns, char out[32])
 	int64_t s = civil_floor_div(ns, NS_PER_S);
 	int64_t day = civil_floor_div(s, CIVIL_DAY_S);
 	int64_t of_day = s - day * CIVIL_DAY_S;
+	int64_t fraction = ns % NS_PER_S + (ns % NS_PER_S < 0 ? NS_PER_S : 0);
 	struct civil date = civil_from_day(day);
 	char *to = write_digits(out, date.year, 4);
 
@@ -148,7 +149,7 @@ int clock_format_rfc3339(int64_t ns, char out[32])
 	*to++ = ':';
 	to = write_digits(to, of_day % 60, 2);
 	*to++ = '.';
-	to = write_digits(to, (ns - s * NS_PER_S) / NS_PER_MS, 3);
+	to = write_digits(to, fraction / NS_PER_MS, 3);
 	*to++ = 'Z';
 	*to = '\0';
 	return (int)(to - out);
