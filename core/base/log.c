@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -111,19 +112,42 @@ int log_start(const struct log_options *options, struct error *err)
 	return 0;
 }
 
-void log_reopen(void)
+/* Opens the file of `o` again by its name. Without the lock while it does: opening meets fault points. */
+static int reopen(struct log_out *o, struct error *err)
 {
-	struct error file_error = {0};
-	struct error errors_error = {0};
+	char path[PATH_MAX] = "";
+	struct log_out opened;
 
 	pthread_mutex_lock(&lock);
-	int rc = log_out_reopen(&file, &file_error);
-	int errors_rc = log_out_reopen(&errors, &errors_error);
+	if (o->path != NULL)
+		snprintf(path, sizeof path, "%s", o->path);
 	pthread_mutex_unlock(&lock);
+	if (path[0] == '\0')
+		return 0;
+	int rc = log_out_open(&opened, path, err);
 	if (rc != 0)
-		LOG(LOG_ERROR, "log file not opened again, going on with the old one", log_str("error", file_error.text));
-	if (errors_rc != 0)
-		LOG(LOG_ERROR, "log file not opened again, going on with the old one", log_str("error", errors_error.text));
+		return rc;
+	pthread_mutex_lock(&lock);
+	/* Unless another log_start came in between. */
+	if (o->path != NULL && strcmp(o->path, path) == 0) {
+		struct log_out old = *o;
+		*o = opened;
+		opened = old;
+	}
+	pthread_mutex_unlock(&lock);
+	log_out_close(&opened);
+	return 0;
+}
+
+void log_reopen(void)
+{
+	struct log_out *const both[] = {&file, &errors};
+
+	for (int i = 0; i < 2; i++) {
+		struct error err = {0};
+		if (reopen(both[i], &err) != 0)
+			LOG(LOG_ERROR, "log file not opened again, going on with the old one", log_str("error", err.text));
+	}
 }
 
 void log_stop(void)

@@ -45,20 +45,6 @@ int log_out_open(struct log_out *o, const char *path, struct error *err)
 	return 0;
 }
 
-int log_out_reopen(struct log_out *o, struct error *err)
-{
-	struct log_out opened;
-
-	if (o->path == NULL)
-		return 0;
-	int rc = log_out_open(&opened, o->path, err);
-	if (rc != 0)
-		return rc;
-	log_out_close(o);
-	*o = opened;
-	return 0;
-}
-
 void log_out_close(struct log_out *o)
 {
 	if (o->path != NULL && o->fd >= 0)

@@ -1,4 +1,5 @@
-/* One output of the log. Private to the log; the caller holds its lock. */
+/* One output of the log. Private to the log; the caller holds its lock, but for log_out_open of an output that nobody else
+ * sees: that one meets fault points, which have a lock of their own. */
 #ifndef MOONGATE_BASE_LOG_OUT_H
 #define MOONGATE_BASE_LOG_OUT_H
 
@@ -21,9 +22,6 @@ void log_out_fd(struct log_out *o, int fd);
 
 /* Opens (appends to, makes) the file `path`. 0, or a negative errno with a sentence and `o` closed. */
 int log_out_open(struct log_out *o, const char *path, struct error *err);
-
-/* Opens the file again by its name. On failure the old descriptor stays in use. */
-int log_out_reopen(struct log_out *o, struct error *err);
 
 void log_out_close(struct log_out *o);
 
