@@ -1,0 +1,122 @@
+-- What the disk does to the gateway: full, torn, damaged.
+local moongate = require "tests.spec.support.moongate"
+local json = require "cjson"
+
+local script = 'local n = counter "n_total" { labels = {} } on("x", function() n:inc() end)'
+
+local function post(server, n)
+  local lines = {}
+  for i = 1, n or 1 do lines[i] = '{"type":"x"}' end
+  return server:request { method = "POST", path = "/v1/events", body = table.concat(lines, "\n") }
+end
+
+describe("the journal", function()
+  it("answers 507 while the disk is full, goes on answering queries, and recovers by itself", function()
+    local dir = moongate.process.temporary_dir()
+    local faults = dir .. "/faults"
+    moongate.write_file(faults, "")
+    local server = moongate.start { scripts = { ["metrics/n.lua"] = script }, env = { MOONGATE_FAULT_FILE = faults } }
+    finally(function()
+      server:stop()
+      os.execute("rm -rf " .. dir)
+    end)
+    assert.equal(200, post(server).status)
+    moongate.write_file(faults, "write:1:always:ENOSPC,allocate:1:always:ENOSPC")
+    local refused = moongate.wait_until(function()
+      local reply = post(server)
+      return reply.status ~= 200 and reply
+    end, 10, "a refusal")
+    assert.equal(507, refused.status)
+    assert.match("space", json.decode(refused.body).error.message)
+    local before = server:metrics():get("n_total")
+    assert.equal(503, server:request { path = "/-/ready" }.status)
+    assert.equal(200, server:request { path = "/-/healthy" }.status)
+    moongate.write_file(faults, " ")
+    moongate.wait_until(function() return post(server).status == 200 end, 5, "writing to go on")
+    assert.equal(before + 1, server:metrics():get("n_total"))
+    assert.equal(200, server:request { path = "/-/ready" }.status)
+    local last = server:metrics():get("n_total")
+    server:kill9()
+    server:restart()
+    assert.equal(last, server:metrics():get("n_total"))
+  end)
+
+  it("acknowledges nothing after a failed sync until it writes elsewhere", function()
+    local dir = moongate.process.temporary_dir()
+    local faults = dir .. "/faults"
+    moongate.write_file(faults, "")
+    local server = moongate.start { scripts = { ["metrics/n.lua"] = script }, env = { MOONGATE_FAULT_FILE = faults } }
+    finally(function()
+      server:stop()
+      os.execute("rm -rf " .. dir)
+    end)
+    local told = 0
+    for round = 1, 5 do
+      for _ = 1, 3 do
+        if post(server).status == 200 then told = told + 1 end
+      end
+      moongate.write_file(faults, ("fsync:%d:once:EIO"):format(round))
+      for _ = 1, 8 do
+        if post(server).status == 200 then told = told + 1 end
+      end
+      moongate.write_file(faults, (" "):rep(round))
+      moongate.wait_until(function()
+        local fine = post(server).status == 200
+        if fine then told = told + 1 end
+        return fine
+      end, 5, "writing to go on")
+    end
+    assert.equal(told, server:metrics():get("n_total"))
+    server:kill9()
+    server:restart()
+    assert.equal(told, server:metrics():get("n_total"))
+  end)
+
+  it("cuts a torn tail and reports it", function()
+    local server = moongate.start { scripts = { ["metrics/n.lua"] = script } }
+    finally(function() server:stop() end)
+    for _ = 1, 10 do assert.equal(200, post(server, 5).status) end
+    server:kill9()
+    -- Damage in the last frame: everything before it counts, it does not.
+    local path = moongate.sh("ls -t " .. server.dir .. "/data/journal/*.open | head -1"):gsub("%s+$", "")
+    local text = moongate.read_file(path)
+    local last = text:find("%z*$")
+    moongate.write_file(path, text:sub(1, last - 3) .. "\255" .. text:sub(last - 1))
+    server:restart()
+    assert.equal(45, server:metrics():get("n_total"))
+    assert.is_truthy(server:log_find(function(line)
+      return line.msg == "journal opened" and line.level == "warn" and line.torn_bytes > 0
+    end))
+    assert.equal(200, post(server, 1).status)
+    server:kill9()
+    server:restart()
+    assert.equal(46, server:metrics():get("n_total"))
+  end)
+
+  it("recovers values through checkpoints, sealed segments and recycled ones", function()
+    local server = moongate.start {
+      scripts = { ["metrics/n.lua"] = script },
+      conf = { journal = { segment_bytes = "1MiB", checkpoint = "1s" } },
+    }
+    finally(function() server:stop() end)
+    local line = '{"type":"x","pad":"' .. ("p%d"):rep(100, "-") .. '","k":%d}'
+    local told = 0
+    for i = 1, 40 do
+      local lines = {}
+      for k = 1, 200 do lines[k] = line:gsub("%%d", tostring(i * 1000 + k)) end
+      assert.equal(200, server:request { method = "POST", path = "/v1/events", body = table.concat(lines, "\n") }.status)
+      told = told + 200
+      if i % 13 == 0 then
+        server:kill9()
+        server:restart()
+      end
+      assert.equal(told, server:metrics():get("n_total"))
+    end
+    moongate.wait_until(function()
+      return server:metrics():get("moongate_journal_sealed_segments") >= 1
+    end, 20, "a sealed segment")
+    server:kill9()
+    server:restart()
+    assert.equal(told, server:metrics():get("n_total"))
+  end)
+end)
