@@ -43,6 +43,7 @@ static const struct {
 int fault_armed = 1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static struct point points[FAULT_POINTS];
 static bool environment_read;
 static char watched[1024]; /* path of the fault file; "": none */
@@ -165,6 +166,13 @@ static void unlock_after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* A forked child meets fault points too: it must not find the lock taken by a thread that it does not have. */
+static void hold_over_forks(void)
+{
+	/* Fails only without memory: then children of this process, which is a test, have to do without faults. */
+	(void)pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 /* Reads the environment once. Called with the lock. */
 static int read_environment(struct error *err)
 {
@@ -175,14 +183,11 @@ static int read_environment(struct error *err)
 	if (environment_read)
 		return 0;
 	environment_read = true;
-	/* A forked child meets fault points too: it must not find the lock taken by a thread that it does not have. */
-	int rc = -pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
-	if (rc != 0)
-		return error_set(err, rc, "fault points: %s", strerror(-rc));
+	pthread_once(&fork_once, hold_over_forks);
 	if (text != NULL) {
 		if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
 			return error_set(err, -EINVAL, "MOONGATE_FAULT is over %d bytes", TEXT_MAX - 1);
-		rc = parse(copy, err);
+		int rc = parse(copy, err);
 		if (rc != 0) {
 			error_prefix(err, "MOONGATE_FAULT");
 			return rc;
@@ -233,6 +238,7 @@ void fault_set(enum fault_point point, uint64_t nth, bool always, int error)
 
 void fault_clear(void)
 {
+	pthread_once(&fork_once, hold_over_forks);
 	pthread_mutex_lock(&lock);
 	environment_read = true;
 	watched[0] = '\0';

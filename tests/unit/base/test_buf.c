@@ -171,6 +171,32 @@ static void escapes_json(void **state)
 	json_is(SLICE("gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99"), "\"gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99\"");
 }
 
+/* Every byte at every place of a text of two blocks: the fast way skips none that must be escaped. */
+static void escapes_each_byte_anywhere(void **state)
+{
+	char in[40], want[100];
+
+	(void)state;
+	for (int byte = 0; byte < 128; byte++) {
+		for (size_t at = 0; at < sizeof in; at++) {
+			char escaped[8];
+			memset(in, 'x', sizeof in);
+			in[at] = (char)byte;
+			if (byte != 0 && strchr("\"\\", byte) != NULL)
+				snprintf(escaped, sizeof escaped, "\\%c", byte);
+			else if (byte != 0 && strchr("\b\t\n\f\r", byte) != NULL)
+				snprintf(escaped, sizeof escaped, "\\%c", "btn.fr"[byte - 8]);
+			else if (byte < 32 || byte == '<' || byte == 127)
+				snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)byte);
+			else
+				snprintf(escaped, sizeof escaped, "%c", byte);
+			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", escaped,
+				 (int)(sizeof in - 1 - at), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+			json_is(slice_new(in, sizeof in), want);
+		}
+	}
+}
+
 #define BAD "\xef\xbf\xbd"
 
 static void replaces_what_is_not_utf8(void **state)
@@ -203,6 +229,7 @@ int main(void)
 	    cmocka_unit_test(fails_at_every_allocation),
 	    cmocka_unit_test(refuses_absurd_sizes),
 	    cmocka_unit_test(escapes_json),
+	    cmocka_unit_test(escapes_each_byte_anywhere),
 	    cmocka_unit_test(replaces_what_is_not_utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
