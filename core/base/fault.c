@@ -1,8 +1,8 @@
 /* Fault points.
  *
- * `fault_armed` is the whole cost of a point while nothing is switched on. It begins as 1, so that the first check reads the
- * environment, and stays 1 while a point is on or a fault file is watched. Everything behind it is guarded by one mutex:
- * a process with faults on is a test, and exact counts matter more than its speed there.
+ * `fault_armed` is the whole cost of a point while nothing is switched on. It begins as 1, so that the first check
+ * reads the environment, and stays 1 while a point is on or a fault file is watched. Everything behind it is guarded by
+ * one mutex: a process with faults on is a test, and exact counts matter more than its speed there.
  *
  * Nothing here allocates or uses base/file.h: a fault point inside the fault points would recurse. */
 #include "base/fault.h"
@@ -26,8 +26,8 @@ struct point {
 enum { TEXT_MAX = 4096 };
 
 static const char *const point_names[FAULT_POINTS] = {
-    [FAULT_OPEN] = "open",         [FAULT_READ] = "read",         [FAULT_WRITE] = "write", [FAULT_FSYNC] = "fsync",
-    [FAULT_RENAME] = "rename",     [FAULT_ALLOCATE] = "allocate", [FAULT_MMAP] = "mmap",   [FAULT_MALLOC] = "malloc",
+    [FAULT_OPEN] = "open",     [FAULT_READ] = "read",         [FAULT_WRITE] = "write", [FAULT_FSYNC] = "fsync",
+    [FAULT_RENAME] = "rename", [FAULT_ALLOCATE] = "allocate", [FAULT_MMAP] = "mmap",   [FAULT_MALLOC] = "malloc",
 };
 
 static const struct {
@@ -46,7 +46,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static struct point points[FAULT_POINTS];
 static bool environment_read;
-static char watched[1024]; /* path of the fault file; "": none */
+static char watched[1024];     /* path of the fault file; "": none */
 static struct stat watched_as; /* what the file was when it was last read; zero: not there */
 
 /* Sets fault_armed from the state. Called with the lock. */
@@ -149,7 +149,8 @@ static int refresh(struct error *err)
 	ssize_t len = read(fd, text, sizeof text);
 	close(fd);
 	if (len < 0 || len == sizeof text)
-		return error_set(err, -EINVAL, "fault file %s: cannot be read or is over %d bytes", watched, TEXT_MAX - 1);
+		return error_set(err, -EINVAL, "fault file %s: cannot be read or is over %d bytes", watched,
+		                 TEXT_MAX - 1);
 	text[len] = '\0';
 	int rc = parse(text, err);
 	error_prefix(err, "%s", watched);

@@ -1,8 +1,8 @@
 /* Writing log lines to a descriptor without ever hanging on it.
  *
- * A pipe that nobody reads would block write(2) for good, and with it every thread that logs. The flag O_NONBLOCK is no way
- * out: it belongs to the open file that we may share with the shell. So pipes and terminals are asked with poll(2) first, and
- * get at most PIPE_BUF bytes at a time, which a pipe that polls as writable takes without blocking.
+ * A pipe that nobody reads would block write(2) for good, and with it every thread that logs. The flag O_NONBLOCK is no
+ * way out: it belongs to the open file that we may share with the shell. So pipes and terminals are asked with poll(2)
+ * first, and get at most PIPE_BUF bytes at a time, which a pipe that polls as writable takes without blocking.
  *
  * The bytes go past base/file.h's fault points: a test that counts the journal's writes must not count log lines. */
 #include "base/log_out.h"

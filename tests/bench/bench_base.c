@@ -1,4 +1,5 @@
-/* What the parts of base cost that run several times an event or a million times a scrape. Prints ns a call (GB/s for CRC32C). */
+/* What the parts of base cost that run several times an event or a million times a scrape. Prints ns a call (GB/s for
+ * CRC32C). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,10 @@ static void numbers(void)
 	static const struct {
 		const char *what;
 		double step;
-	} kinds[] = {{"number, a small integer", 7}, {"number, a big integer", 1234567891}, {"number, thousandths", 0.001}, {"number, 17 digits", 1 / 3.0}};
+	} kinds[] = {{"number, a small integer", 7},
+	             {"number, a big integer", 1234567891},
+	             {"number, thousandths", 0.001},
+	             {"number, 17 digits", 1 / 3.0}};
 	struct buf b = {0};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -80,7 +84,8 @@ static void numbers(void)
 
 static void strings(void)
 {
-	static const char text[] = "The quick brown fox jumps over the lazy dog and then, since nobody looks, sleeps until the evening.";
+	static const char text[] =
+	    "The quick brown fox jumps over the lazy dog and then, since nobody looks, sleeps until the evening.";
 	struct buf b = {0};
 
 	begin();

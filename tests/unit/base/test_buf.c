@@ -168,7 +168,8 @@ static void escapes_json(void **state)
 	json_is(SLICE("\0\x01\x0b\x1f\x7f"), "\"\\u0000\\u0001\\u000b\\u001f\\u007f\"");
 	json_is(SLICE("</script>"), "\"\\u003c/script>\"");
 	json_is(SLICE("\xe2\x80\xa8 \xe2\x80\xa9 \xe2\x80\xa7"), "\"\\u2028 \\u2029 \xe2\x80\xa7\"");
-	json_is(SLICE("gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99"), "\"gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99\"");
+	json_is(SLICE("gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99"),
+	        "\"gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99\"");
 }
 
 /* Every byte at every place of a text of two blocks: the fast way skips none that must be escaped. */
@@ -190,8 +191,9 @@ static void escapes_each_byte_anywhere(void **state)
 				snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)byte);
 			else
 				snprintf(escaped, sizeof escaped, "%c", byte);
-			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", escaped,
-				 (int)(sizeof in - 1 - at), "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at,
+			         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", escaped, (int)(sizeof in - 1 - at),
+			         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 			json_is(slice_new(in, sizeof in), want);
 		}
 	}
@@ -204,9 +206,9 @@ static void replaces_what_is_not_utf8(void **state)
 	(void)state;
 	json_is(SLICE("a\xff z"), "\"a" BAD " z\"");
 	json_is(SLICE("\x80"), "\"" BAD "\"");
-	json_is(SLICE("\xc0\xaf"), "\"" BAD BAD "\"");             /* overlong */
-	json_is(SLICE("\xe0\x80\x80"), "\"" BAD BAD BAD "\"");     /* overlong */
-	json_is(SLICE("\xed\xa0\x80"), "\"" BAD BAD BAD "\"");     /* a surrogate */
+	json_is(SLICE("\xc0\xaf"), "\"" BAD BAD "\"");                 /* overlong */
+	json_is(SLICE("\xe0\x80\x80"), "\"" BAD BAD BAD "\"");         /* overlong */
+	json_is(SLICE("\xed\xa0\x80"), "\"" BAD BAD BAD "\"");         /* a surrogate */
 	json_is(SLICE("\xf4\x90\x80\x80"), "\"" BAD BAD BAD BAD "\""); /* above U+10FFFF */
 	json_is(SLICE("\xf5\x80"), "\"" BAD BAD "\"");
 	/* One U+FFFD for each longest beginning of a character (Unicode 15, table 3-8). */

@@ -130,8 +130,9 @@ static void where_midnight_is_special(void **state)
 /* Whatever the zone does, windows hold their moment and follow each other without gap or overlap. */
 static void windows_tile_time(void **state)
 {
-	static const char *const zones[] = {"UTC",          "Europe/Berlin",       "America/New_York", "America/St_Johns", "America/Havana",
-					    "Pacific/Apia", "Australia/Lord_Howe", "Asia/Gaza",        "Africa/Cairo",     "Asia/Beirut"};
+	static const char *const zones[] = {
+	    "UTC",          "Europe/Berlin",       "America/New_York", "America/St_Johns", "America/Havana",
+	    "Pacific/Apia", "Australia/Lord_Howe", "Asia/Gaza",        "Africa/Cairo",     "Asia/Beirut"};
 
 	(void)state;
 	for (size_t z = 0; z < sizeof zones / sizeof *zones; z++) {
@@ -142,7 +143,8 @@ static void windows_tile_time(void **state)
 			clock_calendar((enum calendar)unit, ns, &start, &next);
 			for (int i = 0; i < 5000 / (1 + unit * 14); i++) {
 				int64_t length = next - start;
-				if (start > ns || ns >= next || length < 20 * 3600 * NS_PER_S || length > 32 * 86400 * NS_PER_S)
+				if (start > ns || ns >= next || length < 20 * 3600 * NS_PER_S ||
+				    length > 32 * 86400 * NS_PER_S)
 					fail_msg("%s: window %d after 2000", zones[z], i);
 				clock_calendar((enum calendar)unit, next - 1, &other_start, &other_next);
 				assert_true(other_start == start && other_next == next);
@@ -173,8 +175,18 @@ static void ends_of_time(void **state)
 static void refuses_unknown_zones(void **state)
 {
 	static const char *const bad[] = {
-	    "",          "Europe/Berln", "/etc/localtime",    "../../../etc/passwd", "Europe/../Europe/Berlin", "Europe",
-	    "zone.tab",  "UTC+1",        "CET-1CEST,M3.5.0", "Europe/Berlin\n",     ":Europe/Berlin",          "europe/berlin ",
+	    "",
+	    "Europe/Berln",
+	    "/etc/localtime",
+	    "../../../etc/passwd",
+	    "Europe/../Europe/Berlin",
+	    "Europe",
+	    "zone.tab",
+	    "UTC+1",
+	    "CET-1CEST,M3.5.0",
+	    "Europe/Berlin\n",
+	    ":Europe/Berlin",
+	    "europe/berlin ",
 	    "tzdata.zi",
 	};
 	char long_name[400];

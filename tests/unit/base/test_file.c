@@ -420,10 +420,18 @@ static void knows_the_free_space(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    WITH_DIR(reads_what_was_written), WITH_DIR(says_what_went_wrong),     WITH_DIR(failing_writes_are_torn),
-	    WITH_DIR(every_call_has_its_fault), WITH_DIR(goes_on_after_short_writes), WITH_DIR(makes_directories),
-	    WITH_DIR(reads_whole_files),      WITH_DIR(replaces_atomically),      WITH_DIR(maps),
-	    WITH_DIR(locks_one_process_out),  WITH_DIR(lists_in_order),           WITH_DIR(knows_the_free_space),
+	    WITH_DIR(reads_what_was_written),
+	    WITH_DIR(says_what_went_wrong),
+	    WITH_DIR(failing_writes_are_torn),
+	    WITH_DIR(every_call_has_its_fault),
+	    WITH_DIR(goes_on_after_short_writes),
+	    WITH_DIR(makes_directories),
+	    WITH_DIR(reads_whole_files),
+	    WITH_DIR(replaces_atomically),
+	    WITH_DIR(maps),
+	    WITH_DIR(locks_one_process_out),
+	    WITH_DIR(lists_in_order),
+	    WITH_DIR(knows_the_free_space),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

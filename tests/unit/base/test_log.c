@@ -105,16 +105,18 @@ static void writes_json_lines(void **state)
 	(void)state;
 	start(to_file());
 	LOG(LOG_INFO, "plain");
-	LOG(LOG_WARN, "with fields", log_str("s", "x"), log_slice("l", slice_new("longer", 4)), log_int("i", -7), log_num("n", 0.25),
-	    log_bool("t", true), log_bool("f", false));
+	LOG(LOG_WARN, "with fields", log_str("s", "x"), log_slice("l", slice_new("longer", 4)), log_int("i", -7),
+	    log_num("n", 0.25), log_bool("t", true), log_bool("f", false));
 	LOG(LOG_ERROR, "odd", log_str("s", "a\"b\\c\nd\x01\xff<"), log_num("n", 0.0 / 0.0));
 	log_write(LOG_INFO, SLICE("no fields"), NULL, 0);
-	assert_string_equal(text(path), "{\"level\":\"info\"," TIME ",\"msg\":\"plain\"}\n"
-					"{\"level\":\"warn\"," TIME
-					",\"msg\":\"with fields\",\"s\":\"x\",\"l\":\"long\",\"i\":-7,\"n\":0.25,\"t\":true,\"f\":false}\n"
-					"{\"level\":\"error\"," TIME
-					",\"msg\":\"odd\",\"s\":\"a\\\"b\\\\c\\nd\\u0001\xef\xbf\xbd\\u003c\",\"n\":null}\n"
-					"{\"level\":\"info\"," TIME ",\"msg\":\"no fields\"}\n");
+	assert_string_equal(
+	    text(path),
+	    "{\"level\":\"info\"," TIME ",\"msg\":\"plain\"}\n"
+	    "{\"level\":\"warn\"," TIME
+	    ",\"msg\":\"with fields\",\"s\":\"x\",\"l\":\"long\",\"i\":-7,\"n\":0.25,\"t\":true,\"f\":false}\n"
+	    "{\"level\":\"error\"," TIME
+	    ",\"msg\":\"odd\",\"s\":\"a\\\"b\\\\c\\nd\\u0001\xef\xbf\xbd\\u003c\",\"n\":null}\n"
+	    "{\"level\":\"info\"," TIME ",\"msg\":\"no fields\"}\n");
 }
 
 static void obeys_the_level(void **state)
@@ -276,8 +278,9 @@ static void works_without_memory(void **state)
 	char big[9000];
 	memset(big, 'z', sizeof big);
 	for (int i = 0; i < 20; i++)
-		LOG(LOG_ERROR, "no room", log_slice("a", slice_new(big, sizeof big)), log_slice("b", slice_new(big, sizeof big)),
-		    log_slice("c", slice_new(big, sizeof big)), log_slice("d", slice_new(big, sizeof big)));
+		LOG(LOG_ERROR, "no room", log_slice("a", slice_new(big, sizeof big)),
+		    log_slice("b", slice_new(big, sizeof big)), log_slice("c", slice_new(big, sizeof big)),
+		    log_slice("d", slice_new(big, sizeof big)));
 	fault_clear();
 	assert_int_equal(count_lines(path), 20);
 	assert_non_null(strstr(text(path), "\"error\"," TIME ",\"msg\":\"log line lost: out of memory\"}\n"));
@@ -287,7 +290,8 @@ static void works_without_memory(void **state)
 	assert_non_null(strstr(text(path), "\"again\"}\n"));
 }
 
-/* Runs `body` in a child whose stdout and stderr are these descriptors; 0 is success. A child that hangs is ended by the alarm. */
+/* Runs `body` in a child whose stdout and stderr are these descriptors; 0 is success. A child that hangs is ended by
+ * the alarm. */
 static void in_child(int (*body)(void), int out, int errors)
 {
 	int status;
@@ -315,7 +319,8 @@ static int log_to_stdout(void)
 	if (log_start(&options, NULL) != 0)
 		return 1;
 	for (int i = 0; i < 1000; i++)
-		LOG(LOG_INFO, "a line that is long enough to fill the pipe, which takes sixty-four kilobytes, with a thousand of them");
+		LOG(LOG_INFO, "a line that is long enough to fill the pipe, which takes sixty-four kilobytes, with a "
+		              "thousand of them");
 	return log_lost() == lost ? 2 : 0;
 }
 
@@ -404,7 +409,8 @@ enum { THREADS = 4, EACH = 500 };
 static void *write_many(void *ctx)
 {
 	for (int i = 0; i < EACH; i++)
-		LOG(LOG_INFO, "from a thread", log_str("pad", "0123456789012345678901234567890123456789"), log_int("i", i));
+		LOG(LOG_INFO, "from a thread", log_str("pad", "0123456789012345678901234567890123456789"),
+		    log_int("i", i));
 	return ctx;
 }
 
@@ -421,7 +427,8 @@ static void threads_do_not_mix(void **state)
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	int lines = 0;
-	for (char *line = strtok((char *)(uintptr_t)text(path), "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
+	for (char *line = strtok((char *)(uintptr_t)text(path), "\n"); line != NULL;
+	     line = strtok(NULL, "\n"), lines++) {
 		assert_memory_equal(line, "{\"level\":\"info\"", 15);
 		assert_int_equal(line[strlen(line) - 1], '}');
 		assert_null(strstr(line + 1, "{"));

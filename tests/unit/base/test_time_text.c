@@ -14,7 +14,7 @@
 #include "base/civil.h"
 #include "base/clock.h"
 
-#define S(seconds) ((int64_t)(seconds) * NS_PER_S)
+#define S(seconds) ((int64_t)(seconds)*NS_PER_S)
 
 static void reads_times(void **state)
 {
@@ -107,7 +107,8 @@ static void refuses_other_texts(void **state)
 	assert_int_equal(ns, 77);
 }
 
-/* No byte behind the slice is looked at: every beginning of a good text is refused or, cut in its fraction's zone, bad. */
+/* No byte behind the slice is looked at: every beginning of a good text is refused or, cut in its fraction's zone, bad.
+ */
 static void stays_inside(void **state)
 {
 	static const char text[] = "2026-01-02T03:04:05.678+01:00";
@@ -159,7 +160,7 @@ static void knows_the_calendar(void **state)
 		gmtime_r(&t, &tm);
 		struct civil date = civil_from_day(day);
 		assert_true(date.year == tm.tm_year + 1900 && date.month == (unsigned)tm.tm_mon + 1 &&
-			    date.day == (unsigned)tm.tm_mday);
+		            date.day == (unsigned)tm.tm_mday);
 		assert_true(civil_day(date.year, date.month, date.day) == day);
 	}
 }
@@ -239,8 +240,9 @@ static void refuses_other_durations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_times),          cmocka_unit_test(refuses_other_texts), cmocka_unit_test(stays_inside),
-	    cmocka_unit_test(writes_times),         cmocka_unit_test(reads_what_it_writes), cmocka_unit_test(knows_the_calendar),
+	    cmocka_unit_test(reads_times),          cmocka_unit_test(refuses_other_texts),
+	    cmocka_unit_test(stays_inside),         cmocka_unit_test(writes_times),
+	    cmocka_unit_test(reads_what_it_writes), cmocka_unit_test(knows_the_calendar),
 	    cmocka_unit_test(reads_durations),      cmocka_unit_test(refuses_other_durations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
