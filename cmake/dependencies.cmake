@@ -1,7 +1,8 @@
-# What is linked, under one name each. Why each was taken: ARCHITECTURE.md.
+# What is linked, under one name each, for LIBS of moongate_module. Why each was taken: ARCHITECTURE.md.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
+# moongate_dependency(<name> <pkg-config name>): the target dep_<name>.
 function(moongate_dependency name package)
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
   add_library(dep_${name} INTERFACE)
@@ -11,6 +12,7 @@ endfunction()
 moongate_dependency(uv libuv)
 moongate_dependency(luajit luajit)
 moongate_dependency(cjson libcjson)
+moongate_dependency(simdjson simdjson)
 moongate_dependency(zlib zlib)
 moongate_dependency(zstd libzstd)
 moongate_dependency(nettle nettle)
@@ -21,3 +23,5 @@ find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/share/include/llhttp NO_DEFAULT_PAT
 add_library(llhttp STATIC ${LLHTTP_SOURCES}/llhttp.c ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
 target_compile_definitions(llhttp PRIVATE LLHTTP_STRICT_MODE=1)
+target_compile_options(llhttp PRIVATE -w)
+target_link_libraries(llhttp PRIVATE moongate_instrumentation)

@@ -1,0 +1,48 @@
+# A thin layer over CMake presets. `make help` lists the goals.
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint format bench fuzz demo install clean deps deps-test
+
+JOBS         ?= $(shell nproc)
+CONF         ?= conf/moongate.lua
+PREFIX       ?= /usr/local
+FUZZ_SECONDS ?= 600
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build what is needed, then serve on 127.0.0.1:4318 with conf/moongate.lua
+	@exec build/moongate run --conf $(CONF)
+
+build: deps ## build/moongate, optimised, with symbols
+	@test -f build/build.ninja || cmake --preset release
+	@cmake --build --preset release -j $(JOBS)
+
+test: deps-test ## everything: lint, units, specs, sanitizers, a short fuzz
+	@tests/run.sh
+
+lint: deps-test ## formatting, include directions, luacheck, clang-tidy
+	@tools/lint.sh
+
+format: deps-test ## clang-format over all C
+	@tools/format.sh
+
+bench: deps-test build ## events per CPU-second, next to a bare HTTP server
+	@tests/bench/run.sh
+
+fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz
+
+demo: build ## send the events of simulated agents to a gateway that runs
+	@exec build/moongate demo --target http://127.0.0.1:4318 --rate 200 --seconds 60 --seed 1
+
+install: build ## to PREFIX (/usr/local), below DESTDIR
+	@cmake --install build --prefix $(PREFIX)
+
+clean: ## remove all builds
+	rm -rf build build-debug build-asan build-tsan build-fuzz
+
+deps:
+	@tools/deps.sh build
+
+deps-test:
+	@tools/deps.sh test
