@@ -62,15 +62,32 @@ static enum head_known know(struct slice name)
 	enum head_known candidate = HEAD_OTHER;
 
 	switch (name.len) {
-	case 4: candidate = HEAD_HOST; break;
-	case 6: candidate = (name.ptr[0] | 0x20) == 'o' ? HEAD_ORIGIN : HEAD_EXPECT; break;
-	case 12: candidate = HEAD_REQUEST_ID; break;
-	case 13: candidate = HEAD_AUTHORIZATION; break;
-	case 14: candidate = HEAD_CONTENT_LENGTH; break;
-	case 15: candidate = HEAD_ACCEPT_ENCODING; break;
-	case 16: candidate = HEAD_CONTENT_ENCODING; break;
-	case 17: candidate = HEAD_TRANSFER_ENCODING; break;
-	default: return HEAD_OTHER;
+	case 4:
+		candidate = HEAD_HOST;
+		break;
+	case 6:
+		candidate = (name.ptr[0] | 0x20) == 'o' ? HEAD_ORIGIN : HEAD_EXPECT;
+		break;
+	case 12:
+		candidate = HEAD_REQUEST_ID;
+		break;
+	case 13:
+		candidate = HEAD_AUTHORIZATION;
+		break;
+	case 14:
+		candidate = HEAD_CONTENT_LENGTH;
+		break;
+	case 15:
+		candidate = HEAD_ACCEPT_ENCODING;
+		break;
+	case 16:
+		candidate = HEAD_CONTENT_ENCODING;
+		break;
+	case 17:
+		candidate = HEAD_TRANSFER_ENCODING;
+		break;
+	default:
+		return HEAD_OTHER;
 	}
 	return text_is(name, names[candidate]) ? candidate : HEAD_OTHER;
 }
@@ -134,13 +151,18 @@ static bool refuse_parsed(const struct head *h, llhttp_errno_t code, struct refu
 	if (h->count == HEAD_FIELDS_MAX && code == HPE_USER)
 		return refuse(no, 431, "more than 100 headers");
 	switch (code) {
-	case HPE_INVALID_METHOD: return refuse(no, 400, "the method is unknown");
-	case HPE_INVALID_URL: return refuse(no, 400, "the request target is malformed");
-	case HPE_INVALID_HEADER_TOKEN: return refuse(no, 400, "a header has a character that may not be there");
-	case HPE_INVALID_CONTENT_LENGTH: return refuse(no, 400, "Content-Length is not a number of bytes");
+	case HPE_INVALID_METHOD:
+		return refuse(no, 400, "the method is unknown");
+	case HPE_INVALID_URL:
+		return refuse(no, 400, "the request target is malformed");
+	case HPE_INVALID_HEADER_TOKEN:
+		return refuse(no, 400, "a header has a character that may not be there");
+	case HPE_INVALID_CONTENT_LENGTH:
+		return refuse(no, 400, "Content-Length is not a number of bytes");
 	case HPE_UNEXPECTED_CONTENT_LENGTH:
 		return refuse(no, 400, "Content-Length more than once, or with Transfer-Encoding");
-	default: return refuse(no, 400, "the head of the request is malformed");
+	default:
+		return refuse(no, 400, "the head of the request is malformed");
 	}
 }
 
@@ -177,6 +199,10 @@ void head_reset(struct head *h, size_t keep)
 	buf_reset(&h->raw);
 	h->scan = (struct head_scan){0};
 	h->count = 0;
+	h->method = HTTP_GET; /* what a head that cannot be parsed is answered as */
+	h->minor = 1;
+	h->keep_alive = h->chunked = false;
+	h->content_length = 0;
 	memset(h->known, 0, sizeof h->known);
 	memset(h->times, 0, sizeof h->times);
 	h->target = h->path = h->query = (struct slice){0};

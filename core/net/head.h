@@ -47,7 +47,8 @@ struct head_scan {
 };
 
 struct head {
-	struct buf raw; /* request line and fields as sent, with the empty line behind them; the path is decoded in place */
+	struct buf
+	    raw; /* request line and fields as sent, with the empty line behind them; the path is decoded in place */
 	struct head_scan scan;
 	struct head_field fields[HEAD_FIELDS_MAX];
 	uint32_t count;

@@ -194,7 +194,9 @@ static enum codec_state refuse_size(struct refusal *no)
 
 static enum codec_state refuse_memory(int code, struct refusal *no)
 {
-	return broken(no, 503, code == -EDQUOT ? "the memory for bodies in flight is used up" : "out of memory for inflating the body");
+	return broken(no, 503,
+	              code == -EDQUOT ? "the memory for bodies in flight is used up"
+	                              : "out of memory for inflating the body");
 }
 
 /* Room for output in the body. */
@@ -243,7 +245,9 @@ static enum codec_state run_counting(struct inflater *f, size_t *made, struct re
 	mem_free(f->scratch);
 	f->scratch = NULL;
 	body_free(&f->out, f->budget);
-	int code = body_reserve(&f->out, (size_t)f->counted, (size_t)f->counted, f->budget);
+	/* One byte more, so that the end is seen without growing. */
+	size_t need = (size_t)f->counted + (f->counted < f->limit);
+	int code = body_reserve(&f->out, need, need, f->budget);
 	if (code != 0)
 		return refuse_memory(code, no);
 	rewind_codec(f, true);

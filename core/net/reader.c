@@ -182,7 +182,8 @@ static enum reader_event feed_chunks(struct reader *r, const char *bytes, size_t
 	}
 	llhttp_errno_t code = llhttp_execute(&r->parser, bytes, len);
 	if (code != HPE_OK && code != HPE_PAUSED)
-		return r->phase == READER_BROKEN ? READER_REFUSED : refuse(r, 400, "the chunks of the body are malformed");
+		return r->phase == READER_BROKEN ? READER_REFUSED
+		                                 : refuse(r, 400, "the chunks of the body are malformed");
 	*used = code == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&r->parser) - bytes);
 	r->wire += *used;
 	if (r->wire > WIRE_SLACK + WIRE_TIMES * (uint64_t)r->body.len)
@@ -244,12 +245,18 @@ static enum reader_event feed_trailer(struct reader *r, const char *bytes, size_
 static enum reader_event feed_phase(struct reader *r, const char *bytes, size_t len, size_t *used)
 {
 	switch (r->phase) {
-	case READER_IN_HEAD: return feed_head(r, bytes, len, used);
-	case READER_IN_FIXED: return feed_fixed(r, bytes, len, used);
-	case READER_IN_CHUNKS: return feed_chunks(r, bytes, len, used);
-	case READER_IN_TRAILER: return feed_trailer(r, bytes, len, used);
-	case READER_AT_END: return READER_DONE;
-	case READER_BROKEN: break;
+	case READER_IN_HEAD:
+		return feed_head(r, bytes, len, used);
+	case READER_IN_FIXED:
+		return feed_fixed(r, bytes, len, used);
+	case READER_IN_CHUNKS:
+		return feed_chunks(r, bytes, len, used);
+	case READER_IN_TRAILER:
+		return feed_trailer(r, bytes, len, used);
+	case READER_AT_END:
+		return READER_DONE;
+	case READER_BROKEN:
+		break;
 	}
 	return READER_REFUSED;
 }

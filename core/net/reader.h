@@ -15,7 +15,14 @@ struct reader_limits {
 	struct budget *budget;
 };
 
-enum reader_phase { READER_IN_HEAD, READER_IN_FIXED, READER_IN_CHUNKS, READER_IN_TRAILER, READER_AT_END, READER_BROKEN };
+enum reader_phase {
+	READER_IN_HEAD,
+	READER_IN_FIXED,
+	READER_IN_CHUNKS,
+	READER_IN_TRAILER,
+	READER_AT_END,
+	READER_BROKEN
+};
 
 enum reader_event {
 	READER_MORE,    /* all bytes are used, more are needed */
@@ -37,8 +44,8 @@ struct reader {
 	llhttp_t parser;
 	struct head head;
 	struct body body;
-	uint64_t left;  /* of a body with Content-Length */
-	uint64_t wire;  /* bytes of a chunked body with its framing */
+	uint64_t left; /* of a body with Content-Length */
+	uint64_t wire; /* bytes of a chunked body with its framing */
 	struct trailer trailer;
 	struct refusal no;
 };
