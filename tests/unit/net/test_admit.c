@@ -204,7 +204,8 @@ static void other_credentials_are_not_known(void **state)
 
 static void scopes_of_equal_tokens_add_up(void **state)
 {
-	struct http_token tokens[] = {token_of("t", SCOPE_QUERY), token_of("u", SCOPE_ADMIN), token_of("t", SCOPE_INGEST)};
+	struct http_token tokens[] = {token_of("t", SCOPE_QUERY), token_of("u", SCOPE_ADMIN),
+	                              token_of("t", SCOPE_INGEST)};
 
 	(void)state;
 	gate.tokens = tokens;

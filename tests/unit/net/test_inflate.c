@@ -139,7 +139,8 @@ static void nothing_may_follow_or_lack(void **state)
 		for (int byte = 0; byte < 256; byte++) {
 			char *end = buf_room(&packed, 20);
 			memset(end, byte, 20);
-			struct refusal no = inflate_all(f, slice_new(packed.ptr, packed.len + 20), MIB, SIZE_MAX, &body);
+			struct refusal no =
+			    inflate_all(f, slice_new(packed.ptr, packed.len + 20), MIB, SIZE_MAX, &body);
 			assert_int_equal(no.status, 400);
 		}
 		inflater_free(f);

@@ -91,28 +91,33 @@ static const struct good good[] = {
     {"GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, Close\r\n\r\n", HTTP_GET, "/", "", "a", "", false, 0},
     {"HEAD /metrics HTTP/1.1\r\nhOSt: a\r\n\r\n", HTTP_HEAD, "/metrics", "", "a", "", true, 0},
     {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_OPTIONS, "*", "", "a", "", true, 0},
-    {"GET /a%20b/%C3%A9?q=%20&x=a+b HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_GET, "/a b/\xc3\xa9", "q=%20&x=a+b", "a", "", true, 0},
+    {"GET /a%20b/%C3%A9?q=%20&x=a+b HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_GET, "/a b/\xc3\xa9", "q=%20&x=a+b", "a", "",
+     true, 0},
     {"GET /a? HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_GET, "/a", "", "a", "", true, 0},
     {"GET /a/ HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_GET, "/a/", "", "a", "", true, 0},
     {"GET /...?/../ HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_GET, "/...", "/../", "a", "", true, 0},
-    {"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nGET ", HTTP_GET, "/", "", "a", "", true, 4},
+    {"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nGET ", HTTP_GET, "/", "", "a", "", true,
+     4},
     {HEAD "Content-Length: 5\r\n\r\nhello", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 0},
     {HEAD "Content-Length: 005\r\n\r\nhello", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 0},
     {HEAD "Content-Length: 0\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "", true, 0},
     {HEAD "\r\n", HTTP_POST, "/v1/events", "", "a:80", "", true, 0},
     {HEAD "Content-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\n", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 16},
-    {HEAD "Upgrade: x\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nhi", HTTP_POST, "/v1/events", "", "a:80", "hi", true, 0},
+    {HEAD "Upgrade: x\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nhi", HTTP_POST, "/v1/events", "", "a:80", "hi",
+     true, 0},
     {CHUNKED "0\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "", true, 0},
     {CHUNKED "5\r\nhello\r\n0\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 0},
     {CHUNKED "00005\r\nhello\r\n000\r\n\r\nGET", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 3},
     {CHUNKED "1\r\nh\r\n3\r\nell\r\n1\r\no\r\n0\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 0},
     {CHUNKED "A\r\nhellohello\r\n0\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hellohello", true, 0},
-    {CHUNKED "a;x=\"q\";y=z\r\nhellohello\r\n0;last\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hellohello", true, 0},
+    {CHUNKED "a;x=\"q\";y=z\r\nhellohello\r\n0;last\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hellohello", true,
+     0},
     {CHUNKED "5\r\nhello\r\n0\r\nX-Sum: 1\r\nY:\r\n\r\nG", HTTP_POST, "/v1/events", "", "a:80", "hello", true, 1},
-    {CHUNKED "5\r\nhello\r\n0\r\nContent-Length: 99\r\nTransfer-Encoding: cow\r\n\r\n", HTTP_POST, "/v1/events", "", "a:80", "hello",
-     true, 0},
-    {"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding:  CHUNKED \r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n2\r\nhi\r\n0\r\n\r\n", HTTP_POST,
-     "/", "", "a", "hi", true, 0},
+    {CHUNKED "5\r\nhello\r\n0\r\nContent-Length: 99\r\nTransfer-Encoding: cow\r\n\r\n", HTTP_POST, "/v1/events", "",
+     "a:80", "hello", true, 0},
+    {"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding:  CHUNKED \r\nUpgrade: x\r\nConnection: "
+     "upgrade\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+     HTTP_POST, "/", "", "a", "hi", true, 0},
 };
 
 static void check(const struct good *g)
@@ -411,7 +416,8 @@ static void long_bodies_are_read_in_place(void **state)
 static void parameters_are_decoded(void **state)
 {
 	static const char *const cases[][2] = {
-	    {"", ""}, {"a+b", "a b"}, {"%41%2b", "A+"}, {"%", "%"}, {"%4", "%4"}, {"%zz%41", "%zzA"}, {"%00", ""}, {"100%25", "100%"},
+	    {"", ""},     {"a+b", "a b"},     {"%41%2b", "A+"}, {"%", "%"},
+	    {"%4", "%4"}, {"%zz%41", "%zzA"}, {"%00", ""},      {"100%25", "100%"},
 	};
 	char out[32];
 
