@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/internal.h"
 #include "net/status.h"
 
 enum { THREADS_MAX = 256, TICK_MIN_MS = 10, TICK_MAX_MS = 250 };
+enum { DESCRIPTORS_KEPT = 256 }; /* for files, listening sockets, refused connections */
 
 static int64_t or_default(int64_t value, int64_t standard)
 {
@@ -30,6 +33,21 @@ static void set_options(struct http_server *s, const struct http_options *from)
 	o->write_timeout_ns = or_default(o->write_timeout_ns, 10 * NS_PER_S);
 	o->listen = NULL; /* borrowed for http_server_new only */
 	o->tokens = NULL;
+}
+
+/* A connection that takes the last descriptor takes it from the journal: the limit of open files is one of connections too. */
+static void fit_descriptors(struct http_options *o)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return;
+	rlim_t fit = files.rlim_cur > 2 * DESCRIPTORS_KEPT ? files.rlim_cur - DESCRIPTORS_KEPT : files.rlim_cur / 2;
+	if (o->max_connections <= fit)
+		return;
+	LOG(LOG_WARN, "fewer connections than configured: the limit of open files is too low",
+	    log_int("max_connections", o->max_connections), log_int("possible", fit),
+	    log_int("open_files", files.rlim_cur));
+	o->max_connections = (uint32_t)fit;
 }
 
 /* Timeouts are at most a quarter late. */
@@ -64,6 +82,7 @@ static int make_refusal(struct http_server *s)
 static int copy_options(struct http_server *s, const struct http_options *o)
 {
 	set_options(s, o);
+	fit_descriptors(&s->options);
 	s->tick_ms = tick_ms(&s->options);
 	s->budget.max = s->options.bodies_bytes;
 	s->tokens = mem_zalloc(o->token_count + 1, sizeof *s->tokens);
