@@ -1,7 +1,7 @@
 /* Arenas: a list of blocks, each twice the one before up to a limit; allocation moves a pointer.
  *
- * The block header is 16 bytes, so that what follows it is aligned like what malloc gives. A request over the block size gets
- * a block of its own, which goes behind the newest one: what is left of the newest stays in use. */
+ * The block header is 16 bytes, so that what follows it is aligned like what malloc gives. A request over the block
+ * size gets a block of its own, which goes behind the newest one: what is left of the newest stays in use. */
 #include "base/arena.h"
 
 #include <string.h>

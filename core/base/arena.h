@@ -2,8 +2,8 @@
 #ifndef MOONGATE_BASE_ARENA_H
 #define MOONGATE_BASE_ARENA_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/slice.h"

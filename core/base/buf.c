@@ -1,6 +1,6 @@
 /* The growable buffer and its JSON strings. Numbers are in number.c.
  *
- * JSON strings go run by run: bytes that need nothing are found with a table and copied at once, so plain ASCII costs
+ * JSON strings go run by run: bytes that need nothing are skipped by blocks and copied at once, so plain ASCII costs
  * little more than a memcpy. */
 #include "base/buf.h"
 
@@ -67,13 +67,34 @@ void buf_printf(struct buf *b, const char *format, ...)
 		b->len += (size_t)len;
 }
 
-/* What a byte is in a JSON string: 0 stands for itself, 1 may begin a longer UTF-8 sequence, else the letter of its escape ('u': \u00XX). */
+/* What a byte is in a JSON string: 0 stands for itself, 1 may begin a longer UTF-8 sequence, else the letter of its
+ * escape ('u': \u00XX). */
 static const unsigned char escapes[256] = {
-    [0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\v'] = 'u', ['\f'] = 'f', ['\r'] = 'r',
-    [14 ... 31] = 'u', ['"'] = '"', ['\\'] = '\\', ['<'] = 'u', [127] = 'u', [128 ... 255] = 1,
+    [0 ... 7] = 'u',   ['\b'] = 'b', ['\t'] = 't',  ['\n'] = 'n', ['\v'] = 'u', ['\f'] = 'f',      ['\r'] = 'r',
+    [14 ... 31] = 'u', ['"'] = '"',  ['\\'] = '\\', ['<'] = 'u',  [127] = 'u',  [128 ... 255] = 1,
 };
 
-/* The length of the well-formed UTF-8 sequence at `at` (Unicode, table 3-7), 0 when there is none. The first byte is not ASCII. */
+typedef unsigned char block __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* The first byte from `at` on that does not stand for itself, or `end`. Sixteen at a time, by the compiler's vectors.
+ */
+static const unsigned char *plain_end(const unsigned char *at, const unsigned char *end)
+{
+	for (; end - at >= 16; at += 16) {
+		block v;
+		memcpy(&v, at, sizeof v);
+		halves special = (halves)((v < 0x20) | (v > 0x7e) | (v == '"') | (v == '\\') | (v == '<'));
+		if ((special[0] | special[1]) != 0)
+			break;
+	}
+	while (at < end && escapes[*at] == 0)
+		at++;
+	return at;
+}
+
+/* The length of the well-formed UTF-8 sequence at `at` (Unicode, table 3-7), 0 when there is none. The first byte is
+ * not ASCII. */
 static size_t sequence(const unsigned char *at, size_t left)
 {
 	unsigned char lead = at[0];
@@ -90,7 +111,8 @@ static size_t sequence(const unsigned char *at, size_t left)
 	return len;
 }
 
-/* Bytes to skip for a broken sequence: its longest well-formed beginning, at least one (Unicode 3.9, "maximal subpart"). */
+/* Bytes to skip for a broken sequence: its longest well-formed beginning, at least one (Unicode 3.9, "maximal
+ * subpart"). */
 static size_t broken(const unsigned char *at, size_t left)
 {
 	static const unsigned char tails[3] = {0x80, 0x80, 0x80};
@@ -144,8 +166,7 @@ void buf_json_string(struct buf *b, struct slice s)
 	buf_byte(b, '"');
 	while (at < end && !b->failed) {
 		const unsigned char *run = at;
-		while (at < end && escapes[*at] == 0)
-			at++;
+		at = plain_end(at, end);
 		buf_append(b, run, (size_t)(at - run));
 		if (at < end)
 			at += escape(b, at, (size_t)(end - at));

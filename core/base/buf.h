@@ -1,5 +1,5 @@
-/* A growable byte buffer. Failure is sticky: after an allocation failed, appends do nothing and buf_failed() says so, so
- * that a writer checks once at its end. Owned by one thread at a time. */
+/* A growable byte buffer. Failure is sticky: after an allocation failed, appends do nothing and buf_failed() says so,
+ * so that a writer checks once at its end. Owned by one thread at a time. */
 #ifndef MOONGATE_BASE_BUF_H
 #define MOONGATE_BASE_BUF_H
 
@@ -26,20 +26,22 @@ void buf_free(struct buf *b);
 /* Appends formatted text. */
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Appends `s` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; controls, quotes, backslashes, U+2028 and
- * U+2029 and `<` are escaped, so that the text can stand in HTML too. */
+/* Appends `s` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; controls, quotes, backslashes,
+ * U+2028 and U+2029 and `<` are escaped, so that the text can stand in HTML too. */
 void buf_json_string(struct buf *b, struct slice s);
 
 /* Appends a number as JSON has it, in the shortest form that reads back the same; NaN and infinities become null. The
- * exponent form is that of ECMAScript, Go's encoding/json and Prometheus' API: below 1e-6 and from 1e21 ("1e-7", "1e+21"). */
+ * exponent form is that of ECMAScript, Go's encoding/json and Prometheus' API: below 1e-6 and from 1e21 ("1e-7",
+ * "1e+21"). */
 void buf_json_number(struct buf *b, double v);
 
 /* Appends a number in the shortest form that reads back the same, for Prometheus' text format: integers and decimals in
- * full ("0.1", "123456789"), the exponent form below 1e-4 and from 1e21 ("1e-05", "1e+21"), "NaN", "+Inf", "-Inf". At most 32 bytes. */
+ * full ("0.1", "123456789"), the exponent form below 1e-4 and from 1e21 ("1e-05", "1e+21"), "NaN", "+Inf", "-Inf". At
+ * most 32 bytes. */
 void buf_number(struct buf *b, double v);
 
-/* The same with the exponent form already from 1e6 where the digits ask for it ("1e+06", "1.23456789e+08"): what Go's strconv
- * 'g' with precision -1 and the verb %v give, and hence a template. */
+/* The same with the exponent form already from 1e6 where the digits ask for it ("1e+06", "1.23456789e+08"): what Go's
+ * strconv 'g' with precision -1 and the verb %v give, and hence a template. */
 void buf_number_go(struct buf *b, double v);
 
 /* Appends a decimal integer. */

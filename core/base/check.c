@@ -1,5 +1,5 @@
-/* The end of the process when an invariant is broken. Allocates nothing and takes no lock: the heap or the log may be what
- * is broken. */
+/* The end of the process when an invariant is broken. Allocates nothing and takes no lock: the heap or the log may be
+ * what is broken. */
 #include "base/check.h"
 
 #include <stdio.h>

@@ -18,8 +18,8 @@ static inline int64_t civil_floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year: the months before one are
- * then (153 m + 2) / 5 days long in sum, and 400 years have 146,097 days. */
+/* Days since 1970-01-01. Years are counted from March, so that the leap day is the last of its year: the months before
+ * one are then (153 m + 2) / 5 days long in sum, and 400 years have 146,097 days. */
 static inline int64_t civil_day(int64_t year, unsigned month, unsigned day)
 {
 	int64_t y = year - (month <= 2);

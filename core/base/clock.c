@@ -65,7 +65,8 @@ static bool zone_exists(const char *name, char *path, size_t size)
 	int fd = file_open(path + 1, 0);
 	if (fd < 0)
 		return false;
-	bool compiled = file_pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, "TZif", 4) == 0;
+	bool compiled =
+	    file_pread(fd, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, "TZif", 4) == 0;
 	file_close(fd);
 	return compiled;
 }
@@ -77,9 +78,9 @@ int clock_set_timezone(const char *name, struct error *err)
 
 	if (!utc && !zone_exists(name, path, sizeof path))
 		return error_set(err, -EINVAL,
-				 "time zone \"%.100s\" is not known to this system (" ZONES
-				 "): wanted \"UTC\" or a name such as \"Europe/Berlin\"",
-				 name);
+		                 "time zone \"%.100s\" is not known to this system (" ZONES
+		                 "): wanted \"UTC\" or a name such as \"Europe/Berlin\"",
+		                 name);
 	if (setenv("TZ", utc ? "UTC0" : path, 1) != 0)
 		return error_set(err, -errno, "time zone \"%.100s\": %s", name, strerror(errno));
 	tzset();
@@ -101,9 +102,10 @@ static int64_t local_day(int64_t s)
 
 /* The first second at which the zone's calendar shows `day` or a later one.
  *
- * Asked of localtime alone, because mktime has no answer for a midnight that a change of clocks leaves out and two for one
- * that it repeats. The first guess takes the offset of noon; where that is not the edge (a change between midnight and
- * noon) a search between the widest offsets finds it. Depends on nothing but the day, so neighbouring days share their edge. */
+ * Asked of localtime alone, because mktime has no answer for a midnight that a change of clocks leaves out and two for
+ * one that it repeats. The first guess takes the offset of noon; where that is not the edge (a change between midnight
+ * and noon) a search between the widest offsets finds it. Depends on nothing but the day, so neighbouring days share
+ * their edge. */
 static int64_t day_edge(int64_t day)
 {
 	int64_t low = day * CIVIL_DAY_S - 16 * 3600;

@@ -21,25 +21,26 @@ int64_t clock_mono_ns(void);
 /* Replaces both clocks for tests and simulation (NULL: the machine's own). Call before any thread starts. */
 void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), void *ctx);
 
-/* RFC 3339 ("2026-01-02T03:04:05.678Z", "...+01:00"; `T` and `Z` in either case, a space for the T; up to nine fractional digits, further ones cut; a
- * leap second 60 counts as 59 of the same minute plus one second). False when `s` is not one or lies outside 1970..2261. */
+/* RFC 3339 ("2026-01-02T03:04:05.678Z", "...+01:00"; `T` and `Z` in either case, a space for the T; up to nine
+ * fractional digits, further ones cut; a leap second 60 counts as 59 of the same minute plus one second). False when
+ * `s` is not one or lies outside 1970..2261. */
 bool clock_parse_rfc3339(struct slice s, int64_t *ns);
 
 /* Writes `ns` as "2026-01-02T03:04:05.678Z" with milliseconds; `out` has room for 32 bytes. Returns the length. */
 int clock_format_rfc3339(int64_t ns, char out[32]);
 
-/* "30s", "1h30m", "500ms", "10m", "7d", "2w", "1y" as Prometheus has durations: numbers with units in falling order, at least one. Result in nanoseconds.
- * 0, or -EINVAL with a sentence. */
+/* "30s", "1h30m", "500ms", "10m", "7d", "2w", "1y" as Prometheus has durations: numbers with units in falling order, at
+ * least one. Result in nanoseconds. 0, or -EINVAL with a sentence. */
 int clock_parse_duration(struct slice s, int64_t *ns, struct error *err);
 
-/* The time zone of calendar windows, an IANA name ("UTC", "Europe/Berlin"). 0, or -EINVAL when the system does not know it.
- * Process-wide; call before any thread starts. */
+/* The time zone of calendar windows, an IANA name ("UTC", "Europe/Berlin"). 0, or -EINVAL when the system does not know
+ * it. Process-wide; call before any thread starts. */
 int clock_set_timezone(const char *name, struct error *err);
 
 enum calendar { CALENDAR_DAY, CALENDAR_WEEK, CALENDAR_MONTH };
 
-/* The start of the calendar day, ISO week (Monday) or month that holds `ns`, and the start of the one after it, in the set time zone. Any thread;
- * the last answer is cached a thread. */
+/* The start of the calendar day, ISO week (Monday) or month that holds `ns`, and the start of the one after it, in the
+ * set time zone. Any thread; the last answer is cached a thread. */
 void clock_calendar(enum calendar unit, int64_t ns, int64_t *start, int64_t *next);
 
 #endif

@@ -1,8 +1,8 @@
 /* CRC32C: polynomial 0x1EDC6F41, reflected 0x82F63B78 (RFC 3720, appendix B.4).
  *
- * Three implementations that agree: the SSE4.2 or ARMv8 instruction over three streams at once (one instruction takes three
- * cycles but a new one can begin every cycle), and eight tables for machines without. The streams of a block are put together by
- * shifting the CRC over the bytes that follow, which is linear, hence four table look-ups. */
+ * Three implementations that agree: the SSE4.2 or ARMv8 instruction over three streams at once (one instruction takes
+ * three cycles but a new one can begin every cycle), and eight tables for machines without. The streams of a block are
+ * put together by shifting the CRC over the bytes that follow, which is linear, hence four table look-ups. */
 #include "base/crc32c.h"
 
 #include <pthread.h>
@@ -18,10 +18,10 @@ enum { LONG_STREAM = 2048, SHORT_STREAM = 256 };
 typedef uint32_t crc_function(uint32_t crc, const unsigned char *at, size_t len);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint32_t slices[8][256];                     /* slices[k][b]: byte b followed by k zero bytes */
-static uint32_t shift_long[4][256];                 /* a CRC's byte i, shifted over LONG_STREAM zero bytes */
-static uint32_t shift_short[4][256];                /* the same over SHORT_STREAM */
-static crc_function *chosen = crc32c_with_tables;   /* set once, before its first use */
+static uint32_t slices[8][256];                   /* slices[k][b]: byte b followed by k zero bytes */
+static uint32_t shift_long[4][256];               /* a CRC's byte i, shifted over LONG_STREAM zero bytes */
+static uint32_t shift_short[4][256];              /* the same over SHORT_STREAM */
+static crc_function *chosen = crc32c_with_tables; /* set once, before its first use */
 
 /* crc after `count` zero bytes. */
 static uint32_t over_zeros(uint32_t crc, size_t count)
@@ -68,8 +68,9 @@ uint32_t crc32c_with_tables(uint32_t crc, const unsigned char *at, size_t len)
 	crc = ~crc;
 	for (; len >= 8; at += 8, len -= 8) {
 		uint64_t v = hash_load64(at) ^ crc;
-		crc = slices[7][v & 0xff] ^ slices[6][v >> 8 & 0xff] ^ slices[5][v >> 16 & 0xff] ^ slices[4][v >> 24 & 0xff] ^
-		      slices[3][v >> 32 & 0xff] ^ slices[2][v >> 40 & 0xff] ^ slices[1][v >> 48 & 0xff] ^ slices[0][v >> 56];
+		crc = slices[7][v & 0xff] ^ slices[6][v >> 8 & 0xff] ^ slices[5][v >> 16 & 0xff] ^
+		      slices[4][v >> 24 & 0xff] ^ slices[3][v >> 32 & 0xff] ^ slices[2][v >> 40 & 0xff] ^
+		      slices[1][v >> 48 & 0xff] ^ slices[0][v >> 56];
 	}
 	for (; len != 0; at++, len--)
 		crc = crc >> 8 ^ slices[0][(crc ^ *at) & 0xff];
@@ -104,12 +105,13 @@ bool crc32c_has_instruction(void)
 
 static uint32_t shift(uint32_t table[4][256], uint64_t crc)
 {
-	return table[0][crc & 0xff] ^ table[1][crc >> 8 & 0xff] ^ table[2][crc >> 16 & 0xff] ^ table[3][crc >> 24 & 0xff];
+	return table[0][crc & 0xff] ^ table[1][crc >> 8 & 0xff] ^ table[2][crc >> 16 & 0xff] ^
+	       table[3][crc >> 24 & 0xff];
 }
 
 /* Takes blocks of three streams of `stream` bytes each while there are any; moves *at and *len. */
 TARGET static uint64_t three_streams(uint64_t crc, const unsigned char **at, size_t *len, size_t stream,
-				     uint32_t table[4][256])
+                                     uint32_t table[4][256])
 {
 	for (; *len >= 3 * stream; *at += 3 * stream, *len -= 3 * stream) {
 		uint64_t second = 0;

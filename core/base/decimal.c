@@ -1,12 +1,13 @@
 /* The shortest decimal of a double, by the method of Raffaello Giulietti ("The Schubfach way to render doubles", 2020).
  *
- * All decimals between the midpoints to the neighbouring doubles read back as v. With k = floor(log10 of the width of that
- * interval) it holds at least one multiple of 10^k and at most one of 10^(k+1), so four candidates are enough. They are
- * compared at four times the scale (the midpoints then are whole) against v × 10^-k, whose product with a power of ten of 128
- * bits is cut by "rounding to odd": bits that are lost leave a one, which keeps every comparison true.
+ * All decimals between the midpoints to the neighbouring doubles read back as v. With k = floor(log10 of the width of
+ * that interval) it holds at least one multiple of 10^k and at most one of 10^(k+1), so four candidates are enough.
+ * They are compared at four times the scale (the midpoints then are whole) against v × 10^-k, whose product with a
+ * power of ten of 128 bits is cut by "rounding to odd": bits that are lost leave a one, which keeps every comparison
+ * true.
  *
- * The 617 powers are computed with long arithmetic at the first use (0.1 ms) rather than listed: no table to mistrust. The roads not
- * taken: trying printf with 15, 16, 17 digits is 20 times slower and follows the locale. */
+ * The 617 powers are computed with long arithmetic at the first use (0.1 ms) rather than listed: no table to mistrust.
+ * The roads not taken: trying printf with 15, 16, 17 digits is 20 times slower and follows the locale. */
 #include "base/decimal.h"
 
 #include <pthread.h>
@@ -18,8 +19,8 @@
 enum {
 	POWER_MIN = -292, /* of ten: what the largest and the smallest double need */
 	POWER_MAX = 324,
-	LIMBS = 37,               /* of 32 bits, for 10^324 (1,077 bits) and for FRACTION_BITS */
-	FRACTION_BITS = 36 * 32,  /* negative powers are multiples of 2^-1152: 10^-292 has 182 bits of them */
+	LIMBS = 37,              /* of 32 bits, for 10^324 (1,077 bits) and for FRACTION_BITS */
+	FRACTION_BITS = 36 * 32, /* negative powers are multiples of 2^-1152: 10^-292 has 182 bits of them */
 	MANTISSA_BITS = 52,
 	EXPONENT_BIAS = 1075, /* of the mantissa as a whole number */
 };
@@ -110,7 +111,8 @@ static uint64_t multiply_to_odd(struct power g, uint64_t c)
 	return (uint64_t)(sum >> 64) | ((uint64_t)sum > 1);
 }
 
-/* Chooses among the candidates. v = mantissa × 2^exponent; `narrow`: the double below is only half as far away as the one above. */
+/* Chooses among the candidates. v = mantissa × 2^exponent; `narrow`: the double below is only half as far away as the
+ * one above. */
 static struct decimal choose(uint64_t mantissa, int exponent, bool narrow)
 {
 	uint64_t odd = mantissa & 1; /* then the midpoints themselves read back as a neighbour */
@@ -145,8 +147,8 @@ struct decimal decimal_shortest(double v)
 	int biased = (int)(bits >> MANTISSA_BITS & 0x7ff);
 	pthread_once(&once, make_powers);
 	struct decimal d = biased == 0 ? choose(fraction, 1 - EXPONENT_BIAS, false)
-				       : choose(fraction | UINT64_C(1) << MANTISSA_BITS, biased - EXPONENT_BIAS,
-						fraction == 0 && biased > 1);
+	                               : choose(fraction | UINT64_C(1) << MANTISSA_BITS, biased - EXPONENT_BIAS,
+	                                        fraction == 0 && biased > 1);
 	while (d.digits % 10 == 0) {
 		d.digits /= 10;
 		d.exponent++;

@@ -10,7 +10,8 @@ struct decimal {
 	int exponent;
 };
 
-/* The decimal of fewest digits that reads back as `v`, and of those the one closest to it. `v` is finite and above zero. Any thread. */
+/* The decimal of fewest digits that reads back as `v`, and of those the one closest to it. `v` is finite and above
+ * zero. Any thread. */
 struct decimal decimal_shortest(double v);
 
 #endif

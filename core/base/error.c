@@ -1,5 +1,5 @@
-/* Error sentences. A text that is too long is cut at a UTF-8 boundary, so that what a person or a JSON writer sees stays
- * valid text. */
+/* Error sentences. A text that is too long is cut at a UTF-8 boundary, so that what a person or a JSON writer sees
+ * stays valid text. */
 #include "base/error.h"
 
 #include <stdarg.h>

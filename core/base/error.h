@@ -1,4 +1,5 @@
-/* Errors that a person will read: one sentence that names the file, line or field, what was found and what was wanted. */
+/* Errors that a person will read: one sentence that names the file, line or field, what was found and what was wanted.
+ */
 #ifndef MOONGATE_BASE_ERROR_H
 #define MOONGATE_BASE_ERROR_H
 

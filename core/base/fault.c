@@ -1,8 +1,8 @@
 /* Fault points.
  *
- * `fault_armed` is the whole cost of a point while nothing is switched on. It begins as 1, so that the first check reads the
- * environment, and stays 1 while a point is on or a fault file is watched. Everything behind it is guarded by one mutex:
- * a process with faults on is a test, and exact counts matter more than its speed there.
+ * `fault_armed` is the whole cost of a point while nothing is switched on. It begins as 1, so that the first check
+ * reads the environment, and stays 1 while a point is on or a fault file is watched. Everything behind it is guarded by
+ * one mutex: a process with faults on is a test, and exact counts matter more than its speed there.
  *
  * Nothing here allocates or uses base/file.h: a fault point inside the fault points would recurse. */
 #include "base/fault.h"
@@ -26,8 +26,8 @@ struct point {
 enum { TEXT_MAX = 4096 };
 
 static const char *const point_names[FAULT_POINTS] = {
-    [FAULT_OPEN] = "open",         [FAULT_READ] = "read",         [FAULT_WRITE] = "write", [FAULT_FSYNC] = "fsync",
-    [FAULT_RENAME] = "rename",     [FAULT_ALLOCATE] = "allocate", [FAULT_MMAP] = "mmap",   [FAULT_MALLOC] = "malloc",
+    [FAULT_OPEN] = "open",     [FAULT_READ] = "read",         [FAULT_WRITE] = "write", [FAULT_FSYNC] = "fsync",
+    [FAULT_RENAME] = "rename", [FAULT_ALLOCATE] = "allocate", [FAULT_MMAP] = "mmap",   [FAULT_MALLOC] = "malloc",
 };
 
 static const struct {
@@ -43,9 +43,10 @@ static const struct {
 int fault_armed = 1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static struct point points[FAULT_POINTS];
 static bool environment_read;
-static char watched[1024]; /* path of the fault file; "": none */
+static char watched[1024];     /* path of the fault file; "": none */
 static struct stat watched_as; /* what the file was when it was last read; zero: not there */
 
 /* Sets fault_armed from the state. Called with the lock. */
@@ -148,7 +149,8 @@ static int refresh(struct error *err)
 	ssize_t len = read(fd, text, sizeof text);
 	close(fd);
 	if (len < 0 || len == sizeof text)
-		return error_set(err, -EINVAL, "fault file %s: cannot be read or is over %d bytes", watched, TEXT_MAX - 1);
+		return error_set(err, -EINVAL, "fault file %s: cannot be read or is over %d bytes", watched,
+		                 TEXT_MAX - 1);
 	text[len] = '\0';
 	int rc = parse(text, err);
 	error_prefix(err, "%s", watched);
@@ -165,6 +167,13 @@ static void unlock_after_fork(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* A forked child meets fault points too: it must not find the lock taken by a thread that it does not have. */
+static void hold_over_forks(void)
+{
+	/* Fails only without memory: then children of this process, which is a test, have to do without faults. */
+	(void)pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
 /* Reads the environment once. Called with the lock. */
 static int read_environment(struct error *err)
 {
@@ -175,14 +184,11 @@ static int read_environment(struct error *err)
 	if (environment_read)
 		return 0;
 	environment_read = true;
-	/* A forked child meets fault points too: it must not find the lock taken by a thread that it does not have. */
-	int rc = -pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
-	if (rc != 0)
-		return error_set(err, rc, "fault points: %s", strerror(-rc));
+	pthread_once(&fork_once, hold_over_forks);
 	if (text != NULL) {
 		if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
 			return error_set(err, -EINVAL, "MOONGATE_FAULT is over %d bytes", TEXT_MAX - 1);
-		rc = parse(copy, err);
+		int rc = parse(copy, err);
 		if (rc != 0) {
 			error_prefix(err, "MOONGATE_FAULT");
 			return rc;
@@ -233,6 +239,7 @@ void fault_set(enum fault_point point, uint64_t nth, bool always, int error)
 
 void fault_clear(void)
 {
+	pthread_once(&fork_once, hold_over_forks);
 	pthread_mutex_lock(&lock);
 	environment_read = true;
 	watched[0] = '\0';

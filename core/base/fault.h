@@ -1,9 +1,10 @@
 /* Named fault points: places where the outside world can fail and a test can make it do so.
  *
  * Off, a point costs one relaxed load. They are switched on by fault_set() in C tests, or, for the real binary, by the
- * environment: MOONGATE_FAULT="fsync:3:once:EIO,write:1:always:ENOSPC" at the start, or MOONGATE_FAULT_FILE=PATH, a file
- * with the same text that is read again whenever its modification time changes (an empty or missing file: no faults).
- * An entry is point:nth:once|always:ERRNO; the points are open, read, write, fsync, rename, allocate, mmap and malloc. */
+ * environment: MOONGATE_FAULT="fsync:3:once:EIO,write:1:always:ENOSPC" at the start, or MOONGATE_FAULT_FILE=PATH, a
+ * file with the same text that is read again whenever its modification time changes (an empty or missing file: no
+ * faults). An entry is point:nth:once|always:ERRNO; the points are open, read, write, fsync, rename, allocate, mmap and
+ * malloc. */
 #ifndef MOONGATE_BASE_FAULT_H
 #define MOONGATE_BASE_FAULT_H
 
@@ -24,8 +25,8 @@ enum fault_point {
 	FAULT_POINTS
 };
 
-/* Switches a point on: its `nth` hit from now (1 is the next) fails with `error` (an errno such as ENOSPC); with `always`
- * every later one too. nth 0 switches it off. Any thread. */
+/* Switches a point on: its `nth` hit from now (1 is the next) fails with `error` (an errno such as ENOSPC); with
+ * `always` every later one too. nth 0 switches it off. Any thread. */
 void fault_set(enum fault_point point, uint64_t nth, bool always, int error);
 
 /* Switches all points off and forgets the environment's. */
@@ -34,8 +35,9 @@ void fault_clear(void);
 /* How often a point was reached since the process began (counted only while any fault is set). */
 uint64_t fault_hits(enum fault_point point);
 
-/* Reads the two environment variables. 0, or -EINVAL with a sentence when their text is not understood (then no fault is
- * on). main calls it first; without that the first fault_check does, and says on stderr what it did not understand. */
+/* Reads the two environment variables. 0, or -EINVAL with a sentence when their text is not understood (then no fault
+ * is on). main calls it first; without that the first fault_check does, and says on stderr what it did not understand.
+ */
 int fault_init(struct error *err);
 
 /* Private to fault_check: zero while no fault can be on; and its slow path. */

@@ -1,7 +1,7 @@
 /* Files: descriptors and their bytes. Paths, directories and whole files are in path.c.
  *
- * Every call asks its fault point first. A write that is made to fail writes half of its bytes before, as a disk that fills up
- * does: whoever reads the file later has to cope with a torn write. */
+ * Every call asks its fault point first. A write that is made to fail writes half of its bytes before, as a disk that
+ * fills up does: whoever reads the file later has to cope with a torn write. */
 #include "base/file.h"
 
 #include <errno.h>

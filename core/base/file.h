@@ -1,5 +1,5 @@
-/* Files: the only place of the C core that touches the disk. Each call passes its fault point (fault.h). All return 0 (or a
- * descriptor, or a count) or a negative errno; nothing is printed. Any thread; a descriptor is its owner's. */
+/* Files: the only place of the C core that touches the disk. Each call passes its fault point (fault.h). All return 0
+ * (or a descriptor, or a count) or a negative errno; nothing is printed. Any thread; a descriptor is its owner's. */
 #ifndef MOONGATE_BASE_FILE_H
 #define MOONGATE_BASE_FILE_H
 
@@ -18,7 +18,8 @@ int file_close(int fd);
 /* Reads until `len` bytes or the end of the file. The bytes read, or a negative errno. */
 ssize_t file_pread(int fd, void *to, size_t len, int64_t offset);
 
-/* Writes all `len` bytes (short writes are continued); 0 or a negative errno, after which any part may have been written. */
+/* Writes all `len` bytes (short writes are continued); 0 or a negative errno, after which any part may have been
+ * written. */
 int file_pwrite(int fd, const void *from, size_t len, int64_t offset);
 
 /* write(2) at the file's position, all of it. */
@@ -46,20 +47,23 @@ int file_make_dirs(const char *path, struct error *err);
 /* Appends the whole file to `out`, refusing one over `max` bytes with -EFBIG. */
 int file_read_all(const char *path, size_t max, struct buf *out, struct error *err);
 
-/* Writes `path` so that after a crash either the old or the new content is there: temporary file, fsync, rename, fsync of the directory. */
+/* Writes `path` so that after a crash either the old or the new content is there: temporary file, fsync, rename, fsync
+ * of the directory. */
 int file_write_atomic(const char *path, const void *bytes, size_t len, struct error *err);
 
 /* Maps `len` bytes read-only; NULL with a negative errno in *code. file_unmap undoes it. */
 const void *file_map(int fd, size_t len, int *code);
 void file_unmap(const void *at, size_t len);
 
-/* An exclusive lock on `path` (made where missing), held until the descriptor is closed: the descriptor, or -EWOULDBLOCK when another process has it. */
+/* An exclusive lock on `path` (made where missing), held until the descriptor is closed: the descriptor, or
+ * -EWOULDBLOCK when another process has it. */
 int file_lock(const char *path, struct error *err);
 
 /* Free bytes for unprivileged users on the file system of `path`, or a negative errno. */
 int64_t file_free_bytes(const char *path);
 
-/* The names in a directory (without "." and ".."), sorted by bytes; calls `each` for every one, stops when it returns non-zero and returns that. */
+/* The names in a directory (without "." and ".."), sorted by bytes; calls `each` for every one, stops when it returns
+ * non-zero and returns that. */
 int file_list(const char *path, int (*each)(void *ctx, const char *name), void *ctx, struct error *err);
 
 #endif

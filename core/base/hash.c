@@ -1,11 +1,12 @@
 /* The hash of byte strings.
  *
- * Its step is the 64×64→128 bit product with the halves folded together by XOR, as several published hashes have it: one
- * multiplication mixes 16 bytes. Both factors carry a secret (the seed, or the state that came from it), because a factor
- * that someone outside can make zero would swallow the other one. Reads overlap instead of handling tails byte by byte.
+ * Its step is the 64×64→128 bit product with the halves folded together by XOR, as several published hashes have it:
+ * one multiplication mixes 16 bytes. Both factors carry a secret (the seed, or the state that came from it), because a
+ * factor that someone outside can make zero would swallow the other one. Reads overlap instead of handling tails byte
+ * by byte.
  *
- * The road not taken: SipHash is safe against a known-seed attack too, but costs three times as much on keys of 20 bytes,
- * and this runs several times an event. */
+ * The road not taken: SipHash is safe against a known-seed attack too, but costs three times as much on keys of 20
+ * bytes, and this runs several times an event. */
 #include "base/hash.h"
 
 #include <pthread.h>
@@ -23,7 +24,8 @@ uint64_t hash_bytes_long(const unsigned char *at, size_t len, uint64_t seed)
 	uint64_t key = hash_fold(a, HASH_K1);
 	uint64_t b = key;
 
-	/* Two chains, so that the multiplications of one wait while the other's run. The last 32 bytes (or all) are left. */
+	/* Two chains, so that the multiplications of one wait while the other's run. The last 32 bytes (or all) are
+	 * left. */
 	while (end - at > 32) {
 		a = hash_fold(hash_load64(at) ^ a, hash_load64(at + 8) ^ HASH_K2 ^ key);
 		b = hash_fold(hash_load64(at + 16) ^ b, hash_load64(at + 24) ^ HASH_K3 ^ key);

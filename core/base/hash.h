@@ -15,7 +15,8 @@
 
 __extension__ typedef unsigned __int128 hash_u128;
 
-/* Private to hash_bytes: the two halves of the 128-bit product, folded; and loads that do not care for alignment, in little-endian. */
+/* Private to hash_bytes: the two halves of the 128-bit product, folded; and loads that do not care for alignment, in
+ * little-endian. */
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 {
 	hash_u128 product = (hash_u128)a * b;
@@ -39,8 +40,8 @@ static inline uint64_t hash_load32(const unsigned char *at)
 /* Private to hash_bytes: from 17 bytes on. */
 uint64_t hash_bytes_long(const unsigned char *at, size_t len, uint64_t seed);
 
-/* A fast 64-bit hash of `len` bytes. With a secret `seed` it resists flooding; the value is the same on every machine and in
- * every release for the same seed (it decides sampling), but is not cryptographic. Any thread. */
+/* A fast 64-bit hash of `len` bytes. With a secret `seed` it resists flooding; the value is the same on every machine
+ * and in every release for the same seed (it decides sampling), but is not cryptographic. Any thread. */
 static inline uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 {
 	const unsigned char *at = (const unsigned char *)bytes;
@@ -75,7 +76,8 @@ uint64_t hash_seed(void);
 /* Fixes the process's seed; call before any thread starts. */
 void hash_seed_set(uint64_t seed);
 
-/* CRC32C (Castagnoli, RFC 3720 B.4), continued from `crc` (0 to begin). Uses the processor's instruction where there is one. */
+/* CRC32C (Castagnoli, RFC 3720 B.4), continued from `crc` (0 to begin). Uses the processor's instruction where there is
+ * one. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 
 #endif

@@ -1,13 +1,15 @@
 /* moongate's own log.
  *
- * A line is formatted by the thread that logs, into a buffer of its own, and written under one lock: with one write(2) where the
- * output is a file, so that lines of several processes on one file do not mix either. Sampling comes before formatting: a
- * flood of one message costs a hash and a look-up a line.
+ * A line is formatted by the thread that logs, into a buffer of its own, and written under one lock: with one write(2)
+ * where the output is a file, so that lines of several processes on one file do not mix either. Sampling comes before
+ * formatting: a flood of one message costs a hash and a look-up a line.
  *
- * The log works before log_start (to stderr), without memory (a line from a fixed buffer) and when outputs fail (log_lost counts). */
+ * The log works before log_start (to stderr), without memory (a line from a fixed buffer) and when outputs fail
+ * (log_lost counts). */
 #include "base/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,7 +49,8 @@ static void free_buffer(void *at)
 	buf_free(at);
 }
 
-/* Writing to a pipe whose reader is gone must be an error, not the end of the process. A handler that somebody set stays. */
+/* Writing to a pipe whose reader is gone must be an error, not the end of the process. A handler that somebody set
+ * stays. */
 static void ignore_sigpipe(void)
 {
 	struct sigaction now;
@@ -68,10 +71,11 @@ static void unlock_after_fork(void)
 
 static void prepare(void)
 {
-	ignore_sigpipe();
-	/* Both fail only without memory at the first line: then threads keep their buffers, and a forked child may not log. */
+	/* Both fail only without memory at the first line: then threads keep their buffers, and a forked child may not
+	 * log. */
 	(void)pthread_key_create(&buffer_key, free_buffer);
 	(void)pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	ignore_sigpipe();
 	log_out_fd(&console, STDERR_FILENO);
 }
 
@@ -89,6 +93,7 @@ int log_start(const struct log_options *options, struct error *err)
 	int rc = 0;
 
 	pthread_once(&once, prepare);
+	ignore_sigpipe();
 	if (options->file != NULL)
 		rc = log_out_open(&new_file, options->file, err);
 	if (rc == 0 && options->errors_file != NULL)
@@ -110,19 +115,43 @@ int log_start(const struct log_options *options, struct error *err)
 	return 0;
 }
 
-void log_reopen(void)
+/* Opens the file of `o` again by its name. Without the lock while it does: opening meets fault points. */
+static int reopen(struct log_out *o, struct error *err)
 {
-	struct error file_error = {0};
-	struct error errors_error = {0};
+	char path[PATH_MAX] = "";
+	struct log_out opened;
 
 	pthread_mutex_lock(&lock);
-	int rc = log_out_reopen(&file, &file_error);
-	int errors_rc = log_out_reopen(&errors, &errors_error);
+	if (o->path != NULL)
+		snprintf(path, sizeof path, "%s", o->path);
 	pthread_mutex_unlock(&lock);
+	if (path[0] == '\0')
+		return 0;
+	int rc = log_out_open(&opened, path, err);
 	if (rc != 0)
-		LOG(LOG_ERROR, "log file not opened again, going on with the old one", log_str("error", file_error.text));
-	if (errors_rc != 0)
-		LOG(LOG_ERROR, "log file not opened again, going on with the old one", log_str("error", errors_error.text));
+		return rc;
+	pthread_mutex_lock(&lock);
+	/* Unless another log_start came in between. */
+	if (o->path != NULL && strcmp(o->path, path) == 0) {
+		struct log_out old = *o;
+		*o = opened;
+		opened = old;
+	}
+	pthread_mutex_unlock(&lock);
+	log_out_close(&opened);
+	return 0;
+}
+
+void log_reopen(void)
+{
+	struct log_out *const both[] = {&file, &errors};
+
+	for (int i = 0; i < 2; i++) {
+		struct error err = {0};
+		if (reopen(both[i], &err) != 0)
+			LOG(LOG_ERROR, "log file not opened again, going on with the old one",
+			    log_str("error", err.text));
+	}
 }
 
 void log_stop(void)
@@ -180,7 +209,7 @@ static void append_field(struct buf *b, const struct log_field *f)
 
 /* The line in the thread's buffer. */
 static void format_line(struct buf *b, enum log_level level, struct slice msg, const struct log_field *fields,
-			uint32_t count, uint64_t missed)
+                        uint32_t count, uint64_t missed)
 {
 	char time[32];
 
@@ -207,7 +236,7 @@ static struct slice emergency_line(char *text, size_t size, enum log_level level
 
 	clock_format_rfc3339(clock_wall_ns(), time);
 	int len = snprintf(text, size, "{\"level\":\"%s\",\"time\":\"%s\",\"msg\":\"log line lost: out of memory\"}\n",
-			   level_names[level], time);
+	                   level_names[level], time);
 	return slice_new(text, (size_t)len);
 }
 
@@ -218,7 +247,7 @@ static void complain(const struct log_out *o, int code)
 	struct log_out out;
 
 	int len = snprintf(text, sizeof text, "moongate: the log output %.300s loses lines: %s\n",
-			   o->path != NULL ? o->path : "stdout", strerror(-code));
+	                   o->path != NULL ? o->path : "stdout", strerror(-code));
 	log_out_fd(&out, STDERR_FILENO);
 	if (len > 0 && o->fd != STDERR_FILENO)
 		log_out_write(&out, slice_new(text, (size_t)len));

@@ -1,6 +1,6 @@
-/* moongate's own log: JSON lines {"level":…,"time":…,"msg":…, fields…} to one or more outputs. Any thread. Lines of one level and
- * message are sampled: in each second the first 100, then every 100th, which says in "sampled" how many were left out.
- * warn, error and fatal lines also go to the errors' own file, where one is set. */
+/* moongate's own log: JSON lines {"level":…,"time":…,"msg":…, fields…} to one or more outputs. Any thread. Lines of one
+ * level and message are sampled: in each second the first 100, then every 100th, which says in "sampled" how many were
+ * left out. warn, error and fatal lines also go to the errors' own file, where one is set. */
 #ifndef MOONGATE_BASE_LOG_H
 #define MOONGATE_BASE_LOG_H
 
@@ -34,11 +34,13 @@ struct log_options {
 	uint32_t sample_then;    /* default 100 */
 };
 
-/* Opens the outputs (closing those of an earlier call). 0, or a negative errno with a sentence and everything as it was. Until it
- * is called lines go to stderr at level info. SIGPIPE, where it has its default action, is ignored from the first line on. */
+/* Opens the outputs (closing those of an earlier call). 0, or a negative errno with a sentence and everything as it
+ * was. Until it is called lines go to stderr at level info. SIGPIPE, where it has its default action, is ignored from
+ * here (or from the first line) on. */
 int log_start(const struct log_options *options, struct error *err);
 
-/* Closes files and opens them again by name (log rotation). A file that cannot be opened stays the old one, with an error line. */
+/* Closes files and opens them again by name (log rotation). A file that cannot be opened stays the old one, with an
+ * error line. */
 void log_reopen(void);
 
 /* Closes files; later lines go to stderr. Lines are written at once, so there is nothing to flush. */

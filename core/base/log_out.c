@@ -1,8 +1,8 @@
 /* Writing log lines to a descriptor without ever hanging on it.
  *
- * A pipe that nobody reads would block write(2) for good, and with it every thread that logs. The flag O_NONBLOCK is no way
- * out: it belongs to the open file that we may share with the shell. So pipes and terminals are asked with poll(2) first, and
- * get at most PIPE_BUF bytes at a time, which a pipe that polls as writable takes without blocking.
+ * A pipe that nobody reads would block write(2) for good, and with it every thread that logs. The flag O_NONBLOCK is no
+ * way out: it belongs to the open file that we may share with the shell. So pipes and terminals are asked with poll(2)
+ * first, and get at most PIPE_BUF bytes at a time, which a pipe that polls as writable takes without blocking.
  *
  * The bytes go past base/file.h's fault points: a test that counts the journal's writes must not count log lines. */
 #include "base/log_out.h"
@@ -42,20 +42,6 @@ int log_out_open(struct log_out *o, const char *path, struct error *err)
 	}
 	log_out_fd(o, fd);
 	o->path = copy;
-	return 0;
-}
-
-int log_out_reopen(struct log_out *o, struct error *err)
-{
-	struct log_out opened;
-
-	if (o->path == NULL)
-		return 0;
-	int rc = log_out_open(&opened, o->path, err);
-	if (rc != 0)
-		return rc;
-	log_out_close(o);
-	*o = opened;
 	return 0;
 }
 

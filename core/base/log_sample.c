@@ -1,6 +1,6 @@
-/* A table of bounded size, however many kinds of lines there are: each kind has four slots to live in and takes the place of
- * the one that was quiet the longest, which then begins anew. Forgetting a kind errs towards writing too much; what it had left out
- * is in log_sampled() all the same. */
+/* A table of bounded size, however many kinds of lines there are: each kind has four slots to live in and takes the
+ * place of the one that was quiet the longest, which then begins anew. Forgetting a kind errs towards writing too much;
+ * what it had left out is in log_sampled() all the same. */
 #include "base/log_sample.h"
 
 static struct log_sample_slot *slot_of(struct log_sample *s, uint64_t hash)
@@ -18,7 +18,8 @@ static struct log_sample_slot *slot_of(struct log_sample *s, uint64_t hash)
 	return oldest;
 }
 
-bool log_sample_take(struct log_sample *s, uint64_t hash, int64_t second, uint32_t first, uint32_t then, uint64_t *missed)
+bool log_sample_take(struct log_sample *s, uint64_t hash, int64_t second, uint32_t first, uint32_t then,
+                     uint64_t *missed)
 {
 	struct log_sample_slot *slot = slot_of(s, hash);
 

@@ -19,8 +19,9 @@ struct log_sample {
 	struct log_sample_slot slots[LOG_SAMPLE_SLOTS];
 };
 
-/* Whether a line of kind `hash` is written at `second`: the first `first` of each second, then every `then`th. When it is,
- * *missed gets how many of its kind were left out since the last one that was. */
-bool log_sample_take(struct log_sample *s, uint64_t hash, int64_t second, uint32_t first, uint32_t then, uint64_t *missed);
+/* Whether a line of kind `hash` is written at `second`: the first `first` of each second, then every `then`th. When it
+ * is, *missed gets how many of its kind were left out since the last one that was. */
+bool log_sample_take(struct log_sample *s, uint64_t hash, int64_t second, uint32_t first, uint32_t then,
+                     uint64_t *missed);
 
 #endif

@@ -1,5 +1,5 @@
-/* Numbers as text. Most are whole (counters, bucket counts) and take the way of integers; the others get their digits from
- * decimal.c. Nothing here asks the locale. */
+/* Numbers as text. Most are whole (counters, bucket counts) and take the way of integers; the others get their digits
+ * from decimal.c. Nothing here asks the locale. */
 #include "base/buf.h"
 
 #include <math.h>
@@ -19,9 +19,10 @@ static const struct style style_text = {-4, 21, 2};
 static const struct style style_go = {-4, 6, 2};
 static const struct style style_json = {-6, 21, 1};
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
-			    "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
-			    "9899";
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+    "49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+    "9899";
 
 /* Writes `v` in decimal so that it ends before `end`; returns its first byte. */
 static char *digits_before(char *end, uint64_t v)
@@ -43,25 +44,25 @@ static char *digits_before(char *end, uint64_t v)
 static int count_digits(uint64_t v)
 {
 	static const uint64_t powers[] = {0,
-					  10,
-					  100,
-					  1000,
-					  10000,
-					  100000,
-					  1000000,
-					  10000000,
-					  100000000,
-					  1000000000,
-					  10000000000,
-					  100000000000,
-					  1000000000000,
-					  10000000000000,
-					  100000000000000,
-					  1000000000000000,
-					  10000000000000000,
-					  100000000000000000,
-					  1000000000000000000,
-					  10000000000000000000u};
+	                                  10,
+	                                  100,
+	                                  1000,
+	                                  10000,
+	                                  100000,
+	                                  1000000,
+	                                  10000000,
+	                                  100000000,
+	                                  1000000000,
+	                                  10000000000,
+	                                  100000000000,
+	                                  1000000000000,
+	                                  10000000000000,
+	                                  100000000000000,
+	                                  1000000000000000,
+	                                  10000000000000000,
+	                                  100000000000000000,
+	                                  1000000000000000000,
+	                                  10000000000000000000u};
 	/* Bits × log10(2), which is exact or one too small. */
 	int guess = (64 - __builtin_clzll(v | 1)) * 1233 >> 12;
 

@@ -1,11 +1,11 @@
 /* Hash table of item numbers: linear probing over slots of eight bytes, at most three quarters full.
  *
- * A slot keeps the lower 32 bits of the hash. They give the place to begin at, so that growing needs no item's key, and the
- * bits above the mask tell items apart before `same` is asked: with a million items one foreign item in 4,000 is compared
- * in full. Keeping all 64 bits would spare those few calls and cost twice the cache.
+ * A slot keeps the lower 32 bits of the hash. They give the place to begin at, so that growing needs no item's key, and
+ * the bits above the mask tell items apart before `same` is asked: with a million items one foreign item in 4,000 is
+ * compared in full. Keeping all 64 bits would spare those few calls and cost twice the cache.
  *
- * Removal shifts the items behind the hole back instead of leaving a tombstone, so a table that lives for months with items
- * coming and going does not silt up. */
+ * Removal shifts the items behind the hole back instead of leaving a tombstone, so a table that lives for months with
+ * items coming and going does not silt up. */
 #include "base/table.h"
 
 #include <errno.h>

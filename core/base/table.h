@@ -1,5 +1,5 @@
-/* An open-addressing hash table from a 64-bit hash to a 32-bit item number. The items (and their keys) live in the caller's own
- * array; the caller says whether an item is the one it seeks. One writer and no concurrent readers. */
+/* An open-addressing hash table from a 64-bit hash to a 32-bit item number. The items (and their keys) live in the
+ * caller's own array; the caller says whether an item is the one it seeks. One writer and no concurrent readers. */
 #ifndef MOONGATE_BASE_TABLE_H
 #define MOONGATE_BASE_TABLE_H
 
@@ -49,7 +49,8 @@ static inline void table_prefetch(const struct table *t, uint64_t hash)
 }
 
 /* The item with this hash for which `same(ctx, key, item)` holds, or TABLE_NONE. */
-static inline uint32_t table_find(const struct table *t, uint64_t hash, table_same same, const void *ctx, const void *key)
+static inline uint32_t table_find(const struct table *t, uint64_t hash, table_same same, const void *ctx,
+                                  const void *key)
 {
 	if (t->used == 0)
 		return TABLE_NONE;

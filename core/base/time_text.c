@@ -1,5 +1,5 @@
-/* Times and durations as text: RFC 3339 and Prometheus durations. Own date arithmetic, so that neither the locale nor the
- * time zone of the process matters. */
+/* Times and durations as text: RFC 3339 and Prometheus durations. Own date arithmetic, so that neither the locale nor
+ * the time zone of the process matters. */
 #include <errno.h>
 #include <string.h>
 
@@ -134,6 +134,7 @@ int clock_format_rfc3339(int64_t ns, char out[32])
 	int64_t s = civil_floor_div(ns, NS_PER_S);
 	int64_t day = civil_floor_div(s, CIVIL_DAY_S);
 	int64_t of_day = s - day * CIVIL_DAY_S;
+	int64_t fraction = ns % NS_PER_S + (ns % NS_PER_S < 0 ? NS_PER_S : 0);
 	struct civil date = civil_from_day(day);
 	char *to = write_digits(out, date.year, 4);
 
@@ -148,7 +149,7 @@ int clock_format_rfc3339(int64_t ns, char out[32])
 	*to++ = ':';
 	to = write_digits(to, of_day % 60, 2);
 	*to++ = '.';
-	to = write_digits(to, (ns - s * NS_PER_S) / NS_PER_MS, 3);
+	to = write_digits(to, fraction / NS_PER_MS, 3);
 	*to++ = 'Z';
 	*to = '\0';
 	return (int)(to - out);
@@ -158,8 +159,13 @@ static const struct unit {
 	const char *name;
 	int64_t ns;
 } units[] = {
-    {"y", 365 * 24 * 3600 * NS_PER_S}, {"w", 7 * 24 * 3600 * NS_PER_S}, {"d", 24 * 3600 * NS_PER_S}, {"h", 3600 * NS_PER_S},
-    {"m", 60 * NS_PER_S},              {"s", NS_PER_S},                 {"ms", NS_PER_MS},
+    {"y", 365 * 24 * 3600 * NS_PER_S},
+    {"w", 7 * 24 * 3600 * NS_PER_S},
+    {"d", 24 * 3600 * NS_PER_S},
+    {"h", 3600 * NS_PER_S},
+    {"m", 60 * NS_PER_S},
+    {"s", NS_PER_S},
+    {"ms", NS_PER_MS},
 };
 
 enum { UNITS = sizeof units / sizeof *units };
@@ -183,8 +189,8 @@ static int refuse(struct error *err, struct slice s, const char *why)
 {
 	int shown = s.len > 64 ? 64 : (int)s.len;
 
-	return error_set(err, -EINVAL, "duration \"%.*s\": %s (such as \"30s\", \"1h30m\", \"7d\")", shown, s.len == 0 ? "" : s.ptr,
-			 why);
+	return error_set(err, -EINVAL, "duration \"%.*s\": %s (such as \"30s\", \"1h30m\", \"7d\")", shown,
+	                 s.len == 0 ? "" : s.ptr, why);
 }
 
 int clock_parse_duration(struct slice s, int64_t *ns, struct error *err)
@@ -205,7 +211,8 @@ int clock_parse_duration(struct slice s, int64_t *ns, struct error *err)
 		const char *first = at;
 		size_t len;
 		for (; at < end && *at >= '0' && *at <= '9'; at++) {
-			if (__builtin_mul_overflow(count, 10, &count) || __builtin_add_overflow(count, *at - '0', &count))
+			if (__builtin_mul_overflow(count, 10, &count) ||
+			    __builtin_add_overflow(count, *at - '0', &count))
 				return refuse(err, s, "is longer than 292 years");
 		}
 		if (at == first)

@@ -141,10 +141,8 @@ static void stale_pointers_are_poisoned(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(allocates_aligned_and_apart),
-	    cmocka_unit_test(big_ones_leave_the_block_in_use),
-	    cmocka_unit_test(reset_keeps_one_block),
-	    cmocka_unit_test(copies),
+	    cmocka_unit_test(allocates_aligned_and_apart), cmocka_unit_test(big_ones_leave_the_block_in_use),
+	    cmocka_unit_test(reset_keeps_one_block),       cmocka_unit_test(copies),
 	    cmocka_unit_test(survives_without_memory),
 #ifdef ARENA_CHECKED
 	    cmocka_unit_test(stale_pointers_are_poisoned),

@@ -168,7 +168,35 @@ static void escapes_json(void **state)
 	json_is(SLICE("\0\x01\x0b\x1f\x7f"), "\"\\u0000\\u0001\\u000b\\u001f\\u007f\"");
 	json_is(SLICE("</script>"), "\"\\u003c/script>\"");
 	json_is(SLICE("\xe2\x80\xa8 \xe2\x80\xa9 \xe2\x80\xa7"), "\"\\u2028 \\u2029 \xe2\x80\xa7\"");
-	json_is(SLICE("gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99"), "\"gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99\"");
+	json_is(SLICE("gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99"),
+	        "\"gr\xc3\xbc\xc3\x9f \xe6\x9c\x88 \xf0\x9f\x8c\x99\"");
+}
+
+/* Every byte at every place of a text of two blocks: the fast way skips none that must be escaped. */
+static void escapes_each_byte_anywhere(void **state)
+{
+	char in[40], want[100];
+
+	(void)state;
+	for (int byte = 0; byte < 128; byte++) {
+		for (size_t at = 0; at < sizeof in; at++) {
+			char escaped[8];
+			memset(in, 'x', sizeof in);
+			in[at] = (char)byte;
+			if (byte != 0 && strchr("\"\\", byte) != NULL)
+				snprintf(escaped, sizeof escaped, "\\%c", byte);
+			else if (byte != 0 && strchr("\b\t\n\f\r", byte) != NULL)
+				snprintf(escaped, sizeof escaped, "\\%c", "btn.fr"[byte - 8]);
+			else if (byte < 32 || byte == '<' || byte == 127)
+				snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)byte);
+			else
+				snprintf(escaped, sizeof escaped, "%c", byte);
+			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at,
+			         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", escaped, (int)(sizeof in - 1 - at),
+			         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+			json_is(slice_new(in, sizeof in), want);
+		}
+	}
 }
 
 #define BAD "\xef\xbf\xbd"
@@ -178,9 +206,9 @@ static void replaces_what_is_not_utf8(void **state)
 	(void)state;
 	json_is(SLICE("a\xff z"), "\"a" BAD " z\"");
 	json_is(SLICE("\x80"), "\"" BAD "\"");
-	json_is(SLICE("\xc0\xaf"), "\"" BAD BAD "\"");             /* overlong */
-	json_is(SLICE("\xe0\x80\x80"), "\"" BAD BAD BAD "\"");     /* overlong */
-	json_is(SLICE("\xed\xa0\x80"), "\"" BAD BAD BAD "\"");     /* a surrogate */
+	json_is(SLICE("\xc0\xaf"), "\"" BAD BAD "\"");                 /* overlong */
+	json_is(SLICE("\xe0\x80\x80"), "\"" BAD BAD BAD "\"");         /* overlong */
+	json_is(SLICE("\xed\xa0\x80"), "\"" BAD BAD BAD "\"");         /* a surrogate */
 	json_is(SLICE("\xf4\x90\x80\x80"), "\"" BAD BAD BAD BAD "\""); /* above U+10FFFF */
 	json_is(SLICE("\xf5\x80"), "\"" BAD BAD "\"");
 	/* One U+FFFD for each longest beginning of a character (Unicode 15, table 3-8). */
@@ -203,6 +231,7 @@ int main(void)
 	    cmocka_unit_test(fails_at_every_allocation),
 	    cmocka_unit_test(refuses_absurd_sizes),
 	    cmocka_unit_test(escapes_json),
+	    cmocka_unit_test(escapes_each_byte_anywhere),
 	    cmocka_unit_test(replaces_what_is_not_utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

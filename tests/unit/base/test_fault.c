@@ -1,5 +1,5 @@
-/* Fault points: counting, once and always, the environment and the watched file. The environment is read once a process, so
- * each of those tests runs in a child; the parent reaches no fault point before. */
+/* Fault points: counting, once and always, the environment and the watched file. The environment is read once a
+ * process, so each of those tests runs in a child; the parent reaches no fault point before. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -218,8 +218,10 @@ static void counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_the_environment), cmocka_unit_test(refuses_what_it_does_not_understand),
-	    cmocka_unit_test(follows_a_file),        cmocka_unit_test(works_in_a_forked_child),
+	    cmocka_unit_test(reads_the_environment),
+	    cmocka_unit_test(refuses_what_it_does_not_understand),
+	    cmocka_unit_test(follows_a_file),
+	    cmocka_unit_test(works_in_a_forked_child),
 	    cmocka_unit_test(counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,22 +23,14 @@ static void keeps_its_values(void **state)
 		size_t len;
 		uint64_t seed, want;
 	} cases[] = {
-	    {0, 0, UINT64_C(0xda2fc9eaae2a7be5)},
-	    {1, 1, UINT64_C(0xc6e9eb8d2e997dc2)},
-	    {3, 2, UINT64_C(0xe6e3b1e2f61cab8a)},
-	    {4, 0, UINT64_C(0x43b5dbb50277ed91)},
-	    {7, 1, UINT64_C(0xfa8175ac41db098e)},
-	    {8, 2, UINT64_C(0xd1303293cf250cd6)},
-	    {15, 0, UINT64_C(0x5315391caa6d7e4e)},
-	    {16, 1, UINT64_C(0x10dc1a4a345e03fb)},
-	    {17, 2, UINT64_C(0xf6079b685949e716)},
-	    {31, 0, UINT64_C(0xf350f3c5c99fa110)},
-	    {32, 1, UINT64_C(0x9b4d69f9c493abc9)},
-	    {33, 2, UINT64_C(0x2ee01f9ccb344ca4)},
-	    {48, 0, UINT64_C(0x6be1df935ad6922d)},
-	    {64, 1, UINT64_C(0x47f6b1e6bd57af23)},
-	    {65, 2, UINT64_C(0xefeafe0ba562cfce)},
-	    {200, 0, UINT64_C(0x91be2092066a8db2)},
+	    {0, 0, UINT64_C(0xda2fc9eaae2a7be5)},  {1, 1, UINT64_C(0xc6e9eb8d2e997dc2)},
+	    {3, 2, UINT64_C(0xe6e3b1e2f61cab8a)},  {4, 0, UINT64_C(0x43b5dbb50277ed91)},
+	    {7, 1, UINT64_C(0xfa8175ac41db098e)},  {8, 2, UINT64_C(0xd1303293cf250cd6)},
+	    {15, 0, UINT64_C(0x5315391caa6d7e4e)}, {16, 1, UINT64_C(0x10dc1a4a345e03fb)},
+	    {17, 2, UINT64_C(0xf6079b685949e716)}, {31, 0, UINT64_C(0xf350f3c5c99fa110)},
+	    {32, 1, UINT64_C(0x9b4d69f9c493abc9)}, {33, 2, UINT64_C(0x2ee01f9ccb344ca4)},
+	    {48, 0, UINT64_C(0x6be1df935ad6922d)}, {64, 1, UINT64_C(0x47f6b1e6bd57af23)},
+	    {65, 2, UINT64_C(0xefeafe0ba562cfce)}, {200, 0, UINT64_C(0x91be2092066a8db2)},
 	};
 	unsigned char bytes[200];
 
@@ -141,7 +133,8 @@ static void similar_keys_part(void **state)
 		low[i] = (uint32_t)hash_bytes(key, (size_t)snprintf(key, sizeof key, "user-%d", i), 0);
 	assert_true(collisions(low, COUNT) < 20); /* 4.7 expected */
 	for (int i = 0; i < COUNT; i++)
-		low[i] = (uint32_t)hash_bytes(key, (size_t)snprintf(key, sizeof key, "{agent_id=\"a%d\",model=\"m%d\"}", i % 700, i), 0);
+		low[i] = (uint32_t)hash_bytes(
+		    key, (size_t)snprintf(key, sizeof key, "{agent_id=\"a%d\",model=\"m%d\"}", i % 700, i), 0);
 	assert_true(collisions(low, COUNT) < 20);
 	for (int i = 0; i < COUNT; i++) {
 		uint64_t v = (uint64_t)i << 24;

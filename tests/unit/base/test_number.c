@@ -196,7 +196,8 @@ static void read_back_the_same(void **state)
 	buf_free(&b);
 }
 
-/* How many digits printf needs, which says nothing about powers of two: their shortest text need not be the nearest one. */
+/* How many digits printf needs, which says nothing about powers of two: their shortest text need not be the nearest
+ * one. */
 static int digits_needed(double v)
 {
 	char text[40];
@@ -234,8 +235,8 @@ static void are_as_short_as_can_be(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(integers),           cmocka_unit_test(of_the_text_format), cmocka_unit_test(of_go),
-	    cmocka_unit_test(of_json),            cmocka_unit_test(read_back_the_same), cmocka_unit_test(are_as_short_as_can_be),
+	    cmocka_unit_test(integers), cmocka_unit_test(of_the_text_format), cmocka_unit_test(of_go),
+	    cmocka_unit_test(of_json),  cmocka_unit_test(read_back_the_same), cmocka_unit_test(are_as_short_as_can_be),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

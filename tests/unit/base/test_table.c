@@ -164,8 +164,10 @@ static void reserves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(agrees_with_a_model), cmocka_unit_test(agrees_when_hashes_collide),
-	    cmocka_unit_test(empty_ones_answer),   cmocka_unit_test(failure_changes_nothing),
+	    cmocka_unit_test(agrees_with_a_model),
+	    cmocka_unit_test(agrees_when_hashes_collide),
+	    cmocka_unit_test(empty_ones_answer),
+	    cmocka_unit_test(failure_changes_nothing),
 	    cmocka_unit_test(reserves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

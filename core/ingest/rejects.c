@@ -1,0 +1,49 @@
+/* The list of refused events, and the decoders' default limits. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "ingest/ingest.h"
+
+enum { REJECT_TEXT_MAX = 512 };
+
+int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
+{
+	char text[REJECT_TEXT_MAX];
+	va_list args;
+	va_start(args, format);
+	int len = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (len < 0)
+		len = 0;
+	if (len >= REJECT_TEXT_MAX)
+		len = REJECT_TEXT_MAX - 1;
+	if (rejects->count == rejects->cap &&
+	    mem_grow((void **)&rejects->items, &rejects->cap, rejects->count, sizeof *rejects->items) != 0)
+		return -ENOMEM;
+	struct slice copy = arena_copy(&b->arena, slice_new(text, (size_t)len));
+	if (copy.ptr == NULL)
+		return -ENOMEM;
+	rejects->items[rejects->count++] = (struct ingest_reject){index, copy};
+	return 0;
+}
+
+void ingest_rejects_free(struct ingest_rejects *rejects)
+{
+	mem_free(rejects->items);
+	*rejects = (struct ingest_rejects){0};
+}
+
+void ingest_limits_default(struct ingest_limits *limits)
+{
+	*limits = (struct ingest_limits){
+	    .depth = 32,
+	    .fields = 1024,
+	    .key_bytes = 256,
+	    .string_bytes = 65536,
+	    .event_bytes = 1 << 20,
+	    .events = 100000,
+	};
+}
