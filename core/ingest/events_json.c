@@ -29,10 +29,11 @@ enum {
 enum role { ROLE_FIELD, ROLE_KNOWN, ROLE_TYPE, ROLE_TIME };
 
 struct name {
-	const char *ptr; /* as it was sent, without quotes; in the body */
+	const char *ptr; /* as it was sent, without quotes; in the body (or, with escapes, in the arena: then no layout) */
 	uint32_t len;
 	uint32_t key; /* in the batch */
 	enum role role;
+	bool escaped;
 };
 
 struct layout {
@@ -146,14 +147,19 @@ static const char *type_name(const struct value *v)
 
 /* ---- the stack of values ---- */
 
-static bool push(struct decoder *d, const struct value *v)
+static __attribute__((noinline)) bool grow_stack(struct decoder *d)
 {
-	if (d->depth_used == d->stack_cap) {
-		void *items = d->stack;
-		if (mem_grow(&items, &d->stack_cap, d->depth_used, sizeof *d->stack) != 0)
-			return out_of_memory(d);
-		d->stack = items;
-	}
+	void *items = d->stack;
+	if (mem_grow(&items, &d->stack_cap, d->depth_used, sizeof *d->stack) != 0)
+		return out_of_memory(d);
+	d->stack = items;
+	return true;
+}
+
+static inline bool push(struct decoder *d, const struct value *v)
+{
+	if (__builtin_expect(d->depth_used == d->stack_cap, 0) && !grow_stack(d))
+		return false;
 	d->stack[d->depth_used++] = *v;
 	return true;
 }
@@ -466,12 +472,28 @@ static bool take_known(struct decoder *d, const struct name *name, const char *t
 
 /* ---- layouts ---- */
 
+/* Same bytes? Names are short and both texts have INGEST_PADDING bytes behind them (names lie in the body too), so whole words are compared and
+ * what is too much of the last one is shifted out. */
+static inline bool same_name(const char *a, const char *b, size_t len)
+{
+	uint64_t x, y;
+	for (; len > 8; a += 8, b += 8, len -= 8) {
+		memcpy(&x, a, 8);
+		memcpy(&y, b, 8);
+		if (x != y)
+			return false;
+	}
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return len == 0 || (x ^ y) << (64 - 8 * len) == 0;
+}
+
 /* Does the text at the cursor begin with this name, its quotes, and a colon? Then moves behind the colon. */
 static inline bool matches_name(struct json *j, const struct name *name)
 {
 	size_t left = (size_t)(j->end - j->at);
 	if (left < (size_t)name->len + 3 || j->at[0] != '"' || j->at[name->len + 1] != '"' ||
-	    memcmp(j->at + 1, name->ptr, name->len) != 0)
+	    !same_name(j->at + 1, name->ptr, name->len))
 		return false;
 	const char *at = j->at + name->len + 2;
 	while (at < j->end && json_is_space(*at))
@@ -538,15 +560,21 @@ static bool next_name(struct decoder *d, uint32_t count, struct name *out)
 	uint32_t key = 0;
 	if (!reserve_names(d, count + 1) || !read_name(d, &name) || !intern_name(d, name, &key))
 		return false;
-	*out = d->names[count] = (struct name){name.ptr, (uint32_t)name.len, key, role_of(name)};
+	bool escaped = name.ptr < d->event || name.ptr >= d->j.end;
+	*out = d->names[count] = (struct name){name.ptr, (uint32_t)name.len, key, role_of(name), escaped};
 	return true;
 }
 
-/* The event at hand becomes a layout, in the place of the oldest. Names with escapes are kept unescaped and thus never match: such events are read the slow way. */
+/* The event at hand becomes a layout, in the place of the oldest. Events whose names have escapes
+ * are always read the slow way: what was sent is not the name. */
 static void remember_layout(struct decoder *d, uint32_t count)
 {
 	if (count == 0 || count > LAYOUT_NAMES_MAX)
 		return;
+	for (uint32_t i = 0; i < count; i++) {
+		if (d->names[i].escaped)
+			return;
+	}
 	if (d->layouts == NULL) {
 		d->layouts = arena_alloc(&d->batch->arena, LAYOUTS * sizeof *d->layouts);
 		if (d->layouts == NULL)

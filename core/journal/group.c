@@ -1,0 +1,145 @@
+/* Groups: filled by the engine thread, one frame behind the other in one buffer, as they will stand in the file. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "journal/internal.h"
+
+struct journal_group *journal_group_begin(struct journal *j, int *code)
+{
+	struct journal_group *g = NULL;
+	pthread_mutex_lock(&j->lock);
+	*code = j->poisoned;
+	for (int i = 0; i < GROUPS && *code == 0 && g == NULL; i++) {
+		if (!j->groups[i].busy)
+			g = &j->groups[i];
+	}
+	if (g != NULL)
+		g->busy = true;
+	pthread_mutex_unlock(&j->lock);
+	if (g == NULL)
+		return NULL;
+	buf_reset(&g->bytes);
+	g->frames = 0;
+	g->frame_open = false;
+	g->status = 0;
+	g->first_seq = 0;
+	g->err.code = 0;
+	return g;
+}
+
+/* Pads to eight and makes room for a header. */
+static int frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns)
+{
+	CHECK(!g->frame_open);
+	g->frame_start = g->bytes.len;
+	char *at = buf_room(&g->bytes, FRAME_HEADER_BYTES);
+	if (at == NULL)
+		return -ENOMEM;
+	g->bytes.len += FRAME_HEADER_BYTES;
+	g->header = (struct frame_header){.kind = (uint8_t)kind, .time_ns = time_ns};
+	g->frame_open = true;
+	return 0;
+}
+
+int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns)
+{
+	int code = frame_begin(g, kind, time_ns);
+	if (code == 0)
+		encoder_begin(g->journal->encoder, &g->bytes);
+	return code;
+}
+
+int journal_frame_add(struct journal_group *g, const struct record *r)
+{
+	CHECK(g->frame_open);
+	int code = encoder_add(g->journal->encoder, r);
+	if (code != 0)
+		return code;
+	g->header.count++;
+	return g->bytes.len - g->frame_start - FRAME_HEADER_BYTES >= JOURNAL_FRAME_BYTES ? 1 : 0;
+}
+
+void journal_frame_end(struct journal_group *g)
+{
+	static const char zeros[8];
+	CHECK(g->frame_open);
+	g->frame_open = false;
+	size_t length = g->bytes.len - g->frame_start - FRAME_HEADER_BYTES;
+	size_t padding = frame_size((uint32_t)length) - FRAME_HEADER_BYTES - length;
+	buf_append(&g->bytes, zeros, padding);
+	if (buf_failed(&g->bytes))
+		return; /* the commit fails for it */
+	g->header.length = g->header.raw_length = (uint32_t)length;
+	frame_header_put(g->bytes.ptr + g->frame_start, &g->header);
+	g->frames++;
+}
+
+int journal_control_add(struct journal_group *g, int64_t time_ns, uint8_t type, struct slice payload)
+{
+	if (payload.len >= FRAME_PAYLOAD_MAX)
+		return -E2BIG;
+	int code = frame_begin(g, FRAME_CONTROL, time_ns);
+	if (code != 0)
+		return code;
+	buf_byte(&g->bytes, (char)type);
+	buf_slice_append(&g->bytes, payload);
+	g->header.count = 1;
+	journal_frame_end(g);
+	return buf_failed(&g->bytes) ? -ENOMEM : 0;
+}
+
+size_t journal_group_bytes(const struct journal_group *g)
+{
+	return g->bytes.len;
+}
+
+uint32_t journal_group_frames(const struct journal_group *g)
+{
+	return g->frames;
+}
+
+void journal_group_commit(struct journal_group *g)
+{
+	struct journal *j = g->journal;
+	CHECK(!g->frame_open && g->frames > 0);
+	pthread_mutex_lock(&j->lock);
+	g->next = NULL;
+	*j->queue_tail = g;
+	j->queue_tail = &g->next;
+	pthread_cond_signal(&j->wake_sync);
+	pthread_mutex_unlock(&j->lock);
+}
+
+int journal_group_status(const struct journal_group *g, struct error *err)
+{
+	if (g->status != 0 && err != NULL)
+		*err = g->err;
+	return g->status;
+}
+
+uint64_t journal_group_first_seq(const struct journal_group *g)
+{
+	return g->first_seq;
+}
+
+void journal_group_set_user(struct journal_group *g, void *user)
+{
+	g->user = user;
+}
+
+void *journal_group_user(const struct journal_group *g)
+{
+	return g->user;
+}
+
+void journal_group_free(struct journal_group *g)
+{
+	struct journal *j = g->journal;
+	enum { KEEP_BYTES = 2 << 20 };
+	if (g->bytes.cap > KEEP_BYTES)
+		buf_free(&g->bytes);
+	pthread_mutex_lock(&j->lock);
+	g->busy = false;
+	pthread_mutex_unlock(&j->lock);
+}

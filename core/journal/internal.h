@@ -1,0 +1,190 @@
+/* What the journal's files share. */
+#ifndef MOONGATE_JOURNAL_INTERNAL_H
+#define MOONGATE_JOURNAL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "journal/journal.h"
+
+enum {
+	SEGMENT_HEADER_BYTES = 4096,
+	FRAME_HEADER_BYTES = 40,
+	SEALED_HEADER_BYTES = 64,
+	FRAME_PAYLOAD_MAX = 64 << 20,
+	ZERO_AHEAD = 2 << 20, /* a fresh file is zeroed in such steps before it is written */
+	GROUPS = 3,
+	PATH_BYTES = 1024,
+	VALUE_DEPTH_MAX = 128,
+	SEALED_KINDS = FRAME_KINDS /* indexed by kind; clock goes with control */
+};
+
+/* ---- frame.c: headers and checksums ---- */
+
+struct frame_header {
+	uint32_t length, count, raw_length;
+	uint8_t kind, compressed;
+	uint64_t seq;
+	int64_t time_ns;
+};
+
+void frame_header_put(char *at, const struct frame_header *h);
+/* Sets number and checksum of a frame whose payload follows its header. */
+void frame_seal_header(char *at, uint64_t seq, uint64_t generation);
+/* Reads and checks the frame at `at`, of which `left` bytes are there. True: it is valid for that generation. */
+bool frame_valid(const char *at, uint64_t left, uint64_t generation, struct frame_header *h);
+/* Bytes that a frame takes, with its padding. */
+static inline uint64_t frame_size(uint32_t length)
+{
+	return ((uint64_t)FRAME_HEADER_BYTES + length + 7) & ~(uint64_t)7;
+}
+/* Reads the header alone; false when there is none. */
+bool frame_header_get(const char *at, uint64_t left, struct frame_header *h);
+
+static inline void put_u32(char *at, uint32_t v)
+{
+	memcpy(at, &v, 4);
+}
+static inline void put_u64(char *at, uint64_t v)
+{
+	memcpy(at, &v, 8);
+}
+static inline uint32_t get_u32(const char *at)
+{
+	uint32_t v;
+	memcpy(&v, at, 4);
+	return v;
+}
+static inline uint64_t get_u64(const char *at)
+{
+	uint64_t v;
+	memcpy(&v, at, 8);
+	return v;
+}
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are little-endian and read in place");
+
+/* ---- encode.c: records → payload; one frame at a time, one thread ---- */
+
+struct encoder;
+struct encoder *encoder_new(void);
+void encoder_free(struct encoder *e);
+/* Begins a payload at the end of `out`. */
+void encoder_begin(struct encoder *e, struct buf *out);
+/* Adds a record. 0 or -ENOMEM: the payload is then useless. */
+int encoder_add(struct encoder *e, const struct record *r);
+
+/* ---- segment.c ---- */
+
+/* A segment as known in memory. Its file is open only while it is written. */
+struct segment {
+	char path[PATH_BYTES];
+	uint64_t generation, first_seq;
+	uint64_t last_seq;  /* 0: no frame */
+	uint64_t void_from; /* frames from here on do not count */
+	int64_t last_time_ns;
+	uint64_t records[FRAME_KINDS];
+	uint64_t size; /* of the file */
+	uint64_t end;  /* where the next frame goes */
+	bool recycled;
+	struct segment *next; /* by generation, rising */
+};
+
+/* A writable segment. */
+struct writer {
+	struct segment *segment; /* also in the journal's list */
+	int fd;
+	uint64_t zeroed; /* up to here the file is written through */
+};
+
+/* Calls `each` for every valid frame of a mapped segment in order, and `damage` for every run of bytes that is none. Returns where the frames end.
+ * *torn: bytes of a torn frame there. `each` may stop by returning non-zero (then *stopped is that). */
+struct scan {
+	int (*each)(void *ctx, const struct frame_header *h, const char *payload);
+	void (*damage)(void *ctx, uint64_t offset, const char *bytes, uint64_t len);
+	void *ctx;
+	uint64_t torn;
+	int stopped;
+};
+/* The next place at or behind `at` with a valid frame of that generation, or `len`. */
+uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len);
+uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);
+
+int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled);
+/* Makes a file of `size` bytes ready at `path`, zeroed through when `zero`. */
+int segment_prepare(const char *path, uint64_t size, bool zero);
+/* Writes the header into the file at `from`, renames it to its name. */
+int segment_activate(const char *dir, const char *from, struct segment *s, int *fd);
+
+/* ---- sealed.c ---- */
+
+struct sealed {
+	char path[PATH_BYTES];
+	enum frame_kind kind;
+	uint64_t first_seq, last_seq, records, size;
+	int64_t first_time_ns, last_time_ns;
+	struct sealed *next; /* by first_seq, rising */
+};
+
+/* Rewrites a segment by kind; the new files are returned as a list. 0 or a negative errno (nothing is returned then; files that were finished stay and are
+ * replaced by the next try). */
+int segment_seal(const char *dir, const struct segment *s, int zstd_level, struct sealed **out);
+int sealed_read_header(const char *path, struct sealed *out);
+/* Undoes the compression into `out` (reset). 0, -EBADMSG, -ENOMEM. */
+int frame_inflate(const struct frame_header *h, const char *payload, struct buf *out);
+
+/* ---- the journal ---- */
+
+struct journal_group {
+	struct journal *journal;
+	struct buf bytes;
+	uint32_t frames;
+	size_t frame_start; /* of the open frame */
+	bool frame_open, busy;
+	struct frame_header header; /* of the open frame */
+	int status;
+	uint64_t first_seq;
+	struct error err;
+	void *user;
+	struct journal_group *next;
+};
+
+struct journal {
+	struct journal_options options;
+	char *dir;
+	struct encoder *encoder;            /* engine thread */
+	struct journal_group groups[GROUPS];
+	bool started;
+
+	pthread_mutex_t lock; /* everything below, unless it says otherwise */
+	pthread_cond_t wake_sync, wake_maintenance;
+	struct journal_group *queue, **queue_tail;
+	bool stopping;
+	int poisoned; /* negative errno since a failure; 0: none */
+	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
+	struct sealed *sealed;
+	bool spare_ready, spare_recycled;
+	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
+
+	struct writer writer; /* sync thread; the engine thread while poisoned or not started */
+	uint64_t next_generation, durable_seq; /* likewise */
+	int64_t last_sync_ns;
+	bool unsynced;
+
+	_Atomic uint64_t floor;
+	_Atomic uint64_t commits, commit_failures, frames, bytes, sealed_total, removed_total, damaged, torn, sync_ns;
+	pthread_t sync_thread, maintenance_thread;
+};
+
+int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need);
+void writer_close(struct journal *j);
+void *journal_sync_run(void *arg);
+void *journal_maintenance_run(void *arg);
+/* Puts a list of sealed files into the journal's, by first number. Under the lock. */
+void sealed_insert(struct journal *j, struct sealed *list);
+/* Keeps bytes that are no frame aside, as far as the disk lets it, and counts them. */
+void keep_damage(struct journal *j, const char *path, uint64_t offset, const char *bytes, uint64_t len);
+void journal_path(char out[PATH_BYTES], const char *dir, const char *name);
+
+#endif

@@ -1,0 +1,365 @@
+/* The journal's life: opened (which finds out what is there), started, closed. */
+#include "journal/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/internal.h"
+
+enum { DAMAGED_FILES_MAX = 1000, SEGMENT_BYTES_MIN = 1 << 20 };
+
+void keep_damage(struct journal *j, const char *path, uint64_t offset, const char *bytes, uint64_t len)
+{
+	char dir[PATH_BYTES], name[256], to[PATH_BYTES];
+	struct error err = {0};
+	const char *base = strrchr(path, '/');
+	uint64_t n = atomic_fetch_add(&j->damaged, 1);
+	LOG(LOG_ERROR, "damage in the journal: bytes that are no frame were passed over", log_str("path", path),
+	    log_int("offset", offset), log_int("bytes", len));
+	if (n >= DAMAGED_FILES_MAX)
+		return;
+	journal_path(dir, j->dir, "damaged");
+	snprintf(name, sizeof name, "%s-%" PRIu64 ".bin", base != NULL ? base + 1 : path, offset);
+	if (snprintf(to, sizeof to, "%s/%s", dir, name) >= (int)sizeof to)
+		return;
+	if (file_make_dirs(dir, &err) != 0 || file_write_atomic(to, bytes, len, &err) != 0)
+		LOG(LOG_WARN, "damaged bytes could not be kept aside", log_str("path", to), log_str("error", err.text));
+}
+
+/* ---- opening ---- */
+
+struct opening {
+	struct journal *journal;
+	struct journal_recovery *found;
+	struct segment *current;
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static void insert_segment(struct journal *j, struct segment *s)
+{
+	struct segment **at = &j->segments;
+	while (*at != NULL && (*at)->generation < s->generation)
+		at = &(*at)->next;
+	s->next = *at;
+	*at = s;
+}
+
+/* The header, or, where it is damaged, what the name says. */
+static int read_segment_header(struct segment *s)
+{
+	char header[SEGMENT_HEADER_BYTES];
+	int fd = file_open(s->path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	ssize_t n = file_pread(fd, header, sizeof header, 0);
+	int64_t size = file_size(fd);
+	file_close(fd);
+	if (n < 0 || size < 0)
+		return n < 0 ? (int)n : (int)size;
+	uint64_t generation;
+	s->size = (uint64_t)size;
+	int code = segment_header_read(header, (uint64_t)n, &generation, &s->first_seq, &s->recycled);
+	if (code == -ENOTSUP)
+		return code;
+	if (code != 0) {
+		LOG(LOG_ERROR, "a segment's header is damaged", log_str("path", s->path));
+		s->first_seq = UINT64_MAX; /* it voids nothing */
+		s->recycled = true;
+	}
+	return 0;
+}
+
+static int add_segment(struct journal *j, const char *name)
+{
+	struct segment *s = mem_zalloc(1, sizeof *s);
+	if (s == NULL)
+		return -ENOMEM;
+	journal_path(s->path, j->dir, name);
+	s->generation = strtoull(name + strlen("segment-"), NULL, 10);
+	s->void_from = UINT64_MAX;
+	insert_segment(j, s);
+	return read_segment_header(s);
+}
+
+static int add_sealed(struct journal *j, const char *name)
+{
+	char path[PATH_BYTES];
+	struct sealed *s = mem_zalloc(1, sizeof *s);
+	if (s == NULL)
+		return -ENOMEM;
+	journal_path(path, j->dir, name);
+	int code = sealed_read_header(path, s);
+	if (code == 0) {
+		s->next = NULL;
+		sealed_insert(j, s);
+		return 0;
+	}
+	mem_free(s);
+	if (code != -EBADMSG)
+		return code;
+	LOG(LOG_ERROR, "a sealed file's header is damaged: it is left out", log_str("path", path));
+	atomic_fetch_add(&j->damaged, 1);
+	return 0;
+}
+
+static int add_file(void *ctx, const char *name)
+{
+	struct journal *j = ctx;
+	char path[PATH_BYTES];
+	if (ends_with(name, ".tmp")) {
+		journal_path(path, j->dir, name);
+		return file_unlink(path);
+	}
+	if (strncmp(name, "segment-", 8) == 0 && ends_with(name, ".open"))
+		return add_segment(j, name);
+	if (ends_with(name, ".sealed"))
+		return add_sealed(j, name);
+	return 0;
+}
+
+static int count_frame(void *ctx, const struct frame_header *h, const char *payload)
+{
+	struct opening *o = ctx;
+	struct segment *s = o->current;
+	(void)payload;
+	if (h->seq >= s->void_from) {
+		o->found->void_frames++;
+		return 0;
+	}
+	o->found->frames++;
+	o->found->bytes += frame_size(h->length);
+	s->last_seq = h->seq;
+	s->last_time_ns = h->time_ns;
+	s->records[h->kind] += h->count;
+	return 0;
+}
+
+static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t len)
+{
+	struct opening *o = ctx;
+	o->found->bad_frames++;
+	keep_damage(o->journal, o->current->path, offset, bytes, len);
+}
+
+static int read_segment(struct opening *o, struct segment *s)
+{
+	int code = 0;
+	int fd = file_open(s->path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	const char *map = s->size > 0 ? file_map(fd, s->size, &code) : NULL;
+	if (map != NULL) {
+		struct scan scan = {.each = count_frame, .damage = count_damage, .ctx = o};
+		o->current = s;
+		s->end = segment_scan(s, map, s->size, &scan);
+		o->found->torn_bytes += scan.torn;
+		file_unmap(map, s->size);
+	}
+	file_close(fd);
+	return code;
+}
+
+/* From the newest generation back: what each voids in those before it; then what each holds. */
+static int read_segments(struct opening *o)
+{
+	struct journal *j = o->journal;
+	for (struct segment *s = j->segments; s != NULL; s = s->next) {
+		for (struct segment *later = s->next; later != NULL; later = later->next) {
+			if (later->first_seq < s->void_from)
+				s->void_from = later->first_seq;
+		}
+	}
+	for (struct segment *s = j->segments; s != NULL; s = s->next) {
+		int code = read_segment(o, s);
+		if (code != 0)
+			return code;
+		if (s->first_seq == UINT64_MAX)
+			s->first_seq = 1; /* its header was damaged: merged from the start */
+		j->next_generation = s->generation + 1;
+	}
+	return 0;
+}
+
+static void find_end(struct journal *j, struct journal_recovery *found)
+{
+	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		if (s->last_seq > found->last_seq) {
+			found->last_seq = s->last_seq;
+			found->last_time_ns = s->last_time_ns;
+		}
+	}
+	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+		if (s->last_seq > found->last_seq) {
+			found->last_seq = s->last_seq;
+			found->last_time_ns = s->last_time_ns;
+		}
+	}
+	j->durable_seq = found->last_seq;
+}
+
+static int open_files(struct journal *j, struct journal_recovery *found, struct error *err)
+{
+	struct opening o = {.journal = j, .found = found};
+	int code = file_make_dirs(j->dir, err);
+	if (code != 0)
+		return code;
+	code = file_list(j->dir, add_file, j, err);
+	if (code == -ENOTSUP)
+		return error_set(err, code, "%s: a file there has a newer format than this moongate reads", j->dir);
+	if (code == 0)
+		code = read_segments(&o);
+	if (code != 0)
+		return error_set(err, code, "%s: the journal cannot be read: %s", j->dir, strerror(-code));
+	find_end(j, found);
+	atomic_store(&j->torn, found->torn_bytes);
+	return 0;
+}
+
+static void set_options(struct journal *j, const struct journal_options *options)
+{
+	j->options = *options;
+	if (j->options.segment_bytes < SEGMENT_BYTES_MIN)
+		j->options.segment_bytes = SEGMENT_BYTES_MIN;
+	j->options.segment_bytes = (j->options.segment_bytes + 4095) & ~UINT64_C(4095);
+	j->options.dir = j->dir;
+}
+
+struct journal *journal_open(const struct journal_options *options, struct journal_recovery *found, struct error *err)
+{
+	struct journal *j = mem_zalloc(1, sizeof *j);
+	if (j == NULL) {
+		error_set(err, -ENOMEM, "out of memory for the journal");
+		return NULL;
+	}
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_cond_init(&j->wake_sync, &attr);
+	pthread_cond_init(&j->wake_maintenance, &attr);
+	pthread_condattr_destroy(&attr);
+	j->queue_tail = &j->queue;
+	j->writer.fd = -1;
+	j->next_generation = 1;
+	for (int i = 0; i < GROUPS; i++)
+		j->groups[i].journal = j;
+	j->dir = mem_strndup(options->dir, strlen(options->dir));
+	j->encoder = encoder_new();
+	set_options(j, options);
+	*found = (struct journal_recovery){0};
+	if (j->dir == NULL || j->encoder == NULL) {
+		error_set(err, -ENOMEM, "out of memory for the journal");
+		journal_close(j);
+		return NULL;
+	}
+	if (open_files(j, found, err) != 0) {
+		journal_close(j);
+		return NULL;
+	}
+	return j;
+}
+
+int journal_start(struct journal *j, struct error *err)
+{
+	int code = writer_open_next(j, j->durable_seq + 1, 0);
+	if (code != 0)
+		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));
+	j->last_sync_ns = clock_mono_ns();
+	code = -pthread_create(&j->sync_thread, NULL, journal_sync_run, j);
+	if (code != 0)
+		return error_set(err, code, "the sync thread could not be started: %s", strerror(-code));
+	code = -pthread_create(&j->maintenance_thread, NULL, journal_maintenance_run, j);
+	if (code == 0) {
+		j->started = true;
+		return 0;
+	}
+	pthread_mutex_lock(&j->lock);
+	j->stopping = true;
+	pthread_cond_signal(&j->wake_sync);
+	pthread_mutex_unlock(&j->lock);
+	pthread_join(j->sync_thread, NULL);
+	return error_set(err, code, "the maintenance thread could not be started: %s", strerror(-code));
+}
+
+static void stop(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	j->stopping = true;
+	pthread_cond_signal(&j->wake_sync);
+	pthread_cond_signal(&j->wake_maintenance);
+	pthread_mutex_unlock(&j->lock);
+	pthread_join(j->sync_thread, NULL);
+	pthread_join(j->maintenance_thread, NULL);
+	j->started = false;
+}
+
+void journal_close(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	if (j->started)
+		stop(j);
+	if (j->writer.fd >= 0)
+		file_close(j->writer.fd);
+	for (int i = 0; i < GROUPS; i++)
+		buf_free(&j->groups[i].bytes);
+	while (j->segments != NULL) {
+		struct segment *s = j->segments;
+		j->segments = s->next;
+		mem_free(s);
+	}
+	while (j->sealed != NULL) {
+		struct sealed *s = j->sealed;
+		j->sealed = s->next;
+		mem_free(s);
+	}
+	encoder_free(j->encoder);
+	pthread_cond_destroy(&j->wake_sync);
+	pthread_cond_destroy(&j->wake_maintenance);
+	pthread_mutex_destroy(&j->lock);
+	mem_free(j->dir);
+	mem_free(j);
+}
+
+void journal_set_floor(struct journal *j, uint64_t seq)
+{
+	atomic_store(&j->floor, seq);
+}
+
+void journal_stats(struct journal *j, struct journal_stats *out)
+{
+	*out = (struct journal_stats){
+	    .commits = atomic_load(&j->commits),
+	    .commit_failures = atomic_load(&j->commit_failures),
+	    .frames = atomic_load(&j->frames),
+	    .bytes = atomic_load(&j->bytes),
+	    .sealed_total = atomic_load(&j->sealed_total),
+	    .removed_total = atomic_load(&j->removed_total),
+	    .damaged_frames = atomic_load(&j->damaged),
+	    .torn_bytes = atomic_load(&j->torn),
+	    .sync_seconds = (double)atomic_load(&j->sync_ns) / 1e9,
+	};
+	pthread_mutex_lock(&j->lock);
+	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		out->segments++;
+		out->disk_bytes += s->size;
+	}
+	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+		out->sealed_segments++;
+		out->disk_bytes += s->size;
+	}
+	out->writable = j->poisoned == 0;
+	pthread_mutex_unlock(&j->lock);
+}

@@ -1,0 +1,177 @@
+/* The maintenance thread: keeps a spare file ready, seals closed segments, removes what is too old. Nothing waits for it: without a spare the
+ * sync thread makes a file itself, and an unsealed segment is read as it is. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/internal.h"
+
+#define RETRY_AFTER_NS (2 * NS_PER_S)
+#define LOOK_EVERY_NS (10 * NS_PER_S)
+
+void sealed_insert(struct journal *j, struct sealed *list)
+{
+	while (list != NULL) {
+		struct sealed *s = list;
+		list = s->next;
+		struct sealed **at = &j->sealed;
+		while (*at != NULL && (*at)->first_seq < s->first_seq)
+			at = &(*at)->next;
+		s->next = *at;
+		*at = s;
+	}
+}
+
+static void failed(struct journal *j, const char *what, const char *path, int code)
+{
+	LOG(LOG_WARN, "journal maintenance failed, and is tried again", log_str("what", what), log_str("path", path),
+	    log_str("error", strerror(-code)));
+	pthread_mutex_lock(&j->lock);
+	j->retry_ns = clock_mono_ns() + RETRY_AFTER_NS;
+	pthread_mutex_unlock(&j->lock);
+}
+
+/* ---- sealing ---- */
+
+/* The oldest segment that is not being written. Under the lock. */
+static struct segment *closed_segment(struct journal *j)
+{
+	struct segment *s = j->segments;
+	return s != NULL && s != j->writer.segment ? s : NULL;
+}
+
+/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. */
+static int give_up(struct journal *j, struct segment *s)
+{
+	char spare[PATH_BYTES];
+	journal_path(spare, j->dir, "spare.tmp");
+	j->segments = s->next;
+	if (j->spare_ready || s->size != j->options.segment_bytes)
+		return file_unlink(s->path);
+	int code = file_rename(s->path, spare);
+	if (code == 0)
+		j->spare_ready = j->spare_recycled = true;
+	return code;
+}
+
+static void seal_one(struct journal *j, struct segment *s)
+{
+	struct sealed *list = NULL;
+	int code = s->last_seq != 0 ? segment_seal(j->dir, s, j->options.zstd_level, &list) : 0;
+	if (code != 0) {
+		failed(j, "seal", s->path, code);
+		return;
+	}
+	pthread_mutex_lock(&j->lock);
+	sealed_insert(j, list);
+	code = give_up(j, s);
+	pthread_mutex_unlock(&j->lock);
+	if (list != NULL)
+		atomic_fetch_add(&j->sealed_total, 1);
+	if (code != 0)
+		LOG(LOG_WARN, "a sealed segment's file could not be removed", log_str("path", s->path), log_str("error", strerror(-code)));
+	mem_free(s);
+}
+
+/* ---- the spare ---- */
+
+static void prepare_spare(struct journal *j)
+{
+	char path[PATH_BYTES];
+	journal_path(path, j->dir, "spare.tmp");
+	int code = segment_prepare(path, j->options.segment_bytes, true);
+	if (code != 0) {
+		failed(j, "prepare a segment", path, code);
+		return;
+	}
+	pthread_mutex_lock(&j->lock);
+	j->spare_ready = true;
+	j->spare_recycled = false;
+	pthread_mutex_unlock(&j->lock);
+}
+
+/* ---- retention ---- */
+
+static uint64_t sealed_bytes(const struct journal *j)
+{
+	uint64_t bytes = 0;
+	for (const struct sealed *s = j->sealed; s != NULL; s = s->next)
+		bytes += s->kind == FRAME_AUDIT ? 0 : s->size;
+	return bytes;
+}
+
+static bool is_due(const struct journal *j, const struct sealed *s, int64_t now_ns, uint64_t bytes)
+{
+	int64_t age = j->options.retention_ns[s->kind];
+	if (s->last_seq > atomic_load(&j->floor))
+		return false;
+	if (age > 0 && s->last_time_ns < now_ns - age)
+		return true;
+	return s->kind != FRAME_AUDIT && bytes > j->options.retention_bytes;
+}
+
+/* Takes the first file that is due out of the list. */
+static struct sealed *take_due(struct journal *j)
+{
+	int64_t now = clock_wall_ns();
+	struct sealed *due = NULL;
+	pthread_mutex_lock(&j->lock);
+	uint64_t bytes = sealed_bytes(j);
+	for (struct sealed **at = &j->sealed; *at != NULL && due == NULL;) {
+		if (is_due(j, *at, now, bytes)) {
+			due = *at;
+			*at = due->next;
+		} else {
+			at = &(*at)->next;
+		}
+	}
+	pthread_mutex_unlock(&j->lock);
+	return due;
+}
+
+static void retain(struct journal *j)
+{
+	for (struct sealed *s = take_due(j); s != NULL; s = take_due(j)) {
+		int code = file_unlink(s->path);
+		if (code != 0)
+			LOG(LOG_WARN, "an old sealed file could not be removed", log_str("path", s->path), log_str("error", strerror(-code)));
+		atomic_fetch_add(&j->removed_total, 1);
+		mem_free(s);
+	}
+}
+
+/* ---- the thread ---- */
+
+static void wait_until(struct journal *j, int64_t at)
+{
+	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
+	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
+}
+
+void *journal_maintenance_run(void *arg)
+{
+	struct journal *j = arg;
+	pthread_setname_np(pthread_self(), "maintenance");
+	for (;;) {
+		pthread_mutex_lock(&j->lock);
+		struct segment *closed = closed_segment(j);
+		bool want_spare = !j->spare_ready;
+		bool resting = clock_mono_ns() < j->retry_ns;
+		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
+			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + LOOK_EVERY_NS);
+		bool stopping = j->stopping;
+		resting = clock_mono_ns() < j->retry_ns;
+		closed = closed_segment(j);
+		want_spare = !j->spare_ready;
+		pthread_mutex_unlock(&j->lock);
+		if (stopping)
+			return NULL;
+		if (!resting && closed != NULL)
+			seal_one(j, closed);
+		else if (!resting && want_spare)
+			prepare_spare(j);
+		retain(j);
+	}
+}

@@ -1,0 +1,352 @@
+/* The journal as a whole: what was acknowledged is read back, whatever happens to the files. */
+#include "harness.h"
+
+static void what_was_written_is_read_back(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 100; n += 10)
+		assert_int_equal(harness_write(&h, n, 10, 5), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(h.found.frames, 10);
+	assert_int_equal(h.found.last_seq, 10);
+	assert_int_equal(h.found.torn_bytes, 0);
+	assert_int_equal(h.found.bad_frames, 0);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_int_equal(r.records, 100);
+	assert_true(r.in_order && r.whole);
+	assert_int_equal(harness_replay(&h, 7).first, 70);
+	assert_int_equal(journal_count_since(h.journal, FRAME_EVENTS, 0), 100);
+	harness_deinit(&h);
+}
+
+static void many_starts_keep_everything(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	for (int64_t n = 0; n < 20; n++) {
+		harness_start(&h);
+		assert_int_equal(h.found.last_seq, n);
+		assert_int_equal(harness_write(&h, n, 1, 0), 0);
+		harness_close(&h);
+	}
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_int_equal(r.records, 20);
+	assert_true(r.in_order && r.whole);
+	harness_deinit(&h);
+}
+
+/* Waits until maintenance has sealed so many files. */
+static void wait_sealed(struct harness *h, uint64_t wanted)
+{
+	struct journal_stats s;
+	for (int i = 0; i < 3000; i++) {
+		journal_stats(h->journal, &s);
+		if (s.sealed_total >= wanted)
+			return;
+		usleep(10000);
+	}
+	fail_msg("only %llu segments were sealed", (unsigned long long)s.sealed_total);
+}
+
+static void segments_are_sealed_and_recycled(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	int64_t n = 0;
+	for (int i = 0; i < 60; i++, n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each: a segment takes ten */
+	wait_sealed(&h, 4);
+	struct harness_read r;
+	harness_close(&h);
+	harness_start(&h);
+	harness_close(&h);
+	harness_open(&h);
+	r = harness_replay(&h, 0);
+	assert_int_equal(r.records, n);
+	assert_true(r.in_order && r.whole);
+	assert_int_equal(h.found.bad_frames, 0);
+	assert_int_equal(journal_count_since(h.journal, FRAME_EVENTS, 0), n);
+	harness_deinit(&h);
+}
+
+static void retention_removes_the_oldest_but_nothing_above_the_floor(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_bytes = 1000; /* everything is too much */
+	harness_start(&h);
+	for (int64_t n = 0; n < 6000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	wait_sealed(&h, 4);
+	journal_stats(h.journal, &s);
+	assert_int_equal(s.removed_total, 0);
+	journal_set_floor(h.journal, 40);
+	for (int64_t n = 6000; n < 9000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
+		usleep(10000);
+		journal_stats(h.journal, &s);
+	}
+	assert_true(s.removed_total > 0);
+	harness_close(&h);
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 40);
+	assert_int_equal(r.first, 4000);
+	assert_int_equal(r.records, 5000);
+	harness_deinit(&h);
+}
+
+/* ---- damage ---- */
+
+static size_t read_file(const char *path, char **bytes)
+{
+	struct buf b = {0};
+	struct error err = {0};
+	assert_int_equal(file_read_all(path, 1 << 24, &b, &err), 0);
+	*bytes = b.ptr;
+	return b.len;
+}
+
+static void write_file(const char *path, const char *bytes, size_t len)
+{
+	struct error err = {0};
+	assert_int_equal(file_write_atomic(path, bytes, len, &err), 0);
+}
+
+/* Five frames of two records; returns the file's bytes and where the frames end. */
+static size_t five_frames(struct harness *h, char path[512], char **bytes, size_t *end)
+{
+	harness_init(h);
+	harness_start(h);
+	for (int64_t n = 0; n < 10; n += 2)
+		assert_int_equal(harness_write(h, n, 2, 3), 0);
+	harness_close(h);
+	harness_segment(h, path);
+	size_t len = read_file(path, bytes);
+	*end = len;
+	while ((*bytes)[*end - 1] == 0)
+		--*end;
+	return len;
+}
+
+static void remove_damaged(const struct harness *h)
+{
+	char command[128];
+	snprintf(command, sizeof command, "rm -rf %s/damaged", h->dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_tail_cut_at_any_byte_keeps_every_complete_frame(void **state)
+{
+	(void)state;
+	struct harness h;
+	char path[512], *bytes;
+	size_t end;
+	five_frames(&h, path, &bytes, &end);
+	size_t last_records = 0;
+	for (size_t cut = 0; cut <= end + 8; cut++) {
+		write_file(path, bytes, cut);
+		harness_open(&h);
+		struct harness_read r = harness_replay(&h, 0);
+		assert_int_equal(h.found.bad_frames, 0);
+		assert_true(r.in_order && r.whole);
+		assert_true(r.records >= last_records && r.records % 2 == 0);
+		last_records = r.records;
+		harness_close(&h);
+		if (cut < 4000)
+			cut += 250; /* the header's unused part */
+	}
+	assert_int_equal(last_records, 10);
+	free(bytes);
+	harness_deinit(&h);
+}
+
+static void a_flipped_byte_costs_its_frame_alone(void **state)
+{
+	(void)state;
+	struct harness h;
+	char path[512], *bytes;
+	size_t end;
+	size_t len = five_frames(&h, path, &bytes, &end);
+	uint64_t damaged = 0, torn = 0;
+	for (size_t at = 4096; at < end; at++) {
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		write_file(path, bytes, len < end + 64 ? len : end + 64);
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		harness_open(&h);
+		struct harness_read r = harness_replay(&h, 0);
+		assert_true(r.in_order && r.whole);
+		assert_true(r.records == 8 || r.records == 10); /* 10: a byte of the padding */
+		if (r.records == 8)
+			assert_true(h.found.bad_frames == 1 || h.found.torn_bytes > 0);
+		damaged += h.found.bad_frames;
+		torn += h.found.torn_bytes > 0;
+		harness_close(&h);
+		remove_damaged(&h);
+	}
+	assert_true(damaged > torn && torn > 0);
+	free(bytes);
+	harness_deinit(&h);
+}
+
+static void stray_and_empty_files_do_not_keep_it_from_opening(void **state)
+{
+	(void)state;
+	struct harness h;
+	char path[512];
+	static const char *const names[] = {"x.tmp", "spare.tmp", "segment-00000000000000000009.open", "events-1-2.sealed", "note.txt"};
+	harness_init(&h);
+	harness_start(&h);
+	assert_int_equal(harness_write(&h, 0, 3, 3), 0);
+	harness_close(&h);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", h.dir, names[i]);
+		write_file(path, "garbage", i % 2 ? 7 : 0);
+	}
+	harness_start(&h);
+	assert_int_equal(harness_write(&h, 3, 3, 3), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(harness_replay(&h, 0).records, 6);
+	harness_deinit(&h);
+}
+
+/* ---- failing disks ---- */
+
+/* With the nth hit of a point failing, once or for ever: nothing that was acknowledged is lost, nothing that was refused comes back. */
+static void fail_nth(enum fault_point point, uint64_t nth, bool always, int error)
+{
+	struct harness h;
+	struct error err = {0};
+	int64_t told = 0;
+	harness_init(&h);
+	harness_start(&h);
+	fault_set(point, nth, always, error);
+	for (int64_t n = 0; n < 12; n++) {
+		int code = harness_write(&h, told, 1, 200000);
+		if (code == 0)
+			told++;
+		else if (journal_resume(h.journal, &err) != 0)
+			fault_clear(); /* the disk is repaired */
+		if (n == 8)
+			fault_clear();
+	}
+	fault_clear();
+	assert_int_equal(journal_resume(h.journal, &err), 0);
+	assert_int_equal(harness_write(&h, told, 1, 10), 0);
+	told++;
+	harness_close(&h);
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_true(r.in_order && r.whole);
+	assert_int_equal(r.records, told);
+	assert_int_equal(h.found.bad_frames, 0);
+	harness_deinit(&h);
+}
+
+static void every_failure_of_the_disk_is_survived(void **state)
+{
+	(void)state;
+	static const enum fault_point points[] = {FAULT_WRITE, FAULT_FSYNC, FAULT_RENAME, FAULT_ALLOCATE, FAULT_OPEN};
+	for (size_t p = 0; p < sizeof points / sizeof *points; p++) {
+		for (uint64_t nth = 1; nth <= 12; nth++) {
+			fail_nth(points[p], nth, false, EIO);
+			fail_nth(points[p], nth, true, ENOSPC);
+		}
+	}
+}
+
+static void a_failed_group_stays_void_after_a_crash(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct error err = {0};
+	harness_init(&h);
+	harness_start(&h);
+	assert_int_equal(harness_write(&h, 0, 1, 0), 0);
+	fault_set(FAULT_FSYNC, 1, false, EIO);
+	assert_true(harness_write(&h, 100, 1, 0) < 0); /* its bytes are in the file, whole */
+	assert_true(harness_write(&h, 101, 1, 0) < 0); /* and nothing goes behind it */
+	assert_int_equal(journal_resume(h.journal, &err), 0);
+	assert_int_equal(harness_write(&h, 1, 1, 0), 0);
+	harness_close(&h);
+	harness_open(&h); /* the segment may be sealed by now, without the void frame, or still be there with it */
+	assert_true(h.found.void_frames <= 1);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_int_equal(r.records, 2);
+	assert_int_equal(r.last, 1);
+	harness_deinit(&h);
+}
+
+static void a_group_may_span_segments(void **state)
+{
+	(void)state;
+	struct harness h;
+	int code;
+	harness_init(&h);
+	harness_start(&h);
+	struct batch *b = batch_new();
+	for (int64_t n = 0; n < 4000; n++)
+		harness_record(b, n, 1000);
+	struct journal_group *g = journal_group_begin(h.journal, &code);
+	assert_int_equal(journal_frame_begin(g, FRAME_EVENTS, 1), 0);
+	for (uint32_t i = 0; i < b->count; i++) {
+		if (journal_frame_add(g, &b->records[i]) == 1) {
+			journal_frame_end(g);
+			assert_int_equal(journal_frame_begin(g, FRAME_EVENTS, 1), 0);
+		}
+	}
+	journal_frame_end(g);
+	assert_true(journal_group_frames(g) > 12);
+	assert_int_equal(harness_commit(&h, g), 0);
+	batch_free(b);
+	harness_close(&h);
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_int_equal(r.records, 4000);
+	assert_true(r.in_order && r.whole);
+	harness_deinit(&h);
+}
+
+static void syncing_by_interval_keeps_what_was_written(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	h.options.interval_sync = true;
+	harness_start(&h);
+	for (int64_t n = 0; n < 50; n++)
+		assert_int_equal(harness_write(&h, n, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(harness_replay(&h, 0).records, 50);
+	harness_deinit(&h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_was_written_is_read_back),
+	    cmocka_unit_test(many_starts_keep_everything),
+	    cmocka_unit_test(segments_are_sealed_and_recycled),
+	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(a_tail_cut_at_any_byte_keeps_every_complete_frame),
+	    cmocka_unit_test(a_flipped_byte_costs_its_frame_alone),
+	    cmocka_unit_test(stray_and_empty_files_do_not_keep_it_from_opening),
+	    cmocka_unit_test(every_failure_of_the_disk_is_survived),
+	    cmocka_unit_test(a_failed_group_stays_void_after_a_crash),
+	    cmocka_unit_test(a_group_may_span_segments),
+	    cmocka_unit_test(syncing_by_interval_keeps_what_was_written),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
