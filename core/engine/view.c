@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "engine/internal.h"
 
 struct engine_view {
@@ -236,18 +236,6 @@ void engine_view_render(const struct engine_view *v, enum exposition_format form
 
 /* ---- health ---- */
 
-/* Resident memory of this process, or 0 where the system does not say (proc(5), statm: pages). */
-static uint64_t resident_bytes(void)
-{
-	FILE *f = fopen("/proc/self/statm", "re");
-	if (f == NULL)
-		return 0;
-	unsigned long long size = 0, resident = 0;
-	int n = fscanf(f, "%llu %llu", &size, &resident);
-	fclose(f);
-	return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 static void reason(struct engine_health *h, bool fine, const char *text)
 {
 	if (fine)
@@ -265,7 +253,7 @@ void engine_health(struct engine *e, struct engine_health *out)
 	out->journal_writable = atomic_load(&e->writable);
 	int64_t free_bytes = file_free_bytes(e->data_dir);
 	out->disk_ok = free_bytes >= 0 && (uint64_t)free_bytes >= c->health.min_free_bytes;
-	out->memory_ok = c->health.max_memory_bytes == 0 || resident_bytes() <= c->health.max_memory_bytes;
+	out->memory_ok = c->health.max_memory_bytes == 0 || process_resident_bytes() <= c->health.max_memory_bytes;
 	out->scripts_ok = atomic_load(&e->quarantined) == 0 && !atomic_load(&e->reload_refused);
 	reason(out, out->recovered, "recovery is not over");
 	reason(out, out->scripts_loaded, "no scripts are loaded");

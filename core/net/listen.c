@@ -27,7 +27,7 @@ static int split(const char *listen, char *host, size_t size, const char **port,
 	host[len] = '\0';
 	*port = colon + 1;
 	size_t digits = strspn(*port, "0123456789");
-	if (digits == 0 || digits > 5 || (*port)[digits] != '\0' || atoi(*port) > 65535)
+	if (digits == 0 || digits > 5 || (*port)[digits] != '\0' || strtol(*port, NULL, 10) > 65535)
 		return error_set(err, -EINVAL, "cannot listen on \"%s\": the port must be a number from 0 to 65535",
 		                 listen);
 	return 0;

@@ -202,7 +202,9 @@ static int read_entry(void *ctx, const char *name)
 	if (!r->folders || strcmp(name, "spec") == 0)
 		return 0;
 	struct reading inner = *r;
-	strcat(below, "/");
+	size_t len = strlen(below); /* there is room for one more */
+	below[len] = '/';
+	below[len + 1] = '\0';
 	inner.below = below;
 	inner.depth++;
 	return read_folder(&inner);

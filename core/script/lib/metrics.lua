@@ -102,7 +102,8 @@ end
 
 -- Called when the script's top level is through.
 function core.finish()
-  for _, message in pairs(waiting) do return message end
+  local _, message = next(waiting)
+  return message
 end
 
 for word, kind in pairs(KINDS) do core.globals[word] = constructor(word, kind) end
