@@ -193,7 +193,7 @@ bool http_request_param(struct http_request *req, const char *name, struct slice
 	struct slice wanted = slice_cstr(name);
 	const char *end = query.ptr + query.len;
 
-	for (const char *at = query.ptr; at != NULL && at < end;) {
+	for (const char *at = query.ptr; at < end;) {
 		const char *amp = memchr(at, '&', (size_t)(end - at));
 		const char *stop = amp != NULL ? amp : end;
 		const char *equals = memchr(at, '=', (size_t)(stop - at));
