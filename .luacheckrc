@@ -1,7 +1,7 @@
 -- luacheck 1.1. Lua here is LuaJIT's; what operators' scripts see is less, and is listed.
 std = "luajit"
-max_line_length = 150
-exclude_files = { "build*/" }
+max_line_length = 180
+exclude_files = { "build*/", "core/script/lib/api.lua" } -- the contract: declarations without bodies
 
 local constructors = {
   "counter", "gauge", "histogram", "summary", "distinct", "topk", "ratio", "mean", "state",

@@ -121,7 +121,10 @@ forbid("atoi atol atof strtok sprintf vsprintf strcpy strcat gets sscanf", "a fu
 -- What may be called where it is the point of the file.
 local allowed = {
   ["core/cli/"] = "printf fprintf vprintf vfprintf puts fputs putchar exit _exit",
-  ["core/engine/checkpoint.c"] = "_exit",
+  ["core/net/send.c"] = "gmtime_r", -- the Date header
+  ["core/script/lib_os.c"] = "strftime gmtime_r localtime_r mktime", -- os.date and os.time are these, on the engine's clock
+  ["core/script/run.c"] = "clock_gettime", -- CPU time of a thread, which no test steps
+  ["core/script/watch.c"] = "clock_gettime abort", -- likewise; and the backstop that ends a process whose script does not return
 }
 
 local function is_allowed(path, name)
@@ -148,7 +151,7 @@ end
 local function words(path, text)
   for number, line in each_line(text) do
     local word = line:match("%f[%w_](TODO)%f[^%w_]") or line:match("%f[%w_](FIXME)%f[^%w_]") or line:match("%f[%w_](XXX)%f[^%w_]")
-      or line:match("%f[%w_](HACK)%f[^%w_]") or line:lower():match("not" .. " implemented")
+      or line:match("%f[%w_](HACK)%f[^%w_]") or (line:lower():match("not" .. " implemented") and not line:find("501", 1, true))
     if word and path ~= "tools/check_source.lua" then report(path, number, '"%s": finish it, or take it out', word) end
   end
 end

@@ -122,9 +122,9 @@ static int read_reply(struct http_client *c, struct buf *b, int *retry_after_s)
 	const char *retry = header(b->ptr, "Retry-After");
 	const char *connection = header(b->ptr, "Connection");
 	size_t body = length != NULL ? strtoul(length, NULL, 10) : 0;
-	int status = strncmp(b->ptr, "HTTP/1.", 7) == 0 ? atoi(b->ptr + 9) : -EPROTO;
+	int status = strncmp(b->ptr, "HTTP/1.", 7) == 0 ? (int)strtol(b->ptr + 9, NULL, 10) : -EPROTO;
 	bool closes = connection != NULL && strncasecmp(connection, " close", 6) == 0;
-	*retry_after_s = retry != NULL ? atoi(retry) : 0;
+	*retry_after_s = retry != NULL ? (int)strtol(retry, NULL, 10) : 0;
 	if (status < 100 || body > REPLY_MAX)
 		return -EPROTO;
 	while (b->len < head + body) {
@@ -145,8 +145,10 @@ int http_client_post(struct http_client *c, struct slice body, struct buf *reply
 	int code = c->fd < 0 ? open_connection(c, err) : 0;
 	if (code != 0)
 		return code;
-	int len = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n", c->path,
-	                   c->host, c->port, body.len);
+	int len = snprintf(
+	    head, sizeof head,
+	    "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
+	    c->path, c->host, c->port, body.len);
 	code = send_all(c->fd, slice_new(head, (size_t)len));
 	if (code == 0)
 		code = send_all(c->fd, body);
