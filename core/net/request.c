@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 /* What a pooled request may hold on to. */
-enum { POOL_MAX = 1024, KEEP_HEAD = 4096, KEEP_REPLY = 16 * 1024 };
+enum { POOL_MAX = 256, KEEP_HEAD = 4096, KEEP_REPLY = 4096 };
 
 _Thread_local struct http_request *request_running;
 

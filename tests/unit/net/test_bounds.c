@@ -271,6 +271,7 @@ static void compressed_bodies_are_inflated(void **state)
 		}
 		struct slice all = slice_new(text.ptr, lengths[i / 2]);
 		(i % 2 == 0 ? add_gzip : add_zstd)(&packed, all);
+		CHECK(packed.ptr != NULL);
 		const char *encoding = i % 2 == 0 ? "Content-Encoding: gzip\r\n" : "Content-Encoding: zstd\r\n";
 		assert_int_equal(post("/sum", encoding, buf_slice(&packed), &a), 200);
 		snprintf(want, sizeof want, "%zu %08lx", all.len, crc32(0, (const Bytef *)all.ptr, (uInt)all.len));
