@@ -2,31 +2,37 @@
 local exposition = {}
 exposition.__index = exposition
 
-local function read_labels(text, line)
-  local labels, at = {}, 1
-  while at <= #text do
-    local name, after = text:match('^([%a_][%w_]*)="()', at)
+local escapes = { n = "\n", ["\\"] = "\\", ['"'] = '"' }
+
+-- Labels from after the brace at `at`, and where the text goes on after the closing one.
+local function read_labels(line, at)
+  local labels = {}
+  while line:sub(at, at) ~= "}" do
+    local name, after = line:match('^([%a_][%w_]*)="()', at)
     assert(name, "bad label in: " .. line)
+    assert(labels[name] == nil, "label twice in: " .. line)
     local value = {}
     at = after
-    while true do
-      local c = text:sub(at, at)
+    while line:sub(at, at) ~= '"' do
+      local c = line:sub(at, at)
       assert(c ~= "", "label value without end in: " .. line)
-      if c == '"' then break end
       if c == "\\" then
-        local escaped = text:sub(at + 1, at + 1)
-        c = escaped == "n" and "\n" or escaped
         at = at + 1
+        c = escapes[line:sub(at, at)]
+        assert(c, "unknown escape in: " .. line)
       end
       value[#value + 1] = c
       at = at + 1
     end
-    assert(labels[name] == nil, "label twice in: " .. line)
     labels[name] = table.concat(value)
     at = at + 1
-    if text:sub(at, at) == "," then at = at + 1 end
+    if line:sub(at, at) == "," then
+      at = at + 1
+    else
+      assert(line:sub(at, at) == "}", "neither a comma nor a brace after a label in: " .. line)
+    end
   end
-  return labels
+  return labels, at + 1
 end
 
 local function key(name, labels)
@@ -52,15 +58,14 @@ function exposition.parse(text)
     elseif comment == "HELP" then
       self.help[name] = rest
     elseif line:sub(1, 1) ~= "#" and line ~= "" then
-      local sample, labels, value = line:match("^([%a_:][%w_:]*)(%b{}) (%S+)")
-      if not sample then
-        sample, value = line:match("^([%a_:][%w_:]*) (%S+)")
-        labels = "{}"
-      end
+      local sample, at = line:match("^([%a_:][%w_:]*)()")
       assert(sample, "malformed line: " .. line)
+      local set = {}
+      if line:sub(at, at) == "{" then set, at = read_labels(line, at + 1) end
+      local value = line:match("^ (%S+)", at)
+      assert(value, "malformed line: " .. line)
       local number = numbers[value] or tonumber(value)
       assert(number, "malformed number: " .. line)
-      local set = read_labels(labels:sub(2, -2), line)
       local k = key(sample, set)
       assert(self.samples[k] == nil, "sample twice: " .. line)
       self.samples[k] = number

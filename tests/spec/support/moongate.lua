@@ -50,7 +50,7 @@ function moongate.sh(command, input)
   local dir = process.temporary_dir()
   if input then write_file(dir .. "/in", input) end
   local from = input and dir .. "/in" or "/dev/null"
-  local pipe = io.popen(("( %s ) < %s 2>&1; echo; echo $?"):format(command, from))
+  local pipe = io.popen(("( %s ) < %s 2>&1; code=$?; echo; echo $code"):format(command, from))
   local text = pipe:read("*a")
   pipe:close()
   run("rm -rf " .. dir)
@@ -89,6 +89,7 @@ local function read_reply(sock, method)
     local name, value = line:match("^([^:]+):%s*(.-)%s*$")
     headers[name:lower()] = value
   end
+  assert(headers["content-length"] or status < 200 or status == 204, "a reply without Content-Length")
   local length = tonumber(headers["content-length"] or 0)
   local body = ""
   if length > 0 and method ~= "HEAD" then body = assert(sock:receive(length)) end
@@ -234,11 +235,14 @@ function server:restart()
   self:launch()
 end
 
--- SIGTERM, the end, and the exit code. The directory stays until the specs are over.
+-- SIGTERM, the end, and the exit code: 0, for another one is an error (a leak, say). Nothing when it has ended already. The directory stays
+-- until the specs are over.
 function server:stop()
-  if not self.process or self.process.status then return self.process and self.process.status end
+  if not self.process or self.process:poll() then return self.process and self.process.status end
   self.process:signal("TERM")
-  return self.process:wait(30 * SLOW)
+  local code = self.process:wait(30 * SLOW)
+  if code ~= 0 then error(("moongate ended with %d after SIGTERM:\n%s"):format(code, self:stderr()), 2) end
+  return code
 end
 
 -- Does any file of the data directory hold this Lua pattern?

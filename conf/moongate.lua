@@ -1,0 +1,78 @@
+-- moongate's configuration: every option with its default. Flags of `moongate run` win over this file. Sizes are numbers of bytes or "16MiB", durations are
+-- numbers of seconds or "10s". An unknown key refuses the start.
+return {
+  listen = "127.0.0.1:4318",        -- address and port; port 0 takes a free one. Beyond loopback it wants tokens
+  data = "data",                    -- journal and checkpoints; one process at a time
+  scripts = "scripts",              -- what you edit: metrics/*.lua, and modules for require
+  plugins = "plugins",              -- shipped extensions, also found by require
+  -- threads = 1,                   -- network loops; default: cores − 1, at least 1
+  timezone = "UTC",                 -- of calendar days, weeks and months: an IANA name such as "Europe/Berlin"
+  watch = false,                    -- true: reload when a script changes on disk
+  allow_anonymous = false,          -- true: listen beyond loopback without tokens
+
+  -- Who may do what: the SHA-256 of each token's text (printf %s "$TOKEN" | sha256sum), never the token itself.
+  -- Scopes: "ingest" sends data, "query" reads /metrics, "admin" reloads.
+  tokens = {
+    -- { sha256 = "…", scopes = { "ingest", "query" } },
+  },
+
+  http = {
+    header_bytes = "16KiB",         -- request line and headers; more is 431
+    body_bytes = "16MiB",           -- a body as sent, and again inflated; more is 413
+    bodies_bytes = "64MiB",         -- all bodies in flight together; more is 503 with Retry-After
+    max_connections = 10000,        -- more are answered 503 and closed
+    header_timeout = "10s",         -- until the headers are there
+    body_timeout = "30s",           -- until the body is there
+    idle_timeout = "75s",           -- between two requests of a connection
+    write_timeout = "10s",          -- a client that does not read its answer
+  },
+
+  events = {                        -- what one event may be; more refuses that event alone
+    depth = 32,                     -- nested objects and arrays
+    fields = 1024,                  -- values, nested ones counted
+    key_bytes = 256,                -- of a field's name
+    string_bytes = "64KiB",         -- of one string
+    event_bytes = "1MiB",           -- of the whole event
+    per_body = 100000,              -- events in one body; more refuses the body
+  },
+
+  journal = {
+    durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
+    segment_bytes = "64MiB",        -- size of an active file; sealed and compressed when full
+    retention_bytes = "10GiB",      -- of sealed files; the oldest go first
+    retention = "7d",               -- age at which events, spans and logs go
+    audit_retention = "365d",       -- age at which audit logs go, and not before
+    checkpoint = "60s",             -- a restart replays at most what came since the last one
+  },
+
+  dedup = {
+    window = "10m",                 -- an id counts once within this time
+    max = 2000000,                  -- ids remembered at most; about 13 bytes each
+  },
+
+  limits = {                        -- of each script; one that breaks them again and again is quarantined
+    call_ms = 100,                  -- a call of a handler
+    load_ms = 1000,                 -- running the file when it is loaded
+    memory_mb = 32,                 -- its Lua state
+    strikes = 3,                    -- broken limits within a minute until quarantine
+    state_mb = 16,                  -- all state() tables of all scripts
+  },
+
+  metrics = {
+    max_series = 1000000,           -- of all metrics together; each metric has its own bound as well
+  },
+
+  log = {
+    level = "info",                 -- debug, info, warn, error, fatal
+    stdout = true,                  -- JSON lines to standard output
+    file = "",                      -- and to this file; "" for none. SIGHUP opens it again
+    errors_file = "",               -- warn and above also to this file
+    sample_first = 100,             -- lines of one kind written in a second,
+    sample_then = 100,              -- then every so many-th, which says how many were left out
+  },
+
+  health = {
+    min_free_bytes = "256MiB",      -- less free disk makes /health say disk = false
+    max_memory_bytes = 0,           -- more resident memory makes it say memory = false; 0: no bound
+  },
+}

@@ -1,0 +1,207 @@
+/* Routes, tokens, origins, encodings, lengths. In this order, so that who may not use a path learns nothing about its limits. */
+#include "net/admit.h"
+
+#include <nettle/sha2.h>
+#include <string.h>
+
+unsigned admit_method(llhttp_method_t method)
+{
+	switch (method) {
+	case HTTP_GET:
+	case HTTP_HEAD:
+		return HTTP_GET_;
+	case HTTP_POST:
+		return HTTP_POST_;
+	case HTTP_PUT:
+		return HTTP_PUT_;
+	case HTTP_DELETE:
+		return HTTP_DELETE_;
+	case HTTP_OPTIONS:
+		return METHOD_OPTIONS;
+	default:
+		return 0;
+	}
+}
+
+/* ---- routes ---- */
+
+/* How much of `path` the route's pattern stands for: 0: none; an exact one counts for more than any prefix. */
+static size_t match(const char *pattern, struct slice path)
+{
+	size_t len = strlen(pattern);
+	if (len >= 2 && pattern[len - 1] == '*' && pattern[len - 2] == '/')
+		return path.len >= len - 1 && memcmp(pattern, path.ptr, len - 1) == 0 ? len - 1 : 0;
+	return path.len == len && memcmp(pattern, path.ptr, len) == 0 ? len + 1 : 0;
+}
+
+static unsigned with_implied(unsigned methods)
+{
+	return methods | METHOD_OPTIONS | ((methods & HTTP_GET_) != 0 ? METHOD_HEAD : 0);
+}
+
+/* Several routes may have the same path with other methods. */
+static void find_route(const struct gate *g, struct slice path, unsigned method, struct admission *out)
+{
+	size_t best = 0;
+	unsigned methods = 0;
+	for (uint32_t i = 0; i < g->route_count; i++) {
+		const struct http_route *route = &g->routes[i];
+		size_t n = match(route->path, path);
+		if (n == 0 || n < best)
+			continue;
+		if (n > best) {
+			best = n;
+			methods = 0;
+			out->route = NULL;
+		}
+		methods |= route->methods;
+		if ((route->methods & method) != 0)
+			out->route = route;
+	}
+	out->allow = methods != 0 ? with_implied(methods) : 0;
+}
+
+static unsigned all_methods(const struct gate *g)
+{
+	unsigned methods = 0;
+	for (uint32_t i = 0; i < g->route_count; i++)
+		methods |= g->routes[i].methods;
+	return with_implied(methods);
+}
+
+static struct refusal check_route(const struct gate *g, const struct head *h, struct admission *out)
+{
+	unsigned method = admit_method(h->method);
+	if (h->path.len == 1 && h->path.ptr[0] == '*')
+		out->allow = all_methods(g);
+	else
+		find_route(g, h->path, method, out);
+	if (out->allow == 0)
+		return (struct refusal){404, "there is nothing at this path"};
+	if (method == METHOD_OPTIONS)
+		return (struct refusal){204, NULL};
+	if (out->route == NULL)
+		return (struct refusal){405, "the path does not have this method"};
+	return (struct refusal){0};
+}
+
+/* ---- tokens ---- */
+
+int admit_scopes(const struct gate *g, struct slice authorization)
+{
+	static const struct slice scheme = SLICE("bearer ");
+	struct sha256_ctx sha;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	unsigned scopes = 0;
+	unsigned found = 0;
+
+	if (authorization.len <= scheme.len || !text_same(slice_new(authorization.ptr, scheme.len), scheme))
+		return -1;
+	struct slice token = text_trim(slice_new(authorization.ptr + scheme.len, authorization.len - scheme.len));
+	sha256_init(&sha);
+	sha256_update(&sha, token.len, (const uint8_t *)token.ptr);
+	sha256_digest(&sha, sizeof digest, digest);
+	for (uint32_t i = 0; i < g->token_count; i++) {
+		unsigned differs = 0;
+		for (size_t k = 0; k < sizeof digest; k++)
+			differs |= (unsigned)(digest[k] ^ g->tokens[i].sha256[k]);
+		unsigned same = (differs - 1) >> 31; /* 1 when `differs` is 0; no branch */
+		found |= same;
+		scopes |= g->tokens[i].scopes & (0u - same);
+	}
+	return found != 0 ? (int)scopes : -1;
+}
+
+static struct refusal check_token(const struct gate *g, const struct head *h, unsigned scope)
+{
+	if (g->token_count == 0 || scope == SCOPE_NONE)
+		return (struct refusal){0};
+	struct slice authorization = head_known_value(h, HEAD_AUTHORIZATION);
+	if (authorization.ptr == NULL)
+		return (struct refusal){401, "this needs a token: Authorization: Bearer"};
+	int scopes = admit_scopes(g, authorization);
+	if (scopes < 0)
+		return (struct refusal){401, "the token is not known"};
+	if (((unsigned)scopes & scope) == 0)
+		return (struct refusal){403, "the token does not have the scope that this needs"};
+	return (struct refusal){0};
+}
+
+/* ---- origins ---- */
+
+static bool cut_suffix(struct slice *s, const char *suffix)
+{
+	struct slice end = slice_cstr(suffix);
+	if (s->len < end.len || memcmp(s->ptr + s->len - end.len, end.ptr, end.len) != 0)
+		return false;
+	s->len -= end.len;
+	return true;
+}
+
+static bool cut_prefix(struct slice *s, const char *lower)
+{
+	struct slice begin = slice_cstr(lower);
+	if (s->len < begin.len || !text_same(slice_new(s->ptr, begin.len), begin))
+		return false;
+	s->ptr += begin.len;
+	s->len -= begin.len;
+	return true;
+}
+
+bool admit_origin(struct slice origin, struct slice host)
+{
+	const char *port = ":80";
+	if (!cut_prefix(&origin, "http://")) {
+		if (!cut_prefix(&origin, "https://"))
+			return false;
+		port = ":443";
+	}
+	cut_suffix(&origin, port);
+	cut_suffix(&host, port);
+	return host.len > 0 && text_same(origin, host);
+}
+
+static struct refusal check_origin(const struct head *h)
+{
+	bool changes = (admit_method(h->method) & (HTTP_POST_ | HTTP_PUT_ | HTTP_DELETE_)) != 0;
+	if (!changes || h->times[HEAD_ORIGIN] == 0)
+		return (struct refusal){0};
+	if (h->times[HEAD_ORIGIN] > 1 ||
+	    !admit_origin(head_known_value(h, HEAD_ORIGIN), head_known_value(h, HEAD_HOST)))
+		return (struct refusal){403, "requests from pages of another origin are refused"};
+	return (struct refusal){0};
+}
+
+/* ---- the body to come ---- */
+
+static struct refusal check_body(const struct gate *g, const struct head *h, struct admission *out)
+{
+	out->encoding = encoding_parse(head_known_value(h, HEAD_CONTENT_ENCODING));
+	if (out->encoding == ENCODING_UNKNOWN || h->times[HEAD_CONTENT_ENCODING] > 1)
+		return (struct refusal){415, "Content-Encoding must be gzip, zstd or identity"};
+	struct slice expect = head_known_value(h, HEAD_EXPECT);
+	if (expect.ptr != NULL && h->minor == 1) {
+		if (h->times[HEAD_EXPECT] > 1 || !text_is(expect, "100-continue"))
+			return (struct refusal){417, "the only expectation that can be met is 100-continue"};
+		out->wants_continue = h->chunked || h->content_length > 0;
+	}
+	if (h->content_length > g->body_bytes)
+		return (struct refusal){413, "the body is too large"};
+	if (!budget_has(g->budget, h->content_length))
+		return (struct refusal){503, "the memory for bodies in flight is used up"};
+	return (struct refusal){0};
+}
+
+void admit(const struct gate *g, const struct head *h, struct admission *out)
+{
+	*out = (struct admission){0};
+	out->no = check_route(g, h, out);
+	if (out->no.status == 0)
+		out->no = check_token(g, h, out->route->scope);
+	if (out->no.status == 0)
+		out->no = check_origin(h);
+	if (out->no.status == 0)
+		out->no = check_body(g, h, out);
+	if (out->no.status != 0)
+		out->route = NULL;
+}

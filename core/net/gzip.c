@@ -1,0 +1,119 @@
+/* gzip for replies. A thread keeps its compressor (some 270 KB) for the next reply; it goes with the thread. */
+#include <errno.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "base/mem.h"
+#include "net/internal.h"
+
+/* Level 1 takes a third of the time of level 6; text of metrics comes out a sixth larger. */
+enum { LEVEL = 1, GZIP_WINDOW = 15 + 16, MEMORY_LEVEL = 8, STEP = 32 * 1024, INPUT_STEP = 1 << 30 };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
+{
+	(void)opaque;
+	return mem_zalloc(items, size);
+}
+
+static void zlib_free(void *opaque, void *at)
+{
+	(void)opaque;
+	mem_free(at);
+}
+
+static void free_stream(void *at)
+{
+	deflateEnd(at);
+	mem_free(at);
+}
+
+static void make_key(void)
+{
+	CHECK(pthread_key_create(&key, free_stream) == 0);
+}
+
+static z_stream *own_stream(void)
+{
+	pthread_once(&once, make_key);
+	z_stream *z = pthread_getspecific(key);
+	if (z != NULL)
+		return deflateReset(z) == Z_OK ? z : NULL;
+	z = mem_zalloc(1, sizeof *z);
+	if (z == NULL)
+		return NULL;
+	z->zalloc = zlib_alloc;
+	z->zfree = zlib_free;
+	if (deflateInit2(z, LEVEL, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+		mem_free(z);
+		return NULL;
+	}
+	if (pthread_setspecific(key, z) == 0)
+		return z;
+	free_stream(z);
+	return NULL;
+}
+
+int gzip_append(struct buf *out, struct slice in)
+{
+	z_stream *z = own_stream();
+	int code = Z_OK;
+
+	if (z == NULL)
+		return -ENOMEM;
+	for (size_t used = 0; code != Z_STREAM_END;) {
+		size_t left = in.len - used;
+		char *to = buf_room(out, STEP);
+		if (to == NULL)
+			return -ENOMEM;
+		uInt given = left < INPUT_STEP ? (uInt)left : INPUT_STEP;
+		z->next_in = (Bytef *)(uintptr_t)(in.ptr + used);
+		z->avail_in = given;
+		z->next_out = (Bytef *)to;
+		z->avail_out = STEP;
+		code = deflate(z, left == given ? Z_FINISH : Z_NO_FLUSH);
+		CHECK(code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR);
+		used += given - z->avail_in;
+		out->len += STEP - z->avail_out;
+	}
+	return 0;
+}
+
+/* The q of a coding is above 0: "gzip", "gzip;q=0.5", not "gzip;q=0", "gzip; q=0.000". */
+static bool has_weight(struct slice parameters)
+{
+	const char *end = parameters.ptr + parameters.len;
+	for (const char *at = parameters.ptr; at < end; at++) {
+		if ((*at | 0x20) != 'q' || at + 1 == end || at[1] != '=')
+			continue;
+		for (at += 2; at < end && *at != ';'; at++) {
+			if (*at >= '1' && *at <= '9')
+				return true;
+		}
+		return false;
+	}
+	return true;
+}
+
+bool gzip_accepted(struct slice accept)
+{
+	const char *end = accept.ptr + accept.len;
+	bool any = false;
+
+	for (const char *at = accept.ptr; at != NULL && at < end;) {
+		const char *comma = memchr(at, ',', (size_t)(end - at));
+		const char *stop = comma != NULL ? comma : end;
+		const char *semicolon = memchr(at, ';', (size_t)(stop - at));
+		const char *name_end = semicolon != NULL ? semicolon : stop;
+		struct slice name = text_trim(slice_new(at, (size_t)(name_end - at)));
+		bool weight = has_weight(slice_new(name_end, (size_t)(stop - name_end)));
+		if (text_is(name, "gzip") || text_is(name, "x-gzip"))
+			return weight;
+		if (slice_eq(name, SLICE("*")))
+			any = weight;
+		at = comma != NULL ? comma + 1 : end;
+	}
+	return any;
+}

@@ -1,0 +1,304 @@
+/* Inflating.
+ *
+ * Output memory grows with what comes out. Past COUNT_FROM bytes at a ratio over COUNT_RATIO the body is most likely a bomb: from there on output is
+ * only counted, and if it fits after all, inflated once more for good. So an attempt costs 1 MiB of memory and not the
+ * whole limit, while honest bodies are inflated once.
+ *
+ * gzip may have several members and zstd several frames; the input must end where one of them ends. A zstd window may be 8 MiB, as RFC 9659 has it. */
+#include "net/inflate.h"
+
+#include <errno.h>
+#include <zlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum {
+	COUNT_FROM = 1024 * 1024,
+	COUNT_RATIO = 100,
+	SCRATCH_BYTES = 64 * 1024,
+	FIRST_GUESS_MAX = 256 * 1024,
+	INPUT_STEP = 1 << 30,
+	WINDOW_LOG_MAX = 23,
+	SMALL_BYTES = 1024 * 1024,
+};
+
+enum codec_state { CODEC_GOES_ON, CODEC_ENDED, CODEC_BROKEN };
+
+struct inflater {
+	enum encoding encoding;
+	z_stream gzip;
+	ZSTD_DCtx *zstd;
+	struct slice in; /* borrowed */
+	size_t used;     /* bytes of `in` */
+	uint64_t limit;
+	struct budget *budget;
+	struct body out;
+	char *scratch;    /* SCRATCH_BYTES where output is only counted; else NULL */
+	uint64_t counted; /* bytes in all, when counting */
+};
+
+enum encoding encoding_parse(struct slice value)
+{
+	if (value.len == 0 || text_is(value, "identity"))
+		return ENCODING_IDENTITY;
+	if (text_is(value, "gzip") || text_is(value, "x-gzip"))
+		return ENCODING_GZIP;
+	if (text_is(value, "zstd"))
+		return ENCODING_ZSTD;
+	return ENCODING_UNKNOWN;
+}
+
+static void *zlib_alloc(void *opaque, unsigned count, unsigned size)
+{
+	(void)opaque;
+	return mem_zalloc(count, size);
+}
+
+static void zlib_free(void *opaque, void *at)
+{
+	(void)opaque;
+	mem_free(at);
+}
+
+struct inflater *inflater_new(enum encoding encoding)
+{
+	struct inflater *f = mem_zalloc(1, sizeof *f);
+	if (f == NULL)
+		return NULL;
+	f->encoding = encoding;
+	f->gzip.zalloc = zlib_alloc;
+	f->gzip.zfree = zlib_free;
+	if (encoding == ENCODING_GZIP && inflateInit2(&f->gzip, 15 + 16) == Z_OK)
+		return f;
+	if (encoding == ENCODING_ZSTD)
+		f->zstd = ZSTD_createDCtx();
+	if (f->zstd != NULL && !ZSTD_isError(ZSTD_DCtx_setParameter(f->zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
+		return f;
+	inflater_free(f);
+	return NULL;
+}
+
+void inflater_free(struct inflater *f)
+{
+	if (f == NULL)
+		return;
+	inflater_end(f);
+	if (f->encoding == ENCODING_GZIP)
+		inflateEnd(&f->gzip);
+	ZSTD_freeDCtx(f->zstd);
+	mem_free(f);
+}
+
+bool inflater_is_small(const struct inflater *f)
+{
+	return f->zstd == NULL || ZSTD_sizeof_DCtx(f->zstd) <= SMALL_BYTES;
+}
+
+static void rewind_codec(struct inflater *f, bool validate)
+{
+	f->used = 0;
+	if (f->encoding == ENCODING_GZIP) {
+		CHECK(inflateReset(&f->gzip) == Z_OK);
+		inflateValidate(&f->gzip, validate);
+	} else {
+		CHECK(!ZSTD_isError(ZSTD_DCtx_reset(f->zstd, ZSTD_reset_session_only)));
+	}
+}
+
+void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct budget *budget)
+{
+	f->in = in;
+	f->limit = limit;
+	f->budget = budget;
+	inflater_rewind(f);
+}
+
+void inflater_rewind(struct inflater *f)
+{
+	body_free(&f->out, f->budget);
+	mem_free(f->scratch);
+	f->scratch = NULL;
+	f->counted = 0;
+	rewind_codec(f, true);
+}
+
+static enum codec_state broken(struct refusal *no, int status, const char *why)
+{
+	*no = (struct refusal){status, why};
+	return CODEC_BROKEN;
+}
+
+/* Inflates into `room` bytes at `to`; *made says how many were. */
+static enum codec_state run_gzip(struct inflater *f, char *to, size_t room, size_t *made, struct refusal *no)
+{
+	z_stream *z = &f->gzip;
+	size_t left = f->in.len - f->used;
+	uInt given = left < INPUT_STEP ? (uInt)left : INPUT_STEP;
+
+	z->next_in = (Bytef *)(uintptr_t)(f->in.ptr + f->used);
+	z->avail_in = given;
+	z->next_out = (Bytef *)to;
+	z->avail_out = room < INPUT_STEP ? (uInt)room : INPUT_STEP;
+	uInt wanted = z->avail_out;
+	int code = inflate(z, Z_NO_FLUSH);
+	f->used += given - z->avail_in;
+	*made = wanted - z->avail_out;
+	if (code == Z_MEM_ERROR)
+		return broken(no, 503, "out of memory for inflating the body");
+	if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+		return broken(no, 400, "the body is not gzip, or damaged");
+	bool all = f->used == f->in.len;
+	if (code == Z_STREAM_END && all)
+		return CODEC_ENDED;
+	if (code == Z_STREAM_END)
+		CHECK(inflateReset(z) == Z_OK); /* another member must follow */
+	else if (all && z->avail_out > 0)
+		return broken(no, 400, "the gzip body is cut off");
+	return CODEC_GOES_ON;
+}
+
+static enum codec_state zstd_broken(size_t code, struct refusal *no)
+{
+	ZSTD_ErrorCode error = ZSTD_getErrorCode(code);
+	if (error == ZSTD_error_memory_allocation)
+		return broken(no, 503, "out of memory for inflating the body");
+	if (error == ZSTD_error_frameParameter_windowTooLarge)
+		return broken(no, 400, "the body's zstd window is larger than 8 MiB");
+	return broken(no, 400, "the body is not zstd, or damaged");
+}
+
+static enum codec_state run_zstd(struct inflater *f, char *to, size_t room, size_t *made, struct refusal *no)
+{
+	ZSTD_inBuffer in = {f->in.ptr, f->in.len, f->used};
+	ZSTD_outBuffer out = {to, room, 0};
+	size_t code = ZSTD_decompressStream(f->zstd, &out, &in);
+
+	f->used = in.pos;
+	*made = out.pos;
+	if (ZSTD_isError(code))
+		return zstd_broken(code, no);
+	bool all = f->used == f->in.len;
+	if (code == 0 && all)
+		return CODEC_ENDED;
+	if (code != 0 && all && out.pos < out.size)
+		return broken(no, 400, "the zstd body is cut off");
+	return CODEC_GOES_ON;
+}
+
+static enum codec_state run_codec(struct inflater *f, char *to, size_t room, size_t *made, struct refusal *no)
+{
+	*made = 0;
+	return f->encoding == ENCODING_GZIP ? run_gzip(f, to, room, made, no) : run_zstd(f, to, room, made, no);
+}
+
+static enum codec_state refuse_size(struct refusal *no)
+{
+	return broken(no, 413, "the inflated body is too large");
+}
+
+static enum codec_state refuse_memory(int code, struct refusal *no)
+{
+	return broken(no, 503,
+	              code == -EDQUOT ? "the memory for bodies in flight is used up"
+	                              : "out of memory for inflating the body");
+}
+
+/* Room for output in the body. */
+static int grow(struct inflater *f)
+{
+	size_t need = f->out.len + 1;
+	if (f->out.ptr == NULL) {
+		size_t guess = f->in.len < FIRST_GUESS_MAX / 4 ? f->in.len * 4 : FIRST_GUESS_MAX;
+		need = guess > need ? guess : need;
+	}
+	if (need > f->limit)
+		need = (size_t)f->limit;
+	return body_reserve(&f->out, need, (size_t)f->limit, f->budget);
+}
+
+static bool looks_like_bomb(const struct inflater *f)
+{
+	return f->out.len >= COUNT_FROM && f->out.len / COUNT_RATIO > f->used;
+}
+
+/* One piece of output that is kept. */
+static enum codec_state run_storing(struct inflater *f, size_t *made, struct refusal *no)
+{
+	char extra;
+	if (f->out.len == f->limit) {
+		enum codec_state state = run_codec(f, &extra, 1, made, no);
+		return *made > 0 ? refuse_size(no) : state;
+	}
+	int code = body_room(&f->out) > 0 ? 0 : grow(f);
+	if (code != 0)
+		return refuse_memory(code, no);
+	enum codec_state state = run_codec(f, f->out.ptr + f->out.len, body_room(&f->out), made, no);
+	f->out.len += *made;
+	return state;
+}
+
+/* One piece of output that is counted. At the end of a body that fits everything begins again, to be kept. */
+static enum codec_state run_counting(struct inflater *f, size_t *made, struct refusal *no)
+{
+	enum codec_state state = run_codec(f, f->scratch, SCRATCH_BYTES, made, no);
+	f->counted += *made;
+	if (f->counted > f->limit)
+		return refuse_size(no);
+	if (state != CODEC_ENDED)
+		return state;
+	mem_free(f->scratch);
+	f->scratch = NULL;
+	body_free(&f->out, f->budget);
+	/* One byte more, so that the end is seen without growing. */
+	size_t need = (size_t)f->counted + (f->counted < f->limit);
+	int code = body_reserve(&f->out, need, need, f->budget);
+	if (code != 0)
+		return refuse_memory(code, no);
+	rewind_codec(f, true);
+	return CODEC_GOES_ON;
+}
+
+enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
+{
+	enum codec_state state = CODEC_GOES_ON;
+	size_t made = 0;
+
+	for (size_t sum = 0; state == CODEC_GOES_ON && sum < step; sum += made) {
+		if (f->scratch != NULL) {
+			state = run_counting(f, &made, no);
+			continue;
+		}
+		state = run_storing(f, &made, no);
+		if (state != CODEC_GOES_ON || f->counted > 0 || !looks_like_bomb(f))
+			continue;
+		f->scratch = mem_alloc(SCRATCH_BYTES);
+		if (f->scratch == NULL)
+			state = refuse_memory(-ENOMEM, no);
+		f->counted = f->out.len;
+		if (f->encoding == ENCODING_GZIP)
+			inflateValidate(&f->gzip, 0);
+	}
+	if (state == CODEC_BROKEN)
+		return INFLATE_REFUSED;
+	return state == CODEC_ENDED ? INFLATE_DONE : INFLATE_MORE;
+}
+
+struct body inflater_take(struct inflater *f)
+{
+	struct body out = f->out;
+	f->out = (struct body){0};
+	body_finish(&out);
+	return out;
+}
+
+void inflater_end(struct inflater *f)
+{
+	if (f->out.ptr != NULL)
+		body_free(&f->out, f->budget);
+	mem_free(f->scratch);
+	f->scratch = NULL;
+	f->in = (struct slice){0};
+}

@@ -1,0 +1,227 @@
+/* From a rendered reply to the socket.
+ *
+ * Most replies go out with one writev. What the socket does not take is written in slices, so that progress is seen; the memory of such replies is
+ * bounded: past its share a loop closes the connection that has not read for the longest time. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "net/internal.h"
+#include "net/status.h"
+
+enum { SLICE_BYTES = 256 * 1024, TRY_BYTES = 1 << 30 };
+
+/* "Tue, 15 Nov 1994 08:12:31 GMT", made once a second. */
+static const char *date(struct loop *l)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+	struct tm t;
+
+	if (now == l->date_s && l->date[0] != '\0')
+		return l->date;
+	l->date_s = now;
+	gmtime_r(&now, &t);
+	snprintf(l->date, sizeof l->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday, t.tm_mday,
+	         months + 3 * t.tm_mon, (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
+	return l->date;
+}
+
+static char *put(char *at, const char *text, size_t len)
+{
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *put_str(char *at, const char *text)
+{
+	return put(at, text, strlen(text));
+}
+
+static char *put_number(char *at, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+	do {
+		digits[n++] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	while (n > 0)
+		*at++ = digits[--n];
+	return at;
+}
+
+/* At most 15 + 40 + 8 + 30 + 20 + 20 + 16 + 64 + 30 bytes. */
+static void render_head(struct http_request *req, struct loop *l)
+{
+	char *at = put_str(req->head, "HTTP/1.1 ");
+	at = put_number(at, (uint64_t)req->status);
+	at = put_str(at, " ");
+	at = put_str(at, status_reason(req->status));
+	at = put_str(at, "\r\nDate: ");
+	at = put_str(at, date(l));
+	if (req->status != 204 && req->status != 304) {
+		at = put_str(at, "\r\nContent-Length: ");
+		at = put_number(at, req->out.len - req->body_at);
+	}
+	at = put_str(at, "\r\nX-Request-Id: ");
+	at = put(at, req->id, req->id_len);
+	if (req->close_after)
+		at = put_str(at, "\r\nConnection: close");
+	else if (req->reader.head.minor == 0)
+		at = put_str(at, "\r\nConnection: keep-alive");
+	at = put_str(at, "\r\n");
+	if (req->out.len == 0)
+		at = put_str(at, "\r\n");
+	req->head_len = (size_t)(at - req->head);
+	CHECK(req->head_len <= sizeof req->head);
+}
+
+static size_t total(const struct http_request *req)
+{
+	return req->head_len + req->body_at + req->body_sent;
+}
+
+/* The bytes from req->sent on, at most `most` of them. */
+static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[2], size_t *bytes)
+{
+	unsigned n = 0;
+	size_t from = req->sent;
+	size_t left = total(req) - from;
+	left = left < most ? left : most;
+	*bytes = left;
+	if (from < req->head_len) {
+		size_t part = req->head_len - from < left ? req->head_len - from : left;
+		bufs[n++] = uv_buf_init(req->head + from, (unsigned)part);
+		left -= part;
+		from = req->head_len;
+	}
+	if (left > 0)
+		bufs[n++] = uv_buf_init(req->out.ptr + (from - req->head_len), (unsigned)left);
+	return n;
+}
+
+/* ---- a client that does not keep up ---- */
+
+static void block(struct conn *c)
+{
+	struct loop *l = c->loop;
+	size_t share = (size_t)(l->server->budget.max / l->server->options.threads);
+
+	c->blocked_bytes = c->req->out.cap + 1;
+	l->blocked_bytes += c->blocked_bytes;
+	TAILQ_INSERT_TAIL(&l->blocked, c, blocked);
+	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c) {
+		count(&l->counters.timeouts, 1);
+		conn_close(TAILQ_FIRST(&l->blocked));
+	}
+}
+
+void send_unblock(struct conn *c)
+{
+	if (c->blocked_bytes == 0)
+		return;
+	TAILQ_REMOVE(&c->loop->blocked, c, blocked);
+	c->loop->blocked_bytes -= c->blocked_bytes;
+	c->blocked_bytes = 0;
+}
+
+static void write_slice(struct conn *c);
+
+static void on_written(uv_write_t *write, int status)
+{
+	struct http_request *req = write->data;
+	CHECK(req->magic == REQUEST_MAGIC);
+	struct conn *c = req->conn;
+	if (c != NULL) {
+		c->loop->now_ns = clock_mono_ns();
+		c->since_ns = c->loop->now_ns;
+		req->sent += req->slice;
+		send_unblock(c);
+		if (status != 0)
+			conn_close(c);
+		else if (req->sent < total(req))
+			write_slice(c);
+		else
+			conn_replied(c);
+	}
+	request_unref(req);
+}
+
+static void write_slice(struct conn *c)
+{
+	struct http_request *req = c->req;
+	uv_buf_t bufs[2];
+	unsigned n = cut(req, SLICE_BYTES, bufs, &req->slice);
+
+	request_ref(req);
+	req->write.data = req;
+	block(c);
+	if (uv_write(&req->write, (uv_stream_t *)&c->tcp, bufs, n, on_written) == 0)
+		return;
+	conn_close(c);
+	request_unref(req);
+}
+
+/* ---- */
+
+static void send_now(struct conn *c)
+{
+	struct http_request *req = c->req;
+	uv_buf_t bufs[2];
+	size_t bytes;
+	unsigned n = cut(req, TRY_BYTES, bufs, &bytes);
+
+	int sent = uv_try_write((uv_stream_t *)&c->tcp, bufs, n);
+	if (sent == UV_EAGAIN)
+		sent = 0;
+	if (sent < 0) {
+		conn_close(c);
+		return;
+	}
+	req->sent = (size_t)sent;
+	if (req->sent == total(req)) {
+		conn_replied(c);
+		return;
+	}
+	c->state = CONN_WRITE;
+	c->since_ns = c->loop->now_ns;
+	write_slice(c);
+}
+
+static void log_reply(const struct http_request *req)
+{
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	LOG(LOG_DEBUG, "answered", log_slice("request_id", slice_new(req->id, req->id_len)),
+	    log_slice("path", req->reader.head.path), log_int("status", req->status), log_int("bytes", req->body_sent));
+}
+
+void send_reply(struct http_request *req)
+{
+	struct loop *l = req->loop;
+	struct conn *c = req->conn;
+
+	CHECK(l->magic == LOOP_MAGIC && req->replied);
+	count(&l->counters.responses[req->status / 100], 1);
+	log_reply(req);
+	if (c != NULL) {
+		CHECK(c->magic == CONN_MAGIC && c->req == req && c->state != CONN_WRITE);
+		count(&l->counters.bytes_out, req->body_sent);
+		req->close_after |= !req->reader.head.keep_alive || l->stopping;
+		render_head(req, l);
+		send_now(c);
+	}
+	request_unref(req);
+}
+
+bool send_continue(struct conn *c)
+{
+	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)text, sizeof text - 1);
+	int sent = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+	/* A full socket: the client reads no answers, and after a while sends without being told to. */
+	return sent == UV_EAGAIN || sent == (int)sizeof text - 1;
+}
