@@ -122,8 +122,11 @@ static bool hand_over(struct metric *m, const struct series_row *from, struct se
 static int replace_smallest(struct metric *m, struct slice key, double v)
 {
 	uint32_t smallest = m->heap[0];
+	double inherited = count_of(metric_row(m, smallest));
 	uint32_t overflow, number;
 
+	if (!isfinite(inherited + v))
+		return -EINVAL;
 	int rc = series_overflow(m, &overflow);
 	if (rc == 0 && metric_labels_writable(m, smallest) == NULL)
 		rc = -ENOMEM;
@@ -131,13 +134,13 @@ static int replace_smallest(struct metric *m, struct slice key, double v)
 		rc = series_create(m, key, m->registry->now_ns, &number);
 	if (rc != 0)
 		return rc;
-	struct series_row *row = metric_row(m, number);
-	row->value = v;
-	row->cells[CELL_TOPK_INHERITED].num = count_of(metric_row(m, smallest));
-	if (!isfinite(count_of(row)) || !hand_over(m, metric_row(m, smallest), metric_row(m, overflow))) {
+	if (!hand_over(m, metric_row(m, smallest), metric_row(m, overflow))) {
 		CHECK(series_remove(m, number) == 0);
 		return -EINVAL;
 	}
+	struct series_row *row = metric_row(m, number);
+	row->value = v;
+	row->cells[CELL_TOPK_INHERITED].num = inherited;
 	place(m, 0, number);
 	sift_down(m, 0);
 	CHECK(series_remove(m, smallest) == 0);
