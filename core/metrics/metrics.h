@@ -32,7 +32,9 @@ enum {
 	METRIC_LABELS_MAX = 16,
 	METRIC_BUCKETS_MAX = 128,
 	METRIC_QUANTILES_MAX = 16,
-	METRIC_LABEL_VALUE_MAX = 1024 /* bytes; longer values are cut at a character's end and counted (moongate_label_values_cut_total) */
+	METRIC_TOPK_MAX = 100000,
+	METRIC_LABEL_VALUE_MAX =
+	    1024 /* bytes; longer values are cut at a character's end and counted (moongate_label_values_cut_total) */
 };
 
 #define METRIC_SERIES_MAX_DEFAULT 10000u
@@ -41,21 +43,21 @@ enum {
 /* What a script says of a metric. All slices are borrowed for the call and copied where kept. */
 struct metric_def {
 	enum metric_type type;
-	struct slice name; /* [a-zA-Z_:][a-zA-Z0-9_:]* */
-	struct slice help; /* may be empty */
-	struct slice unit; /* "" or a suffix of the name (before _total): "seconds", "bytes", "usd" */
+	struct slice name;          /* [a-zA-Z_:][a-zA-Z0-9_:]* */
+	struct slice help;          /* may be empty */
+	struct slice unit;          /* "" or a suffix of the name (before _total): "seconds", "bytes", "usd" */
 	const struct slice *labels; /* names [a-zA-Z_][a-zA-Z0-9_]*, not "le", "quantile" or "__…" */
 	uint32_t label_count;
 	const double *buckets; /* histogram: upper bounds, strictly rising, finite; +Inf is implied */
 	uint32_t bucket_count;
 	const double *quantiles; /* summary: 0..1, rising */
 	uint32_t quantile_count;
-	int64_t window_ns;      /* summary, ratio, mean: length of the sliding window */
-	enum calendar period;   /* distinct */
-	uint32_t k;             /* topk: series kept */
-	uint32_t max_series;    /* past it, new label values go to the overflow series */
-	int64_t idle_ns;        /* a series untouched for so long is removed (gauges with add/inc/dec: never); 0: never */
-	struct slice where;     /* "metrics/cost.lua:4", for messages */
+	int64_t window_ns;    /* summary, ratio, mean: length of the sliding window */
+	enum calendar period; /* distinct */
+	uint32_t k;           /* topk: series kept */
+	uint32_t max_series;  /* past it, new label values go to the overflow series */
+	int64_t idle_ns;      /* a series untouched for so long is removed (gauges with add/inc/dec: never); 0: never */
+	struct slice where;   /* "metrics/cost.lua:4", for messages */
 };
 
 struct registry_options {
@@ -68,7 +70,8 @@ struct metrics_snapshot;
 
 /* Stated errors, also in docs: */
 #define METRIC_QUANTILE_ERROR 0.01 /* relative error of a summary's quantile values (log-spaced buckets) */
-#define METRIC_DISTINCT_ERROR 0.01 /* standard error of distinct, 1.04/√m, m = 2^14 registers when dense; exact while small */
+#define METRIC_DISTINCT_ERROR                                                                                          \
+	0.01 /* standard error of distinct, 1.04/√m, m = 2^14 registers when dense; exact while small */
 
 /* A registry, or NULL when memory is out. Owned by the caller, used by one thread. */
 struct registry *registry_new(const struct registry_options *options);
@@ -86,12 +89,15 @@ int metric_def_compatible(const struct metric_def *old, const struct metric_def 
  * anew (*restarted says so); one with another type is refused with -EEXIST (registry_check_type asks beforehand). */
 void registry_reload_begin(struct registry *r);
 void registry_reload_end(struct registry *r);
+/* In place of the end: everything is again as it was at the beginning. What registry_define gave since then is invalid, unless it was there before. */
+void registry_reload_cancel(struct registry *r);
 
 /* Would this definition change the type of an existing family? 0 or -EEXIST with a sentence. */
 int registry_check_type(const struct registry *r, const struct metric_def *def, struct error *err);
 
 /* Defines a family, or finds the existing one. *out is valid until the registry_reload_end that removes it. 0, -EEXIST, -EINVAL, -ENOMEM. */
-int registry_define(struct registry *r, const struct metric_def *def, struct metric **out, bool *restarted, struct error *err);
+int registry_define(struct registry *r, const struct metric_def *def, struct metric **out, bool *restarted,
+                    struct error *err);
 
 /* The engine's clock, before each frame and tick: windows, idle times and calendar periods follow it. */
 void registry_set_now(struct registry *r, int64_t now_ns);
@@ -122,8 +128,8 @@ uint32_t metric_label_count(const struct metric *m);
 struct slice metric_label(const struct metric *m, uint32_t i);
 
 /* Changes. All return 0, or -EINVAL for a value that the type does not take (NaN; a counter or topk add below zero; infinite), -ENOMEM, with nothing changed. The series is valid. */
-int metric_add(struct metric *m, struct series_ref s, double v);     /* counter, gauge */
-int metric_set(struct metric *m, struct series_ref s, double v);     /* gauge (NaN and infinities are allowed here) */
+int metric_add(struct metric *m, struct series_ref s, double v); /* counter, gauge */
+int metric_set(struct metric *m, struct series_ref s, double v); /* gauge (NaN and infinities are allowed here) */
 int metric_observe(struct metric *m, struct series_ref s, double v, int64_t time_ns); /* histogram, summary, mean */
 int metric_hit(struct metric *m, struct series_ref s, bool hit, int64_t time_ns);     /* ratio */
 int metric_see(struct metric *m, struct series_ref s, struct slice value, int64_t time_ns); /* distinct */
@@ -132,11 +138,11 @@ int metric_topk_add(struct metric *m, const struct slice *values, double v);
 
 struct registry_stats {
 	uint64_t families, series;
-	uint64_t overflowed;       /* changes that went to an overflow series, since the start */
-	uint64_t expired;          /* series removed as idle */
-	uint64_t late;             /* observations older than their window: not counted in it */
-	uint64_t values_cut;       /* label values longer than METRIC_LABEL_VALUE_MAX */
-	uint64_t bytes;            /* estimated memory */
+	uint64_t overflowed; /* changes that went to an overflow series, since the start */
+	uint64_t expired;    /* series removed as idle */
+	uint64_t late;       /* observations older than their window: not counted in it */
+	uint64_t values_cut; /* label values longer than METRIC_LABEL_VALUE_MAX */
+	uint64_t bytes;      /* estimated memory */
 };
 void registry_stats(const struct registry *r, struct registry_stats *out);
 
@@ -160,7 +166,8 @@ enum exposition_format exposition_choose(struct slice accept);
 int exposition_render(const struct metrics_snapshot *s, enum exposition_format format, int64_t now_ns, struct buf *out);
 
 /* moongate's own metrics are written with the same pen. `name` without _total for counters: it is added. */
-void exposition_family(struct buf *out, enum exposition_format format, const char *name, enum metric_type type, const char *unit, const char *help);
+void exposition_family(struct buf *out, enum exposition_format format, const char *name, enum metric_type type,
+                       const char *unit, const char *help);
 struct exposition_label {
 	const char *name;
 	struct slice value;

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "net/internal.h"
 
-enum { POOL_MAX = 1024, REFUSED_MAX = 64 };
+enum { POOL_MAX = 1024, REFUSED_MAX = 16 };
 
 #define LINGER_NS (2 * NS_PER_S)
 #define LINGER_BYTES (UINT64_C(64) << 20)
@@ -355,6 +355,17 @@ void conn_check(struct conn *c)
 
 /* ---- accepting ---- */
 
+void conn_refused(struct loop *l, const char *why)
+{
+	count(&l->counters.connections_refused, 1);
+	l->refused_new++;
+	if (l->refused_log_ns != 0 && l->now_ns - l->refused_log_ns < NS_PER_S)
+		return;
+	LOG(LOG_WARN, "connections are refused", log_str("reason", why), log_int("refused", l->refused_new));
+	l->refused_log_ns = l->now_ns;
+	l->refused_new = 0;
+}
+
 /* One too many: it gets its answer if that fits into the socket, as it does, and a moment to read it. */
 static void refuse(struct conn *c)
 {
@@ -362,8 +373,7 @@ static void refuse(struct conn *c)
 	struct http_server *s = l->server;
 	uv_buf_t answer = uv_buf_init(s->refusal, (unsigned)s->refusal_len);
 
-	count(&l->counters.connections_refused, 1);
-	LOG(LOG_WARN, "too many connections: one was refused", log_int("limit", s->options.max_connections));
+	conn_refused(l, "too many connections");
 	uv_try_write((uv_stream_t *)&c->tcp, &answer, 1);
 	if (l->refused_open > REFUSED_MAX)
 		conn_close(c);

@@ -4,7 +4,7 @@
 #include "net/status.h"
 
 /* Bodies of more bytes than this, and what inflates to more than that, leave the loop for a worker. */
-enum { INLINE_BYTES = 64 * 1024, INLINE_OUTPUT = 256 * 1024 };
+enum { INLINE_BYTES = 64 * 1024, INLINE_OUTPUT = 192 * 1024 };
 
 /* ---- the server's own answers ---- */
 
@@ -175,6 +175,7 @@ static void inflate(struct conn *c)
 		inflated(c);
 		return;
 	}
+	inflater_rewind(req->inflater); /* so that those who wait for a worker hold no output */
 	request_ref(req);
 	req->work.data = req;
 	CHECK(uv_queue_work(&c->loop->uv, &req->work, inflate_on_worker, on_inflated) == 0);

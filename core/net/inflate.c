@@ -1,7 +1,7 @@
 /* Inflating.
  *
  * Output memory grows with what comes out. Past COUNT_FROM bytes at a ratio over COUNT_RATIO the body is most likely a bomb: from there on output is
- * only counted, and if it fits after all, inflated once more for good. So an attempt costs 4 MiB of memory and not the
+ * only counted, and if it fits after all, inflated once more for good. So an attempt costs 1 MiB of memory and not the
  * whole limit, while honest bodies are inflated once.
  *
  * gzip may have several members and zstd several frames; the input must end where one of them ends. A zstd window may be 8 MiB, as RFC 9659 has it. */
@@ -16,7 +16,7 @@
 #include "base/mem.h"
 
 enum {
-	COUNT_FROM = 4 * 1024 * 1024,
+	COUNT_FROM = 1024 * 1024,
 	COUNT_RATIO = 100,
 	SCRATCH_BYTES = 64 * 1024,
 	FIRST_GUESS_MAX = 256 * 1024,
@@ -110,10 +110,17 @@ static void rewind_codec(struct inflater *f, bool validate)
 
 void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct budget *budget)
 {
-	CHECK(f->out.ptr == NULL);
 	f->in = in;
 	f->limit = limit;
 	f->budget = budget;
+	inflater_rewind(f);
+}
+
+void inflater_rewind(struct inflater *f)
+{
+	body_free(&f->out, f->budget);
+	mem_free(f->scratch);
+	f->scratch = NULL;
 	f->counted = 0;
 	rewind_codec(f, true);
 }

@@ -120,6 +120,8 @@ struct loop {
 	bool ticking;
 	bool stopping;
 	bool accept_waits;      /* a connection could not be taken for want of memory */
+	int64_t refused_log_ns; /* when refusals were last logged */
+	uint64_t refused_new;   /* since then */
 	uint32_t refused_open;  /* refused connections that linger */
 	struct conn_list conns; /* all but closing ones */
 	struct conn_list blocked;
@@ -191,6 +193,8 @@ void loop_inflater_put(struct loop *l, enum encoding encoding, struct inflater *
 
 /* Accepts one connection. */
 void conn_accept(struct loop *l);
+/* A connection was turned away: counts it, and says so in the log once a second. */
+void conn_refused(struct loop *l, const char *why);
 /* Closes at once; a request with a handler goes on without it. */
 void conn_close(struct conn *c);
 /* The reply to c->req is with the kernel. */

@@ -161,8 +161,8 @@ void loop_inflater_put(struct loop *l, enum encoding encoding, struct inflater *
 
 /* ---- life ---- */
 
-/* libuv keeps a descriptor in reserve: with all others in use it accepts and closes, so that a client gets an answer of a kind and the loop does not
- * spin. That comes here as an error. */
+/* With all descriptors in use libuv gives up one that it keeps in reserve, accepts and closes what waits, and takes it back: clients are not left hanging
+ * and the loop does not spin. It does not say so; what comes here is any other failure. */
 static void on_connection(uv_stream_t *listener, int status)
 {
 	struct loop *l = loop_of(listener->data);
@@ -170,8 +170,8 @@ static void on_connection(uv_stream_t *listener, int status)
 		conn_accept(l);
 		return;
 	}
-	count(&l->counters.connections_refused, 1);
-	LOG(LOG_WARN, "a connection could not be accepted", log_str("reason", uv_strerror(status)));
+	l->now_ns = clock_mono_ns();
+	conn_refused(l, uv_strerror(status));
 }
 
 static int init_handles(struct loop *l, int fd)

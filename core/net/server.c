@@ -2,13 +2,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/internal.h"
 #include "net/status.h"
 
 enum { THREADS_MAX = 256, TICK_MIN_MS = 10, TICK_MAX_MS = 250 };
+enum { DESCRIPTORS_KEPT = 256 }; /* for files, listening sockets, refused connections */
 
 static int64_t or_default(int64_t value, int64_t standard)
 {
@@ -32,6 +35,21 @@ static void set_options(struct http_server *s, const struct http_options *from)
 	o->tokens = NULL;
 }
 
+/* A connection that takes the last descriptor takes it from the journal: the limit of open files is one of connections too. */
+static void fit_descriptors(struct http_options *o)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return;
+	rlim_t fit = files.rlim_cur > 2 * DESCRIPTORS_KEPT ? files.rlim_cur - DESCRIPTORS_KEPT : files.rlim_cur / 2;
+	if (o->max_connections <= fit)
+		return;
+	LOG(LOG_WARN, "fewer connections than configured: the limit of open files is too low",
+	    log_int("max_connections", o->max_connections), log_int("possible", fit),
+	    log_int("open_files", files.rlim_cur));
+	o->max_connections = (uint32_t)fit;
+}
+
 /* Timeouts are at most a quarter late. */
 static int64_t tick_ms(const struct http_options *o)
 {
@@ -48,8 +66,10 @@ static int make_refusal(struct http_server *s)
 {
 	struct buf body = {0};
 	status_json(&body, 503, SLICE("too many connections"));
-	if (buf_failed(&body))
+	if (buf_failed(&body)) {
+		buf_free(&body);
 		return -ENOMEM;
+	}
 	int n =
 	    snprintf(s->refusal, sizeof s->refusal,
 	             "HTTP/1.1 503 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nRetry-After: 1\r\n"
@@ -64,6 +84,7 @@ static int make_refusal(struct http_server *s)
 static int copy_options(struct http_server *s, const struct http_options *o)
 {
 	set_options(s, o);
+	fit_descriptors(&s->options);
 	s->tick_ms = tick_ms(&s->options);
 	s->budget.max = s->options.bodies_bytes;
 	s->tokens = mem_zalloc(o->token_count + 1, sizeof *s->tokens);

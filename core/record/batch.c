@@ -152,7 +152,8 @@ static bool same_shape(const void *ctx, const void *key, uint32_t item)
 	const struct batch *b = ctx;
 	const struct shape_key *k = key;
 	const struct shape *s = &b->shapes[item];
-	return s->hash == k->hash && s->count == k->count && memcmp(s->keys, k->keys, k->count * sizeof *k->keys) == 0;
+	return s->hash == k->hash && s->count == k->count &&
+	       (k->count == 0 || memcmp(s->keys, k->keys, k->count * sizeof *k->keys) == 0);
 }
 
 static void find_known(const struct batch *b, struct shape *s)
@@ -188,7 +189,8 @@ int64_t batch_shape(struct batch *b, const uint32_t *keys, uint32_t count)
 	uint32_t *copy = arena_alloc(&b->arena, count * sizeof *copy + 1);
 	if (copy == NULL || table_add(&b->shape_table, k.hash, b->shape_count) != 0)
 		return -ENOMEM;
-	memcpy(copy, keys, count * sizeof *copy);
+	if (count > 0)
+		memcpy(copy, keys, count * sizeof *copy);
 	struct shape *s = &b->shapes[b->shape_count];
 	*s = (struct shape){.keys = copy, .count = count, .hash = k.hash};
 	find_known(b, s);

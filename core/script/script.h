@@ -25,8 +25,8 @@ enum script_file_kind {
 };
 
 struct script_file {
-	struct slice path; /* as messages name it: "scripts/metrics/cost.lua"; modules by their require name: "prices" */
-	struct slice module; /* require name; empty for main files */
+	struct slice path; /* as messages name it: "scripts/metrics/cost.lua", "conf/prices.lua", wherever the folder lies */
+	struct slice module; /* require name, "prices"; empty for main files */
 	struct slice text;
 	enum script_file_kind kind;
 };
@@ -128,6 +128,7 @@ struct script_stats {
 	uint64_t memory_bytes; /* of its Lua state now */
 	bool quarantined;
 	struct slice reason;   /* of the quarantine; empty */
+	bool filters_stopped;  /* its filters were cut off again and again: they refuse their records until the next reload. Its handlers run on */
 };
 
 /* Copies the statistics of up to `max` scripts; returns how many there are. Engine thread (the engine hands copies on). */

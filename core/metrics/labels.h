@@ -1,0 +1,77 @@
+/* Label values as keys and as text.
+ *
+ * A key is what a series is found by: for each label in the family's order the value's length (two bytes, little-endian) and its
+ * bytes, which are valid UTF-8 of at most METRIC_LABEL_VALUE_MAX bytes. Two different lists of values never give the same key. */
+#ifndef MOONGATE_METRICS_LABELS_H
+#define MOONGATE_METRICS_LABELS_H
+
+#include "base/hash.h"
+#include "metrics/internal.h"
+
+/* The key of the overflow series. No list of values has it: a value is never 65,535 bytes long. */
+#define OVERFLOW_KEY SLICE("\xff\xff")
+
+/* memcmp for the few bytes that label values mostly have, without a call. The last two words may overlap. */
+static inline bool same_short(const char *x, const char *y, size_t len)
+{
+	uint64_t a, b;
+
+	if (len < 8) {
+		for (size_t i = 0; i < len; i++) {
+			if (x[i] != y[i])
+				return false;
+		}
+		return true;
+	}
+	for (size_t i = 0; i + 8 < len; i += 8) {
+		memcpy(&a, x + i, 8);
+		memcpy(&b, y + i, 8);
+		if (a != b)
+			return false;
+	}
+	memcpy(&a, x + len - 8, 8);
+	memcpy(&b, y + len - 8, 8);
+	return a == b;
+}
+
+/* The hash that a list of values is found by. Each value's hash, which covers its length, seeds the next one's. */
+static inline uint64_t values_hash(const struct slice *values, uint32_t count, uint64_t seed)
+{
+	for (uint32_t i = 0; i < count; i++)
+		seed = hash_bytes(values[i].ptr, values[i].len, seed);
+	return seed;
+}
+
+/* Is `key`, a valid one of `count` values, the key of these? */
+static inline bool key_is(const char *key, const struct slice *values, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		size_t len = (unsigned char)key[0] | (size_t)(unsigned char)key[1] << 8;
+		if (len != values[i].len || !same_short(key + 2, values[i].ptr, len))
+			return false;
+		key += 2 + len;
+	}
+	return true;
+}
+
+/* Takes a valid key apart into its `count` values. */
+void key_values(struct slice key, struct slice *values, uint32_t count);
+
+/* Writes the key of values of any length and content: bytes that are not UTF-8 become U+FFFD, long values are cut at a
+ * character's end. `to` has room for KEY_MAX bytes. Adds the number of cut values to *cut. Returns the length. */
+size_t key_clean(char *to, const struct slice *values, uint32_t count, uint64_t *cut);
+
+/* Is this the key of `count` values (all of them valid UTF-8, not too long, nothing left over)? */
+bool key_valid(struct slice key, uint32_t count);
+
+/* The labels of a new series, billed to the registry; NULL when memory is out. */
+struct series_labels *labels_new(struct registry *r, const struct metric_def *def, struct slice key, uint64_t birth,
+                                 int64_t created_ns);
+
+/* The length of the valid UTF-8 character at `s`, 0 when there is none. `len` > 0. */
+size_t utf8_char(const char *s, size_t len);
+
+/* Is all of `s` UTF-8? Its characters are added to *chars. */
+bool utf8_valid(struct slice s, size_t *chars);
+
+#endif

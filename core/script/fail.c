@@ -1,0 +1,78 @@
+/* Errors of scripts: "scripts/metrics/cost.lua:12: what is wrong".
+ *
+ * lua_error unwinds C frames without running anything in them: whoever raises owns nothing but what Lua or an arena owns. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "script/internal.h"
+
+/* The marker that cut-off calls are unwound with; what it is does not matter, since the hook raises it again and again. */
+static const char cut_marker;
+
+/* Does the frame run a script's Lua function (not one of moongate's Lua half, nor a C function)? */
+static bool frame_of_script(lua_State *L, lua_Debug *ar)
+{
+	return lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0 && ar->source[0] == '@';
+}
+
+void script_where(lua_State *L, char *out)
+{
+	const struct script *s = script_of(L);
+	lua_Debug ar;
+
+	for (int level = 0; level < 16 && lua_getstack(L, level, &ar) != 0; level++) {
+		if (!frame_of_script(L, &ar))
+			continue;
+		snprintf(out, WHERE_MAX, "%s:%d: ", ar.source + 1, ar.currentline);
+		return;
+	}
+	if (s->handler != NULL)
+		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
+	else
+		snprintf(out, WHERE_MAX, "%s: ", s->path);
+}
+
+int script_raise(lua_State *L, const char *format, ...)
+{
+	char text[WHERE_MAX + 1024];
+
+	script_where(L, text);
+	size_t at = strlen(text);
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text + at, sizeof text - at, format, args);
+	va_end(args);
+	lua_pushstring(L, text);
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+int script_raise_cut(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)&cut_marker);
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+void script_check_changes(lua_State *L, const struct script *s, const char *what)
+{
+	if (s->phase == PHASE_CALL)
+		return;
+	if (s->phase == PHASE_FILTER)
+		script_raise(L, "%s: a filter changes its record and nothing else", what);
+	script_raise(L, "%s: only handlers and every() may do that", what);
+}
+
+void script_check_loading(lua_State *L, const struct script *s, const char *what)
+{
+	if (s->phase != PHASE_LOAD)
+		script_raise(L, "%s is for the top level of a script", what);
+}
+
+void script_check_stack(lua_State *L)
+{
+	const char *here = __builtin_frame_address(0);
+
+	if (script_of(L)->stack - here > STACK_MAX)
+		script_raise(L, "calls are nested too deeply (coroutines, gsub, format)");
+}

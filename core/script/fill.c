@@ -1,0 +1,205 @@
+/* Filling `ev` from a record: where the learned fields lie in a shape (plans), and the generated functions that store them (setters).
+ *
+ * Not taken: writing the slots of the Lua table from C in one go, by LuaJIT's inner structures, which another release may change. */
+#include "base/buf.h"
+#include "base/hash.h"
+#include "script/internal.h"
+#include "script/value.h"
+
+/* ---- plans ---- */
+
+/* Is the part of a name in front of one of its dots a field of the shape? Then the name may be a path. */
+static bool may_be_path(const struct batch *b, uint32_t shape, const struct field *f)
+{
+	for (const char *dot = f->dotted ? memchr(f->text, '.', f->len) : NULL; dot != NULL;
+	     dot = memchr(dot + 1, '.', f->len - (size_t)(dot + 1 - f->text))) {
+		struct slice head = slice_new(f->text, (size_t)(dot - f->text));
+		if (shape_find(b, shape, head, hash_bytes(head.ptr, head.len, hash_seed())) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static void plan_add(struct plan *p, uint32_t field, int kind, int position)
+{
+	p->items[p->count++] = (struct plan_item){(uint8_t)field, (uint8_t)kind, (uint16_t)position};
+	p->mask |= UINT64_C(1) << field;
+}
+
+static void plan_make(struct plan *p, const struct view *v, const struct record *r)
+{
+	p->shape = record_shape(r)->hash;
+	p->generation = v->generation;
+	p->count = 0;
+	p->mask = 0;
+	p->setter = LUA_NOREF;
+	for (uint32_t i = 0; i < v->field_count; i++) {
+		const struct field *f = &v->fields[i];
+		if (f->copied)
+			continue;
+		if (f->kind != FIELD_NAMED) {
+			plan_add(p, i, f->kind, 0);
+			continue;
+		}
+		int position = shape_find(r->batch, r->shape, slice_new(f->text, f->len), f->hash);
+		if (position >= 0)
+			plan_add(p, i, FIELD_NAMED, position);
+		else if (may_be_path(r->batch, r->shape, f))
+			plan_add(p, i, PLAN_PATH, 0);
+	}
+}
+
+/* ---- setters ---- */
+
+/* A Lua string literal that holds any bytes. */
+static void put_literal(struct buf *out, const char *text, size_t len)
+{
+	buf_byte(out, '"');
+	for (size_t i = 0; i < len; i++)
+		buf_printf(out, "\\%03u", (unsigned char)text[i]);
+	buf_byte(out, '"');
+}
+
+/* local ev = ... return function(h, a0, a1) ev["…"] = a0 ev["…"] = a1 return h(ev) end */
+static void put_source(struct buf *out, const struct view *v, const struct plan *p)
+{
+	buf_str(out, "local ev=... return function(h");
+	for (uint32_t i = 0; i < p->count; i++)
+		buf_printf(out, ",a%u", i);
+	buf_str(out, ") ");
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct field *f = &v->fields[p->items[i].field];
+		buf_str(out, "ev[");
+		put_literal(out, f->text, f->len);
+		buf_printf(out, "]=a%u ", i);
+	}
+	buf_str(out, "return h(ev) end");
+}
+
+/* Generates the function for a plan. LUA_NOREF where that cannot be done: the fill then is C's. */
+static int setter_make(lua_State *L, struct view *v, const struct plan *p)
+{
+	struct buf source = {0};
+	int ref = LUA_NOREF;
+
+	put_source(&source, v, p);
+	if (buf_failed(&source)) {
+		buf_free(&source);
+		return ref;
+	}
+	int status = luaL_loadbuffer(L, source.ptr, source.len, "=moongate/ev");
+	buf_free(&source);
+	if (status != 0)
+		lua_error(L); /* no memory for it */
+	lua_rawgeti(L, LUA_REGISTRYINDEX, v->ev);
+	lua_call(L, 1, 1);
+	return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int setter_for(lua_State *L, struct view *v, const struct plan *p)
+{
+	if (v->setter_generation != v->generation) { /* while fields are being learned; those would fill up the room */
+		for (uint32_t i = 0; i < v->setter_count; i++)
+			luaL_unref(L, LUA_REGISTRYINDEX, v->setters[i].ref);
+		v->setter_count = 0;
+		v->setter_generation = v->generation;
+	}
+	for (uint32_t i = 0; i < v->setter_count; i++) {
+		if (v->setters[i].mask == p->mask)
+			return v->setters[i].ref;
+	}
+	if (v->setter_count == VIEW_SETTERS || p->count == 0)
+		return LUA_NOREF;
+	int ref = setter_make(L, v, p);
+	if (ref != LUA_NOREF)
+		v->setters[v->setter_count++] = (struct setter){p->mask, ref};
+	return ref;
+}
+
+static const struct plan *plan_for(lua_State *L, struct view *v, const struct record *r)
+{
+	uint64_t shape = record_shape(r)->hash;
+	struct plan *p = &v->plans[shape % VIEW_PLANS];
+
+	if (p->shape == shape && p->generation == v->generation)
+		return p;
+	plan_make(p, v, r);
+	p->setter = setter_for(L, v, p);
+	return p;
+}
+
+/* ---- filling ---- */
+
+static inline void push_item(lua_State *L, struct view *v, const struct record *r, const struct plan_item *item)
+{
+	const struct value *value;
+
+	switch (item->kind) {
+	case FIELD_NAMED:
+		value = &r->values[item->position];
+		break;
+	case PLAN_PATH: {
+		const struct field *f = &v->fields[item->field];
+		value = record_get(r, slice_new(f->text, f->len), f->hash);
+		break;
+	}
+	case FIELD_TIME:
+		lua_pushnumber(L, (lua_Number)r->time_ns / 1e9);
+		return;
+	default: {
+		struct slice type = record_type_name(r);
+		lua_pushlstring(L, type.ptr, type.len);
+		return;
+	}
+	}
+	if (value == NULL) {
+		lua_pushnil(L);
+	} else if (!value_push_scalar(L, value)) {
+		v->fields[item->field].copied = true; /* from the next record on; until then the slot is nil, which __index answers */
+		v->generation++;
+	}
+}
+
+/* Stores the fields in `some`, and nil into those in `gone`, from C. */
+static void fill_slots(lua_State *L, struct view *v, const struct plan *p, const struct record *r, uint64_t some, uint64_t gone)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, v->ev);
+	for (; gone != 0; gone &= gone - 1) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, v->fields[__builtin_ctzll(gone)].ref);
+		lua_pushnil(L);
+		lua_rawset(L, -3);
+	}
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct plan_item *item = &p->items[i];
+		if ((some >> item->field & 1) == 0)
+			continue;
+		lua_rawgeti(L, LUA_REGISTRYINDEX, v->fields[item->field].ref);
+		push_item(L, v, r, item);
+		lua_rawset(L, -3);
+	}
+	lua_pop(L, 1);
+}
+
+int event_push(lua_State *L, struct view *v, const struct record *r, int handler)
+{
+	if (v->ev == LUA_NOREF)
+		event_make(L, v);
+	const struct plan *p = plan_for(L, v, r);
+	uint64_t gone = v->live & ~p->mask;
+	uint64_t fresh = p->setter == LUA_NOREF ? p->mask : p->mask & ~v->live;
+	if ((gone | fresh) != 0)
+		fill_slots(L, v, p, r, fresh, gone);
+	v->live = p->mask;
+	v->record = r;
+	v->call++;
+	if (p->setter == LUA_NOREF) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, v->ev);
+		return 1;
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, p->setter);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
+	for (uint32_t i = 0; i < p->count; i++)
+		push_item(L, v, r, &p->items[i]);
+	return (int)p->count + 1;
+}

@@ -1,0 +1,32 @@
+/* See heap.h. The memory comes from malloc: LuaJIT's own allocator cannot be capped, and a free list of our own in front of
+ * malloc gained nothing that could be measured. */
+#include "script/heap.h"
+
+#include "base/mem.h"
+
+static void *refuse(struct heap *h)
+{
+	if (h->capped) {
+		h->refused = true;
+		h->on_refused(h);
+	}
+	return NULL;
+}
+
+void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
+{
+	struct heap *h = ud;
+
+	if (new_size == 0) {
+		h->used -= old_size;
+		mem_free(ptr);
+		return NULL;
+	}
+	if (h->capped && new_size > old_size && h->used - old_size + new_size > h->cap)
+		return refuse(h);
+	void *got = mem_realloc(ptr, new_size);
+	if (got == NULL)
+		return refuse(h);
+	h->used += new_size - old_size;
+	return got;
+}

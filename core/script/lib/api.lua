@@ -1,0 +1,607 @@
+---@meta
+-- The contract of operators' scripts: everything that a file in scripts/ may call, with types, units, errors and an example each.
+-- Nothing here runs: editors read it (LuaLS annotations), and docs/lua.md is made from it (tools/luadoc.lua).
+
+--- # Scripts
+---
+--- Each file in `scripts/metrics/` runs once when it is loaded: its top level defines metrics and registers handlers. After that only its
+--- handlers run, on one thread, one after the other, in the order of the records.
+---
+--- A script says what, C does the work: the values of metrics and of `state` live outside of Lua. A reload keeps them, a crash loses none,
+--- and replaying the journal gives them again. A plain Lua variable lives until the next reload or restart and no longer.
+---
+--- Time is the record's (`ev.time`) or the engine's (`now()`), never the machine's, so that a replay comes to the same values.
+---
+--- An error in a handler ends that call alone. It is logged with script and line and counted in `moongate_script_errors_total`.
+--- What the call had changed before stays changed.
+
+--- # Metrics
+---
+--- A constructor takes a name and a table of options, at the top level of a script only. The names and labels follow Prometheus's rules.
+--- The same name may be defined in several scripts if type, labels and shape agree; they then share its values.
+---
+--- A method takes the values of the labels by position, in the order of `labels`, after its own arguments, and all of them: a wrong count is
+--- an error. A value is a string, a number (integers are written plainly, others with 14 digits) or a boolean; `nil` leaves the label away.
+--- Metrics change in handlers only: calling a method at the top level or in a filter is an error.
+---
+--- Past `max_series` new label values are counted in one series with the label `moongate_overflow="true"`.
+
+--- A label's value. `nil` is an absent label.
+---@alias LabelValue string|number|boolean|nil
+
+--- A length of time: seconds, or a text such as `"500ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"7d"`.
+---@alias Duration number|string
+
+--- What every metric takes.
+---@class MetricOptions
+---@field help? string a sentence for people, shown beside the metric
+---@field unit? string the unit as it ends the name (before `_total`): `"seconds"`, `"bytes"`, `"usd"`
+---@field labels? string[] names of the labels, at most 16
+---@field max_series? integer series of this metric at most; 10000
+---@field idle? Duration|"never" a series that is not touched for so long is removed; `"24h"`
+
+---@class HistogramOptions: MetricOptions
+---@field buckets? number[] upper bounds, rising, at most 128; `{ 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }`
+
+---@class SummaryOptions: MetricOptions
+---@field quantiles? number[] from 0 to 1, rising, at most 16; `{ 0.5, 0.9, 0.95, 0.99 }`
+---@field window? Duration the observations of so long count for the quantiles; `"10m"`
+
+---@class DistinctOptions: MetricOptions
+---@field period? "day"|"week"|"month" the calendar period that is counted, in the configured time zone; `"day"`
+
+---@class TopkOptions: MetricOptions
+---@field k? integer series kept; 100
+
+---@class WindowOptions: MetricOptions
+---@field window? Duration what happened in so long counts; `"5m"`
+
+--- A value that only grows: calls, tokens, money spent. By custom its name ends in `_total`.
+---
+--- Errors: a bad name, an unknown option, a type or labels other than those of an earlier definition.
+---
+--- ```lua
+--- local cost = counter "agent_cost_usd_total" {
+---   help = "Money spent on model calls", unit = "usd",
+---   labels = { "user_id", "model" }, max_series = 50000,
+--- }
+--- ```
+---@param name string
+---@return fun(options: MetricOptions): Counter
+function counter(name) end
+
+---@class Counter
+local Counter = {}
+
+--- Adds to the series with these label values.
+---
+--- Errors: a value that is negative, NaN, infinite or no number; a wrong count of labels.
+---
+--- ```lua
+--- cost:add(0.0031, ev.user_id, ev.model)
+--- ```
+---@param value number at least 0
+---@param ... LabelValue
+function Counter:add(value, ...) end
+
+--- Adds 1.
+---
+--- ```lua
+--- calls:inc(ev.tool_name, ev.status)
+--- ```
+---@param ... LabelValue
+function Counter:inc(...) end
+
+--- The same counter with all its labels bound by name; its methods then take none. `with` works for every metric, at the top level too.
+---
+--- Errors: a label that the metric does not have, or one that is left out (`false` is no way to leave one out; `""` is).
+---
+--- ```lua
+--- local failed = calls:with { tool_name = "search", status = "failed" }
+--- on("search.failed", function() failed:inc() end)
+--- ```
+---@param labels table<string, LabelValue>
+---@return Counter
+function Counter:with(labels) end
+
+--- A value that goes up and down: a size, a number of things at work.
+---
+--- ```lua
+--- local queue = gauge "agent_queue_length" { help = "Requests waiting" }
+--- ```
+---@param name string
+---@return fun(options: MetricOptions): Gauge
+function gauge(name) end
+
+---@class Gauge
+local Gauge = {}
+
+--- Sets the value. NaN and infinities are allowed here.
+---
+--- ```lua
+--- queue:set(ev.queue_length)
+--- ```
+---@param value number
+---@param ... LabelValue
+function Gauge:set(value, ...) end
+
+--- Adds a number, which may be negative. A series that was ever added to is not removed for idleness.
+---
+--- Errors: NaN or an infinity.
+---
+--- ```lua
+--- running:add(-2, ev.template_id)
+--- ```
+---@param value number
+---@param ... LabelValue
+function Gauge:add(value, ...) end
+
+--- Adds 1.
+---
+--- ```lua
+--- running:inc(ev.template_id)
+--- ```
+---@param ... LabelValue
+function Gauge:inc(...) end
+
+--- Takes 1 away.
+---
+--- ```lua
+--- running:dec(ev.template_id)
+--- ```
+---@param ... LabelValue
+function Gauge:dec(...) end
+
+---@param labels table<string, LabelValue>
+---@return Gauge
+function Gauge:with(labels) end
+
+--- Counts observations in buckets: `_bucket`, `_sum`, `_count`. For latencies and sizes whose quantiles PromQL is to compute.
+---
+--- ```lua
+--- local latency = histogram "agent_tool_call_latency_seconds" {
+---   help = "Duration of tool calls", unit = "seconds", labels = { "tool_name" }, buckets = { 0.1, 0.5, 1, 5 },
+--- }
+--- ```
+---@param name string
+---@return fun(options: HistogramOptions): Histogram
+function histogram(name) end
+
+---@class Histogram
+local Histogram = {}
+
+--- Counts one observation.
+---
+--- Errors: NaN or an infinity.
+---
+--- ```lua
+--- latency:observe(ev.duration_ms / 1000, ev.tool_name)
+--- ```
+---@param value number
+---@param ... LabelValue
+function Histogram:observe(value, ...) end
+
+---@param labels table<string, LabelValue>
+---@return Histogram
+function Histogram:with(labels) end
+
+--- Quantiles over a sliding window, to within 1 % of their value, with `_sum` and `_count` since the start.
+---
+--- ```lua
+--- local duration = summary "agent_request_duration_seconds" { quantiles = { 0.5, 0.99 }, window = "10m" }
+--- ```
+---@param name string
+---@return fun(options: SummaryOptions): Summary
+function summary(name) end
+
+---@class Summary
+local Summary = {}
+
+--- Counts one observation, at the record's time.
+---
+--- Errors: NaN or an infinity.
+---
+--- ```lua
+--- duration:observe(12.5)
+--- ```
+---@param value number
+---@param ... LabelValue
+function Summary:observe(value, ...) end
+
+---@param labels table<string, LabelValue>
+---@return Summary
+function Summary:with(labels) end
+
+--- The number of different values seen in the running calendar day, week (from Monday) or month: a gauge. Exact while there are few, then with
+--- a standard error of 1 %.
+---
+--- ```lua
+--- local users = distinct "agent_daily_active_users" { help = "Users seen today", period = "day" }
+--- ```
+---@param name string
+---@return fun(options: DistinctOptions): Distinct
+function distinct(name) end
+
+---@class Distinct
+local Distinct = {}
+
+--- Counts a value if it was not seen in this period, at the record's time.
+---
+--- Errors: a value that is no string, number or boolean.
+---
+--- ```lua
+--- users:see(ev.user_id)
+--- ```
+---@param value string|number|boolean
+---@param ... LabelValue
+function Distinct:see(value, ...) end
+
+---@param labels table<string, LabelValue>
+---@return Distinct
+function Distinct:with(labels) end
+
+--- The sums of the `k` label values that have most; what the others have is in one overflow series. For labels with more values than
+--- there is room for. A series' value is at most the smallest kept one too high.
+---
+--- ```lua
+--- local top = topk "agent_top_user_cost_usd" { unit = "usd", labels = { "user_id" }, k = 50 }
+--- ```
+---@param name string
+---@return fun(options: TopkOptions): Topk
+function topk(name) end
+
+---@class Topk
+local Topk = {}
+
+--- Adds to the sum of these label values.
+---
+--- Errors: a value that is negative, NaN or infinite.
+---
+--- ```lua
+--- top:add(usd, ev.user_id)
+--- ```
+---@param value number at least 0
+---@param ... LabelValue
+function Topk:add(value, ...) end
+
+--- Adds 1.
+---
+--- ```lua
+--- top_callers:inc(ev.user_id)
+--- ```
+---@param ... LabelValue
+function Topk:inc(...) end
+
+---@param labels table<string, LabelValue>
+---@return Topk
+function Topk:with(labels) end
+
+--- Hits in proportion to all, over a sliding window: a gauge from 0 to 1, NaN while the window is empty.
+---
+--- ```lua
+--- local success = ratio "agent_success_rate" { labels = { "template_id" }, window = "5m" }
+--- ```
+---@param name string
+---@return fun(options: WindowOptions): Ratio
+function ratio(name) end
+
+---@class Ratio
+local Ratio = {}
+
+--- Counts a hit, at the record's time.
+---
+--- ```lua
+--- if ev.status == "success" then success:hit(ev.template_id) else success:miss(ev.template_id) end
+--- ```
+---@param ... LabelValue
+function Ratio:hit(...) end
+
+--- Counts a miss, at the record's time.
+---
+--- ```lua
+--- success:miss(ev.template_id)
+--- ```
+---@param ... LabelValue
+function Ratio:miss(...) end
+
+---@param labels table<string, LabelValue>
+---@return Ratio
+function Ratio:with(labels) end
+
+--- The mean of observations over a sliding window: a gauge, NaN while the window is empty.
+---
+--- ```lua
+--- local response = mean "agent_avg_response_seconds" { unit = "seconds", labels = { "template_id" }, window = "5m" }
+--- ```
+---@param name string
+---@return fun(options: WindowOptions): Mean
+function mean(name) end
+
+---@class Mean
+local Mean = {}
+
+--- Counts one observation, at the record's time.
+---
+--- Errors: NaN or an infinity.
+---
+--- ```lua
+--- response:observe(ev.duration_ms / 1000, ev.template_id)
+--- ```
+---@param value number
+---@param ... LabelValue
+function Mean:observe(value, ...) end
+
+---@param labels table<string, LabelValue>
+---@return Mean
+function Mean:with(labels) end
+
+--- # Handlers
+
+--- Calls `fn` with every record of this type, or of all types for `"*"`. Handlers run in the order in which a script registers them;
+--- scripts run in the order of their paths.
+---
+--- Errors: called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- on("tool.call", function(ev) calls:inc(ev.tool_name, ev.status) end)
+--- ```
+---@param type string
+---@param fn fun(ev: Event)
+function on(type, fn) end
+
+--- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk. What the function sets, replaces or sets to `nil` in
+--- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
+---
+--- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
+--- nothing else: metrics, `state` and `emit` are errors in it.
+---
+--- Errors: called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- filter("model.call", function(ev)
+---   ev.prompt = nil
+---   ev["user.email"] = "[redacted]"
+---   if ev.user_id == "probe" then return "drop" end
+--- end)
+--- ```
+---@param type string
+---@param fn fun(ev: table): ("drop"|boolean|nil)
+function filter(type, fn) end
+
+--- Calls `fn` whenever the engine's clock passes a multiple of the interval (since 1970). Intervals that passed at once are one call.
+---
+--- Errors: an interval under a second or over 366 days; called elsewhere than at the top level.
+---
+--- ```lua
+--- every("30s", function() active:set(sessions:count()) end)
+--- ```
+---@param interval Duration
+---@param fn fun()
+function every(interval, fn) end
+
+--- Makes an event that all scripts' handlers get after this call has returned. It is not journaled: a replay makes it again. Its time is
+--- that of the record at hand (in `every`, the engine's), unless `fields.time` says otherwise (seconds). Tables become objects, or arrays if they
+--- have items 1 to n only.
+---
+--- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; nesting over 32 levels; more than 1,024 values;
+--- the emitted events of emitted events … more than 8 deep.
+---
+--- ```lua
+--- emit("user.expensive", { user_id = ev.user_id, usd = usd })
+--- ```
+---@param type string
+---@param fields? table<string, any>
+function emit(type, fields) end
+
+--- Seconds since 1970 on the engine's clock: the time of the frame that is being applied.
+---
+--- ```lua
+--- local age = now() - ev.time
+--- ```
+---@return number
+function now() end
+
+--- Loads a module of `scripts/`, `plugins/` or `conf/` by its path below that folder without `.lua`, dots for slashes, once for each script:
+--- `conf/prices.lua` is `"prices"`, `scripts/lib/users.lua` is `"lib.users"`.
+---
+--- Errors: there is no such module; it requires itself, directly or through others; its own errors.
+---
+--- ```lua
+--- local price = require "prices"
+--- ```
+---@param name string
+---@return any
+function require(name) end
+
+--- # Events
+---
+--- `ev` is one table that is filled anew for each call. Keep what you need of it, not the table itself: after the call it shows another event. What a handler
+--- writes to it is gone with the next one. `pairs`, `next`, `rawget` and `rawset` on it are errors: use `ev:fields()`.
+
+--- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path; a field that is not there, or null, is
+--- `nil`. Objects and arrays (from 1) come as copies.
+---
+--- ```lua
+--- local tokens = ev["usage.input_tokens"] or ev.input_tokens or 0
+--- ```
+---@class Event
+---@field type string the record's type
+---@field time number seconds since 1970, with fractions
+---@field id? string
+---@field tenant_id? string
+---@field trace_id? string
+---@field span_id? string
+---@field request_id? string
+---@field user_id? string
+---@field [string] any
+local Event = {}
+
+--- A plain table with all fields (`type` and `time` too), nested ones as tables. It stays as it is.
+---
+--- ```lua
+--- last[ev.agent_id] = ev:copy()
+--- ```
+---@return table<string, any>
+function Event:copy() end
+
+--- Iterates over the names and values of the record's fields, in their order; `type` and `time` are not among them.
+---
+--- ```lua
+--- for name, value in ev:fields() do log.debug("field", { name = name, value = value }) end
+--- ```
+---@return fun(): string?, any
+function Event:fields() end
+
+--- A field by its name, for names that the methods take: `copy`, `fields`, `get`.
+---
+--- ```lua
+--- local copy = ev:get("copy")
+--- ```
+---@param name string
+---@return any
+function Event:get(name) end
+
+--- # State
+
+--- A small key-value store, held outside of Lua: it outlives reloads and crashes. Scripts that name the same state share it. All states
+--- together may hold `limits.state_mb` (default 16 MiB), at 64 bytes an entry plus key and text.
+---
+--- ```lua
+--- local started = state("agent_started")
+--- ```
+---@param name string
+---@return State
+function state(name) end
+
+--- Its methods work in handlers and `every` only; in a filter, those that change nothing.
+---@class State
+local State = {}
+
+--- The value of a key, or `nil`.
+---
+--- ```lua
+--- local since = started:get(ev.agent_id)
+--- ```
+---@param key string|number numbers are the same key as their text
+---@return string|number|boolean|nil
+function State:get(key) end
+
+--- Sets or, with `nil`, removes a key. With `ttl` the entry is gone when the engine's clock has moved so far; without, it stays.
+--- Returns whether the key is new.
+---
+--- Errors: a value of another type, NaN as a value, a key of over 1,024 bytes, a text of over 65,536 bytes, no room left.
+---
+--- ```lua
+--- if active:set(ev.user_id, true, "5m") then concurrent:set(active:count()) end
+--- ```
+---@param key string|number
+---@param value string|number|boolean|nil
+---@param ttl? Duration
+---@return boolean new
+function State:set(key, value, ttl) end
+
+--- Adds to a number (which is 0 where there is no entry) and returns the sum. The entry keeps its `ttl`.
+---
+--- Errors: the entry is no number, or the sum is none.
+---
+--- ```lua
+--- local n = retries:incr(ev.request_id)
+--- ```
+---@param key string|number
+---@param by? number 1
+---@return number
+function State:incr(key, by) end
+
+--- The number of entries.
+---
+--- ```lua
+--- active_agents:set(started:count())
+--- ```
+---@return integer
+function State:count() end
+
+--- The keys, oldest entry first, at most 10,000 of them.
+---
+--- ```lua
+--- for _, agent_id in ipairs(started:keys()) do … end
+--- ```
+---@return string[]
+function State:keys() end
+
+--- Iterates over keys and values, as `keys` gives them; entries may be changed meanwhile.
+---
+--- ```lua
+--- for agent_id, since in started:pairs() do … end
+--- ```
+---@return fun(): string?, string|number|boolean|nil
+function State:pairs() end
+
+--- # Log
+---
+--- Lines of moongate's own log, with the script's path. At most 16 fields: strings, numbers, booleans. Lines of one message are sampled when there are more than
+--- 100 in a second. While the journal is replayed nothing is logged again.
+
+log = {}
+
+--- ```lua
+--- log.debug("cache", { size = n })
+--- ```
+---@param msg string
+---@param fields? table<string, string|number|boolean>
+function log.debug(msg, fields) end
+
+--- ```lua
+--- log.info("new model", { model = ev.model })
+--- ```
+---@param msg string
+---@param fields? table<string, string|number|boolean>
+function log.info(msg, fields) end
+
+--- ```lua
+--- log.warn("no price", { model = ev.model })
+--- ```
+---@param msg string
+---@param fields? table<string, string|number|boolean>
+function log.warn(msg, fields) end
+
+--- ```lua
+--- log.error("tokens are negative", { event = ev.id })
+--- ```
+---@param msg string
+---@param fields? table<string, string|number|boolean>
+function log.error(msg, fields) end
+
+--- The same as `log.info` with its arguments as text, tabs between them.
+---
+--- ```lua
+--- print("seen", ev.user_id)
+--- ```
+---@param ... any
+function print(...) end
+
+--- # What remains of Lua
+---
+--- The language is LuaJIT's: Lua 5.1 with `goto`. Of its library there are:
+---
+--- - `_G`: assert, error, getmetatable, ipairs, load, loadstring, next, pairs, pcall, rawequal, rawget, rawset, select, setmetatable, tonumber, tostring, type, unpack, xpcall, _G, _VERSION
+--- - `string`: byte, char, find, format, gmatch, gsub, len, lower, match, rep, reverse, sub, upper
+--- - `table`: concat, insert, maxn, move, remove, sort, unpack
+--- - `math`: abs, acos, asin, atan, atan2, ceil, cos, cosh, deg, exp, floor, fmod, frexp, huge, ldexp, log, log10, max, min, modf, pi, pow, rad, random, randomseed, sin, sinh, sqrt, tan, tanh
+--- - `bit`: arshift, band, bnot, bor, bswap, lshift, rol, ror, rshift, tobit, tohex, bxor
+--- - `coroutine`: create, isyieldable, resume, running, status, wrap, yield
+--- - `os`: date, difftime, time
+---
+--- What differs:
+---
+--- - `os.time()` and `os.date()` read the engine's clock, in the configured time zone; `os.date("!…")` in UTC.
+--- - `math.random` is seeded anew for each frame from its number, so that a replay draws the same; `math.randomseed` is an error.
+--- - `table.sort` keeps the order of equal items, whatever the comparator says.
+--- - `load` and `loadstring` take text of at most 64 KiB; the chunk sees the script's globals.
+--- - `xpcall` calls its handler after the stack is unwound.
+--- - The order of `pairs` may differ from run to run: do not let results depend on it.
+---
+--- # Limits
+---
+--- A call may take `limits.call_ms` (100), loading a file `limits.load_ms` (1000), and a script's Lua state `limits.memory_mb` (32). What goes beyond is cut off, `pcall` or
+--- not; what it had done stays. A script that is cut off `limits.strikes` (3) times within a minute is quarantined: it does not run again until the next
+--- reload, the others do.

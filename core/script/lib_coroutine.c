@@ -1,0 +1,72 @@
+/* coroutine.resume and coroutine.wrap with a guarded C stack: each running coroutine has a frame on it, and the stock functions recurse until it
+ * overflows. create, yield, status, running, isyieldable are the stock ones. */
+#include "script/internal.h"
+
+/* Resumes `co` with the `n` values on top of L. The number of results, now on top of L; or −1 and the error. */
+static int resume(lua_State *L, lua_State *co, int n)
+{
+	script_check_stack(L);
+	if (!lua_checkstack(co, n + 1)) {
+		lua_pop(L, n);
+		lua_pushliteral(L, "too many arguments to resume");
+		return -1;
+	}
+	if (lua_status(co) == 0 && lua_gettop(co) == 0) {
+		lua_pop(L, n);
+		lua_pushliteral(L, "cannot resume dead coroutine");
+		return -1;
+	}
+	lua_xmove(L, co, n);
+	int status = lua_resume(co, n);
+	const struct script *s = script_of(L);
+	if (s->watch != NULL && watch_stopped(s->watch))
+		script_raise_cut(L);
+	if (status != 0 && status != LUA_YIELD) {
+		lua_xmove(co, L, 1);
+		return -1;
+	}
+	int results = lua_gettop(co);
+	luaL_checkstack(L, results + 1, "too many results to resume");
+	lua_xmove(co, L, results);
+	return results;
+}
+
+static int l_resume(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+
+	luaL_argcheck(L, co != NULL, 1, "coroutine expected");
+	int n = resume(L, co, lua_gettop(L) - 1);
+	lua_pushboolean(L, n >= 0);
+	lua_insert(L, n >= 0 ? -(n + 1) : -2);
+	return n >= 0 ? n + 1 : 2;
+}
+
+/* Upvalue: the coroutine. */
+static int call_wrapped(lua_State *L)
+{
+	int n = resume(L, lua_tothread(L, lua_upvalueindex(1)), lua_gettop(L));
+
+	if (n >= 0)
+		return n;
+	return lua_error(L);
+}
+
+static int l_wrap(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	lua_State *co = lua_newthread(L);
+	lua_insert(L, 1);
+	lua_xmove(L, co, 1);
+	lua_pushcclosure(L, call_wrapped, 1);
+	return 1;
+}
+
+void lib_coroutine_open(lua_State *L)
+{
+	lua_pushcfunction(L, l_resume);
+	lua_setfield(L, -2, "resume");
+	lua_pushcfunction(L, l_wrap);
+	lua_setfield(L, -2, "wrap");
+}

@@ -1,0 +1,174 @@
+/* Definitions: what the constructors of the Lua half (lib/metrics.lua) have read becomes a struct metric_def of the set. The Lua half has
+ * checked the options' names and types; here the parts are checked together, and against what other scripts say of the same name. */
+#include <errno.h>
+#include <math.h>
+
+#include "base/mem.h"
+#include "script/internal.h"
+#include "script/text.h"
+
+enum { ARG = 1 }; /* the table that the Lua half gives */
+
+static void get(lua_State *L, const char *name)
+{
+	lua_pushstring(L, name);
+	lua_rawget(L, ARG);
+}
+
+static void *room(lua_State *L, struct script_set *set, size_t size)
+{
+	void *at = arena_alloc(&set->arena, size);
+
+	if (at == NULL)
+		script_raise(L, "out of memory");
+	return at;
+}
+
+static struct slice copy(lua_State *L, struct script_set *set, struct slice s)
+{
+	struct slice kept = arena_copy(&set->arena, s);
+
+	if (kept.ptr == NULL)
+		script_raise(L, "out of memory");
+	return kept;
+}
+
+static struct slice read_text(lua_State *L, struct script_set *set, const char *name)
+{
+	struct slice s = {"", 0};
+
+	get(L, name);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		s.ptr = lua_tolstring(L, -1, &s.len);
+	s = copy(L, set, s);
+	lua_pop(L, 1);
+	return s;
+}
+
+static double read_number(lua_State *L, const char *name, double missing)
+{
+	get(L, name);
+	double n = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : missing;
+	lua_pop(L, 1);
+	return n;
+}
+
+static uint32_t read_count(lua_State *L, const char *name, uint32_t missing, uint32_t max)
+{
+	double n = read_number(L, name, missing);
+
+	if (!(n >= 1 && n <= max) || n != floor(n))
+		script_raise(L, "%s is a whole number from 1 to %u", name, max);
+	return (uint32_t)n;
+}
+
+static int64_t read_duration(lua_State *L, const char *name, int64_t missing)
+{
+	int64_t ns = missing;
+
+	get(L, name);
+	if (!lua_isnil(L, -1))
+		ns = text_duration(L, lua_gettop(L), name, NS_PER_S, INTERVAL_MAX);
+	lua_pop(L, 1);
+	return ns;
+}
+
+static const struct slice *read_labels(lua_State *L, struct script_set *set, uint32_t *count)
+{
+	get(L, "labels");
+	size_t n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	if (n > METRIC_LABELS_MAX)
+		script_raise(L, "%zu labels; at most %d are allowed", n, METRIC_LABELS_MAX);
+	struct slice *labels = room(L, set, (n + 1) * sizeof *labels);
+	for (size_t i = 0; i < n; i++) {
+		struct slice s;
+		lua_rawgeti(L, -1, (int)i + 1);
+		s.ptr = luaL_checklstring(L, -1, &s.len);
+		labels[i] = copy(L, set, s);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	*count = (uint32_t)n;
+	return labels;
+}
+
+static const double *read_numbers(lua_State *L, struct script_set *set, const char *name, uint32_t max, uint32_t *count)
+{
+	get(L, name);
+	size_t n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+	if (n > max)
+		script_raise(L, "%zu %s; at most %u are allowed", n, name, max);
+	double *numbers = room(L, set, (n + 1) * sizeof *numbers);
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, -1, (int)i + 1);
+		numbers[i] = luaL_checknumber(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+	*count = (uint32_t)n;
+	return numbers;
+}
+
+static void read_def(lua_State *L, struct script_set *set, struct metric_def *def)
+{
+	*def = (struct metric_def){.type = (enum metric_type)(int)read_number(L, "type", 0)};
+	def->name = read_text(L, set, "name");
+	def->help = read_text(L, set, "help");
+	def->unit = read_text(L, set, "unit");
+	def->where = read_text(L, set, "where");
+	def->labels = read_labels(L, set, &def->label_count);
+	def->buckets = read_numbers(L, set, "buckets", METRIC_BUCKETS_MAX, &def->bucket_count);
+	def->quantiles = read_numbers(L, set, "quantiles", METRIC_QUANTILES_MAX, &def->quantile_count);
+	def->window_ns = read_duration(L, "window", 0);
+	def->idle_ns = read_duration(L, "idle", 0);
+	def->period = (enum calendar)(int)read_number(L, "period", CALENDAR_DAY);
+	def->max_series = read_count(L, "max_series", METRIC_SERIES_MAX_DEFAULT, UINT32_C(10000000));
+	if (def->type == METRIC_TOPK)
+		def->k = read_count(L, "k", 100, 100000);
+}
+
+static struct script_metric *find(const struct script_set *set, struct slice name)
+{
+	for (uint32_t i = 0; i < set->metric_count; i++) {
+		if (slice_eq(set->metrics[i]->def.name, name))
+			return set->metrics[i];
+	}
+	return NULL;
+}
+
+static void keep(lua_State *L, struct script_set *set, struct script_metric *m)
+{
+	void *metrics = set->metrics;
+
+	if (set->metric_count >= METRICS_MAX)
+		script_raise(L, "more than %d metrics", METRICS_MAX);
+	if (mem_grow(&metrics, &set->metric_cap, set->metric_count, sizeof *set->metrics) != 0)
+		script_raise(L, "out of memory");
+	set->metrics = metrics;
+	set->metrics[set->metric_count++] = m;
+}
+
+static int l_define(lua_State *L)
+{
+	struct script_set *set = script_of(L)->set;
+	struct error err = {0};
+	struct script_metric *m = room(L, set, sizeof *m);
+
+	*m = (struct script_metric){0};
+	read_def(L, set, &m->def);
+	if (metric_def_check(&m->def, &err) != 0)
+		script_raise(L, "%s", err.text);
+	struct script_metric *known = find(set, m->def.name);
+	if (known == NULL)
+		keep(L, set, m);
+	else if (metric_def_compatible(&known->def, &m->def, &err) != 0)
+		script_raise(L, "%s", err.text);
+	metric_push_methods(L, known != NULL ? known : m);
+	return 1;
+}
+
+void metric_define_open(lua_State *L)
+{
+	lua_pushcfunction(L, l_define);
+	lua_setfield(L, -2, "define");
+}

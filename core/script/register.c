@@ -1,0 +1,155 @@
+/* on, filter, every: the functions that a script registers at its top level. */
+#include <errno.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "script/internal.h"
+#include "script/text.h"
+
+static _Noreturn void out_of_memory(lua_State *L)
+{
+	lua_pushliteral(L, "not enough memory");
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+/* Where the function at `index` begins, for messages. */
+static const char *where_of(lua_State *L, struct script *s, int index)
+{
+	char where[WHERE_MAX];
+	lua_Debug ar;
+
+	lua_pushvalue(L, index);
+	lua_getinfo(L, ">S", &ar);
+	int len = ar.source[0] == '@' ? snprintf(where, sizeof where, "%s:%d", ar.source + 1, ar.linedefined)
+	                              : snprintf(where, sizeof where, "%s", s->path);
+	struct slice copy = arena_copy(&s->set->arena, slice_new(where, len < WHERE_MAX ? (size_t)len : WHERE_MAX - 1));
+	if (copy.ptr == NULL)
+		out_of_memory(L);
+	return copy.ptr;
+}
+
+/* Adds the function at 2. */
+static struct handler *add(lua_State *L, struct script *s, struct handlers *list, const char *what)
+{
+	if (lua_type(L, 2) != LUA_TFUNCTION)
+		script_raise(L, "%s wants a function, got %s", what, luaL_typename(L, 2));
+	if (list->count >= HANDLERS_MAX)
+		script_raise(L, "%s: more than %d of them", what, HANDLERS_MAX);
+	void *items = list->items;
+	if (mem_grow(&items, &list->cap, list->count, sizeof *list->items) != 0)
+		out_of_memory(L);
+	list->items = items;
+	const char *where = where_of(L, s, 2);
+	lua_pushvalue(L, 2);
+	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	struct handler *h = &list->items[list->count++];
+	*h = (struct handler){.where = where, .ref = ref};
+	return h;
+}
+
+static struct slice check_type(lua_State *L, struct script *s, const char *what)
+{
+	struct slice type;
+
+	if (lua_type(L, 1) != LUA_TSTRING)
+		script_raise(L, "%s wants a record type, got %s", what, luaL_typename(L, 1));
+	type.ptr = lua_tolstring(L, 1, &type.len);
+	if (type.len == 0 || type.len > TYPE_NAME_MAX)
+		script_raise(L, "%s: a record type has 1 to %d bytes", what, TYPE_NAME_MAX);
+	type = arena_copy(&s->set->arena, type);
+	if (type.ptr == NULL)
+		out_of_memory(L);
+	return type;
+}
+
+static bool is_any(struct slice type)
+{
+	return slice_eq(type, SLICE("*"));
+}
+
+/* A handler's type gets a slot, so that its place among the types does not depend on what comes first. */
+static void add_slot(lua_State *L, struct script_set *set, struct slice type)
+{
+	uint16_t slot;
+
+	if (set->type_count >= TYPES_MAX)
+		script_raise(L, "handlers for more than %d record types", TYPES_MAX);
+	if (set_add_type(set, type, &slot) != 0)
+		out_of_memory(L);
+}
+
+static int l_on(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "on");
+	struct slice type = check_type(L, s, "on");
+	struct handler *h = add(L, s, &s->on, "on");
+	h->type = type;
+	if (is_any(type))
+		s->set->any_handler_for_all = true;
+	else
+		add_slot(L, s->set, type);
+	return 0;
+}
+
+static int l_filter(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "filter");
+	struct slice type = check_type(L, s, "filter");
+	struct handler *h = add(L, s, &s->filters, "filter");
+	h->type = type;
+	h->type_hash = hash_bytes(type.ptr, type.len, hash_seed());
+	s->set->any_filter = true;
+	return 0;
+}
+
+static int l_every(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "every");
+	int64_t interval_ns = text_duration(L, 1, "every", INTERVAL_MIN, INTERVAL_MAX);
+	add(L, s, &s->timers, "every")->interval_ns = interval_ns;
+	return 0;
+}
+
+int script_add_view(struct script *s, uint32_t slot, struct slice type)
+{
+	uint16_t handlers[HANDLERS_MAX];
+	uint16_t n = 0;
+
+	for (uint32_t i = 0; i < s->on.count; i++) {
+		if (is_any(s->on.items[i].type) || slice_eq(s->on.items[i].type, type))
+			handlers[n++] = (uint16_t)i;
+	}
+	view_free(s->views[slot]);
+	s->views[slot] = NULL;
+	if (n == 0)
+		return 0;
+	struct view *v = view_new();
+	uint16_t *copy = mem_alloc(n * sizeof *copy);
+	if (v == NULL || copy == NULL) {
+		mem_free(copy);
+		view_free(v);
+		return -ENOMEM;
+	}
+	memcpy(copy, handlers, n * sizeof *copy);
+	v->handlers = copy;
+	v->handler_count = n;
+	s->views[slot] = v;
+	return 0;
+}
+
+void lib_register_open(lua_State *L)
+{
+	static const luaL_Reg functions[] = {{"on", l_on}, {"filter", l_filter}, {"every", l_every}, {NULL, NULL}};
+
+	for (const luaL_Reg *f = functions; f->name != NULL; f++) {
+		lua_pushcfunction(L, f->func);
+		lua_setfield(L, -2, f->name);
+	}
+}

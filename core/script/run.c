@@ -1,0 +1,359 @@
+/* Running a script over records: the calls, and what becomes of those that fail.
+ *
+ * One protected C function a script and frame (runner) makes the calls, each protected by itself; it returns early when something has to be done
+ * outside of it (emitted events, a collection after a memory cut) and is entered again where it left off.
+ *
+ * A call that is cut off ends with an error that no pcall holds. Which call it was and how many effects it had made is all that a
+ * replay needs to end it at the same place: changes are made by C functions, of which each counts one effect. */
+#include <time.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/internal.h"
+
+enum {
+	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
+	CPU_SAMPLE_EVERY = 16    /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
+};
+
+#define REPLAY_LIMIT_NS (2 * NS_PER_S)
+
+/* ---- entering and leaving a state ---- */
+
+void script_enter(struct script *s, struct watch *watch, enum phase phase, int64_t limit_ns)
+{
+	s->watch = watch;
+	s->phase = phase;
+	s->stack = __builtin_frame_address(0);
+	s->heap.refused = false;
+	s->heap.capped = true;
+	watch_begin(s->host->watchdog, watch, s->L, s->path, s->set->seq, limit_ns);
+}
+
+void script_leave(struct script *s)
+{
+	watch_end(s->host->watchdog, s->watch);
+	s->heap.capped = false;
+	s->phase = PHASE_IDLE;
+	s->watch = NULL;
+}
+
+int64_t script_limit_ns(const struct script *s)
+{
+	return s->set->replaying ? REPLAY_LIMIT_NS : s->host->options.call_ms * NS_PER_MS;
+}
+
+static int collect(lua_State *L)
+{
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	return 0;
+}
+
+/* After a call has reached the memory limit: what it left behind would let the next ones fail, too. */
+void script_collect(struct script *s)
+{
+	s->heap.refused = false;
+	if (lua_cpcall(s->L, collect, NULL) != 0)
+		lua_pop(s->L, 1); /* no memory for that either: the next call says so */
+}
+
+/* ---- strikes and quarantine ---- */
+
+void script_quarantine(struct script *s, struct slice reason)
+{
+	const struct script_options *o = &s->host->options;
+	size_t len = reason.len < sizeof s->reason ? reason.len : sizeof s->reason;
+
+	if (s->stats.quarantined)
+		return;
+	memcpy(s->reason, reason.ptr, len);
+	s->stats.quarantined = true;
+	s->stats.reason = slice_new(s->reason, len);
+	if (o->on_quarantine != NULL)
+		o->on_quarantine(o->ctx, s->stats.script, s->stats.reason);
+}
+
+static void strike(struct script *s, const char *what)
+{
+	char reason[SCRIPT_REASON_MAX];
+	uint32_t strikes = host_strike(s->host, s->path);
+
+	if (strikes < s->host->options.strikes)
+		return;
+	int len = snprintf(reason, sizeof reason, "%u calls cut off within a minute, the last one because %s in %s", strikes,
+	                   what, s->handler->where);
+	script_quarantine(s, slice_new(reason, len < (int)sizeof reason ? (size_t)len : sizeof reason - 1));
+}
+
+/* ---- how calls end ---- */
+
+/* The fields of a log line about the call under way; `fields` has room for 5. */
+static uint32_t describe(const struct script *s, struct log_field *fields)
+{
+	const struct value *id = s->record != NULL ? record_known(s->record, KNOWN_ID) : NULL;
+	uint32_t n = 0;
+
+	fields[n++] = log_str("script", s->path);
+	if (s->handler != NULL)
+		fields[n++] = log_str("handler", s->handler->where);
+	if (s->record != NULL)
+		fields[n++] = log_slice("type", record_type_name(s->record));
+	if (id != NULL && id->type == VALUE_STRING)
+		fields[n++] = log_slice("id", slice_new(id->str, id->len));
+	return n;
+}
+
+/* One kind of line a script, so that a noisy one does not use up the others' share of the log. */
+static void log_call(const struct script *s, enum log_level level, const char *what, const char *name, struct slice text)
+{
+	struct log_field fields[6];
+	char msg[WHERE_MAX];
+
+	if (s->set->replaying)
+		return; /* it was written when it happened */
+	uint32_t n = describe(s, fields);
+	fields[n++] = log_slice(name, text);
+	int len = snprintf(msg, sizeof msg, "a call of %s %s", s->path, what);
+	log_write(level, slice_new(msg, len < (int)sizeof msg ? (size_t)len : sizeof msg - 1), fields, n);
+}
+
+struct slice script_error_text(lua_State *L)
+{
+	struct slice text;
+
+	if (lua_type(L, -1) != LUA_TSTRING)
+		return SLICE("the error is no text");
+	text.ptr = lua_tolstring(L, -1, &text.len);
+	return text;
+}
+
+static void call_failed(lua_State *L, struct script *s)
+{
+	s->stats.errors++;
+	log_call(s, LOG_ERROR, "failed", "error", script_error_text(L));
+}
+
+static void report_cut(struct script *s, uint32_t effects)
+{
+	const struct script_options *o = &s->host->options;
+	struct script_cut cut = {
+	    .script = s->stats.script,
+	    .seq = s->set->seq,
+	    .call = s->calls_in_frame - 1,
+	    .effects = effects,
+	};
+
+	s->stats.cuts++;
+	if (o->on_cut != NULL)
+		o->on_cut(o->ctx, &cut);
+}
+
+static void call_cut(struct script *s)
+{
+	const char *what = s->heap.refused             ? "it needed more memory than a script may have"
+	                   : s->effects == s->cut_after ? "it was cut off there before"
+	                                                : "it took longer than a call may";
+
+	watch_disarm(s->host->watchdog, s->watch);
+	report_cut(s, s->effects);
+	log_call(s, LOG_WARN, "was cut off", "reason", slice_cstr(what));
+	strike(s, what);
+}
+
+/* A cut that is repeated before its first effect: the call is not made. */
+static void call_skipped(struct script *s)
+{
+	report_cut(s, 0);
+	strike(s, "it was cut off there before");
+}
+
+_Noreturn void script_cut_here(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	watch_stop_now(s->host->watchdog, s->watch);
+	script_raise_cut(L);
+}
+
+/* ---- calls ---- */
+
+static const struct script_cut *cut_of_call(const struct script *s, uint32_t call)
+{
+	const struct script_set *set = s->set;
+
+	for (uint32_t i = 0; i < set->expected_count; i++) {
+		const struct script_cut *c = &set->expected[i];
+		if (c->seq == set->seq && c->call == call && slice_eq(c->script, s->stats.script))
+			return c;
+	}
+	return NULL;
+}
+
+/* Counts a call. False: it is not to be made. */
+static bool call_begin(struct script *s, const struct handler *h)
+{
+	uint32_t call = s->calls_in_frame++;
+
+	s->handler = h;
+	s->effects = 0;
+	s->emits = 0;
+	s->cut_after = NO_CUT;
+	s->stats.calls++;
+	watch_call(s->watch);
+	if (!s->cuts_expected)
+		return true;
+	const struct script_cut *cut = cut_of_call(s, call);
+	if (cut == NULL)
+		return true;
+	s->cut_after = cut->effects;
+	return cut->effects != 0;
+}
+
+static void call_end(lua_State *L, struct script *s, int status)
+{
+	if (status == 0)
+		return;
+	if (watch_stopped(s->watch))
+		call_cut(s);
+	else
+		call_failed(L, s);
+	lua_settop(L, 0);
+}
+
+/* Histograms and counters may keep the record's trace as an exemplar. */
+static void offer_trace(struct script_set *set, const struct record *r)
+{
+	const struct value *trace = record_known(r, KNOWN_TRACE_ID);
+	const struct value *span = record_known(r, KNOWN_SPAN_ID);
+	struct slice none = {NULL, 0};
+
+	if (trace == NULL || trace->type != VALUE_STRING) {
+		if (set->traced)
+			registry_set_exemplar(set->host->registry, none, none, 0);
+		set->traced = false;
+		return;
+	}
+	registry_set_exemplar(set->host->registry, slice_new(trace->str, trace->len),
+	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len) : none, r->time_ns);
+	set->traced = true;
+}
+
+static void call_handler(lua_State *L, struct script *s, struct view *v, const struct handler *h, const struct record *r)
+{
+	if (!call_begin(s, h)) {
+		call_skipped(s);
+		return;
+	}
+	s->record = r;
+	s->view = v;
+	offer_trace(s->set, r);
+	int status = lua_pcall(L, event_push(L, v, r, h->ref), 0, 0);
+	v->record = NULL;
+	call_end(L, s, status);
+	s->record = NULL;
+	s->view = NULL;
+}
+
+static void call_timer(lua_State *L, struct script *s, const struct handler *h)
+{
+	if (!call_begin(s, h)) {
+		call_skipped(s);
+		return;
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);
+	call_end(L, s, lua_pcall(L, 0, 0, 0));
+}
+
+/* Must something be done outside before the next call? */
+static bool must_return(const struct script *s)
+{
+	return s->stats.quarantined || s->heap.refused || (emits_wait(s->set) && !s->set->draining);
+}
+
+/* The C function on the bottom of each state's stack: goes on where script->cursor stands. */
+int script_runner(lua_State *L)
+{
+	struct script *s = script_of(L);
+	struct cursor *c = s->cursor;
+
+	luaL_checkstack(L, VIEW_FIELDS + 16, "out of memory");
+	if (c->timer != NULL) {
+		const struct handler *h = c->timer;
+		c->timer = NULL;
+		call_timer(L, s, h);
+		return 0;
+	}
+	while (c->at < c->count) {
+		struct view *v = cursor_view(s, c);
+		if (v == NULL || c->handler == v->handler_count) {
+			c->at++;
+			c->handler = 0;
+			continue;
+		}
+		const struct handler *h = &s->on.items[v->handlers[c->handler++]];
+		call_handler(L, s, v, h, c->records[c->at]);
+		if (must_return(s))
+			break;
+	}
+	return 0;
+}
+
+/* The runner itself failed, outside of a handler: memory ran out while `ev` was being filled. */
+static void runner_failed(struct script *s)
+{
+	if (s->view != NULL)
+		s->view->record = NULL;
+	if (watch_stopped(s->watch))
+		call_cut(s);
+	else
+		call_failed(s->L, s);
+	s->record = NULL;
+	s->view = NULL;
+}
+
+static void enter_runner(struct script *s)
+{
+	uint32_t calls = s->calls_in_frame;
+
+	script_enter(s, &s->host->watch, PHASE_CALL, script_limit_ns(s));
+	lua_pushvalue(s->L, STACK_RUNNER);
+	if (lua_pcall(s->L, 0, 0, 0) != 0) {
+		runner_failed(s);
+		if (s->calls_in_frame == calls) /* not even one call was begun: it would be so again */
+			s->cursor->at = s->cursor->count;
+	}
+	lua_settop(s->L, STACK_RUNNER);
+	script_leave(s);
+	s->handler = NULL;
+	if (s->heap.refused)
+		script_collect(s);
+}
+
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* what is measured here decides nothing, so it need not be simulated */
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+void script_run(struct script *s, struct cursor *c)
+{
+	struct cursor *outer = s->cursor;
+	struct script_set *set = s->set;
+	uint32_t weight = c->count >= CPU_SAMPLE_RECORDS ? 1 : s->runs++ % CPU_SAMPLE_EVERY == 0 ? CPU_SAMPLE_EVERY : 0;
+	int64_t began = weight != 0 ? cpu_ns() : 0;
+
+	s->cursor = c;
+	do {
+		enter_runner(s);
+		if (weight != 0)
+			s->stats.cpu_seconds += (double)(cpu_ns() - began) * weight / 1e9;
+		if (!set->draining)
+			emits_run(set);
+		if (weight != 0)
+			began = cpu_ns();
+	} while (c->at < c->count && !s->stats.quarantined);
+	s->cursor = outer;
+}

@@ -1,0 +1,387 @@
+/* Replies from other threads, clients that go meanwhile, work off the loop, the orderly end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+
+#include "base/check.h"
+#include "served.h"
+
+enum { HELD_MAX = 4096, THREADS = 3 };
+
+/* Requests on their way to the answering threads. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct http_request *held[HELD_MAX];
+static uint32_t held_count;
+static bool open_gate, finished;
+static pthread_t threads[THREADS];
+
+static void hold(void *ctx, struct http_request *req)
+{
+	(void)ctx;
+	pthread_mutex_lock(&lock);
+	held[held_count++] = req;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void *answer_held(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (!finished && (!open_gate || held_count == 0))
+			pthread_cond_wait(&changed, &lock);
+		if (finished)
+			break;
+		struct http_request *req = held[--held_count];
+		pthread_mutex_unlock(&lock);
+		echo(NULL, req);
+		pthread_mutex_lock(&lock);
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static uint32_t count_held(void)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t n = held_count;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+static void set_gate(bool open)
+{
+	pthread_mutex_lock(&lock);
+	open_gate = open;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void take_body(void *ctx, struct http_request *req)
+{
+	size_t size;
+	struct slice body = http_request_body(req);
+	char *taken = http_request_take_body(req, &size);
+	(void)ctx;
+	CHECK(taken == body.ptr);
+	CHECK(size >= body.len + HTTP_BODY_PADDING);
+	CHECK(stats().bodies_bytes >= size);
+	CHECK(http_request_body(req).len == 0);
+	http_reply(req, &(struct http_reply){.status = 200, .body = body});
+	mem_free(taken);
+	http_body_release(server, size);
+}
+
+static void work(void *ctx, struct http_request *req)
+{
+	usleep(200);
+	echo(ctx, req);
+}
+
+static void offload(void *ctx, struct http_request *req)
+{
+	CHECK(http_request_offload(req, work, ctx) == 0);
+}
+
+static const struct http_route routes[] = {
+    {"/", HTTP_POST_, SCOPE_NONE, echo},
+    {"/hold", HTTP_POST_, SCOPE_NONE, hold},
+    {"/take", HTTP_POST_, SCOPE_NONE, take_body},
+    {"/work", HTTP_POST_, SCOPE_NONE, offload},
+};
+
+static int setup(void **state)
+{
+	struct http_options o = {.threads = 2, .routes = routes, .route_count = sizeof routes / sizeof *routes};
+	(void)state;
+	finished = open_gate = false;
+	held_count = 0;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, answer_held, NULL), 0);
+	serve(&o);
+	return 0;
+}
+
+static void stop_threads(void)
+{
+	pthread_mutex_lock(&lock);
+	finished = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (server != NULL)
+		unserve();
+	stop_threads();
+	return 0;
+}
+
+static void post(struct client *c, const char *path, const char *body)
+{
+	char text[512];
+	snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n%s", path, strlen(body),
+	         body);
+	say(c, text);
+}
+
+static void replies_from_other_threads_arrive(void **state)
+{
+	enum { CLIENTS = 20, ROUNDS = 50 };
+	struct client c[CLIENTS];
+	struct answer a = {0};
+	char body[32];
+	(void)state;
+	set_gate(true);
+	for (int i = 0; i < CLIENTS; i++)
+		c[i] = dial();
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CLIENTS; i++) {
+			snprintf(body, sizeof body, "%d of %d", round, i);
+			post(&c[i], i % 2 == 0 ? "/hold" : "/work", body);
+		}
+		for (int i = 0; i < CLIENTS; i++) {
+			snprintf(body, sizeof body, "%d of %d", round, i);
+			assert_true(hear(&c[i], &a));
+			assert_int_equal(a.status, 200);
+			assert_string_equal(a.body.ptr, body);
+		}
+	}
+	answer_free(&a);
+	for (int i = 0; i < CLIENTS; i++)
+		hang_up(&c[i]);
+}
+
+static void pipelined_ones_wait_for_their_turn(void **state)
+{
+	struct client c = dial();
+	struct answer a = {0};
+	char body[32];
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		snprintf(body, sizeof body, "number %d", i);
+		post(&c, i % 3 == 0 ? "/hold" : i % 3 == 1 ? "/" : "/work", body);
+	}
+	WAIT_FOR(count_held() == 1);
+	assert_int_equal(stats().requests, 1);
+	set_gate(true);
+	for (int i = 0; i < 100; i++) {
+		snprintf(body, sizeof body, "number %d", i);
+		assert_true(hear(&c, &a));
+		assert_string_equal(a.body.ptr, body);
+	}
+	answer_free(&a);
+	hang_up(&c);
+}
+
+/* What comes while a request is with its handler is bounded: the client's own socket fills up. */
+static void floods_wait_in_the_socket(void **state)
+{
+	static char zeros[1 << 20];
+	struct client c = dial();
+	ssize_t n = 1;
+	size_t sent = 0;
+	(void)state;
+	post(&c, "/hold", "x");
+	WAIT_FOR(count_held() == 1);
+	while (n > 0) {
+		n = send(c.fd, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		if (n < 0)
+			assert_int_equal(errno, EAGAIN);
+	}
+	assert_true(sent < 64 << 20);
+	set_gate(true);
+	struct answer a = {0};
+	assert_true(hear(&c, &a));
+	assert_int_equal(a.status, 200);
+	assert_true(hear(&c, &a)); /* zeros are no request */
+	assert_int_equal(a.status, 400);
+	answer_free(&a);
+	hang_up(&c);
+}
+
+static void clients_may_go_meanwhile(void **state)
+{
+	enum { CLIENTS = 100 };
+	struct client c[CLIENTS];
+	(void)state;
+	for (int i = 0; i < CLIENTS; i++) {
+		struct linger reset = {.l_onoff = 1};
+		c[i] = dial();
+		post(&c[i], "/hold", "hello");
+		if (i % 2 == 0)
+			setsockopt(c[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	}
+	WAIT_FOR(count_held() == CLIENTS);
+	for (int i = 0; i < CLIENTS; i++)
+		hang_up(&c[i]);
+	WAIT_FOR(stats().connections <=
+	         CLIENTS / 2); /* resets are seen at once, a shut-down side may still want its answer */
+	assert_true(stats().bodies_bytes > 0);
+	set_gate(true);
+	WAIT_FOR(stats().connections == 0);
+	WAIT_FOR(stats().bodies_bytes == 0);
+	WAIT_FOR(stats().responses[2] == CLIENTS);
+}
+
+static void bodies_can_be_taken(void **state)
+{
+	struct client c = dial();
+	struct answer a = {0};
+	(void)state;
+	post(&c, "/take", "mine");
+	assert_true(hear(&c, &a));
+	assert_string_equal(a.body.ptr, "mine");
+	WAIT_FOR(stats().bodies_bytes == 0);
+	answer_free(&a);
+	hang_up(&c);
+}
+
+/* ---- the end ---- */
+
+static void *stop_server(void *grace)
+{
+	http_server_stop(server, *(int64_t *)grace);
+	return NULL;
+}
+
+/* What is in flight is finished: with its handler, or its head complete; what is not is closed. */
+static void stopping_finishes_what_is_in_flight(void **state)
+{
+	struct client idle = dial(), head = dial(), body = dial(), busy = dial();
+	struct answer a = {0};
+	pthread_t stopper;
+	int64_t grace = 20 * NS_PER_S;
+	(void)state;
+	set_gate(false);
+	post(&idle, "/", "x");
+	assert_true(hear(&idle, &a));
+	say(&head, "POST / HTTP/1.1\r\nHost:");
+	say(&body, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+	post(&busy, "/hold", "busy");
+	WAIT_FOR(count_held() == 1 && stats().requests == 4 && stats().bodies_bytes > 0);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_server, &grace), 0);
+	hear_end(&idle);
+	hear_end(&head);
+	say(&body, "llo");
+	assert_true(hear(&body, &a));
+	assert_string_equal(a.body.ptr, "hello");
+	assert_true(a.closes);
+	set_gate(true);
+	assert_true(hear(&busy, &a));
+	assert_string_equal(a.body.ptr, "busy");
+	assert_true(a.closes);
+	hear_end(&busy);
+	pthread_join(stopper, NULL);
+	assert_int_equal(stats().connections, 0);
+	answer_free(&a);
+	hang_up(&idle);
+	hang_up(&head);
+	hang_up(&body);
+	hang_up(&busy);
+}
+
+static void new_connections_are_refused_then(void **state)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	(void)state;
+	http_server_stop(server, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(fd);
+	http_server_stop(server, 0); /* once more is harmless */
+}
+
+/* After the grace the rest is closed; a handler that replies later still harms nobody. */
+static void grace_ends(void **state)
+{
+	struct client slow = dial(), busy = dial();
+	int64_t begun = clock_mono_ns();
+	(void)state;
+	say(&slow, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+	post(&busy, "/hold", "busy");
+	WAIT_FOR(count_held() == 1 && stats().bodies_bytes > 128);
+	http_server_stop(server, NS_PER_S / 20);
+	assert_true(clock_mono_ns() - begun < 10 * NS_PER_S);
+	hear_end(&slow);
+	hear_end(&busy);
+	assert_int_equal(stats().connections, 0);
+	set_gate(true);
+	WAIT_FOR(count_held() == 0);
+	stop_threads(); /* the reply is over: now the server may go */
+	finished = false;
+	http_server_free(server);
+	server = NULL;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, answer_held, NULL), 0);
+	hang_up(&slow);
+	hang_up(&busy);
+}
+
+static void a_server_need_not_be_started(void **state)
+{
+	struct http_options o = {.listen = "127.0.0.1:0", .threads = 3, .routes = routes, .route_count = 1};
+	struct error err = {0};
+	(void)state;
+	struct http_server *s = http_server_new(&o, &err);
+	assert_non_null(s);
+	http_server_free(s);
+	s = http_server_new(&o, &err);
+	assert_non_null(s);
+	http_server_stop(s, NS_PER_S);
+	http_server_free(s);
+}
+
+static void stopping_under_load_loses_no_answer(void **state)
+{
+	enum { CLIENTS = 30 };
+	struct client c[CLIENTS];
+	struct answer a = {0};
+	int answered = 0;
+	(void)state;
+	set_gate(true);
+	for (int i = 0; i < CLIENTS; i++) {
+		c[i] = dial();
+		post(&c[i], "/", "first");
+		assert_true(hear(&c[i], &a));
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		post(&c[i], i % 2 == 0 ? "/hold" : "/work", "second");
+	WAIT_FOR(stats().requests == 2 * CLIENTS);
+	http_server_stop(server, 10 * NS_PER_S);
+	for (int i = 0; i < CLIENTS; i++) {
+		answered += hear(&c[i], &a) && strcmp(a.body.ptr, "second") == 0;
+		hang_up(&c[i]);
+	}
+	assert_int_equal(answered, CLIENTS);
+	answer_free(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(replies_from_other_threads_arrive, setup, teardown),
+	    cmocka_unit_test_setup_teardown(pipelined_ones_wait_for_their_turn, setup, teardown),
+	    cmocka_unit_test_setup_teardown(floods_wait_in_the_socket, setup, teardown),
+	    cmocka_unit_test_setup_teardown(clients_may_go_meanwhile, setup, teardown),
+	    cmocka_unit_test_setup_teardown(bodies_can_be_taken, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stopping_finishes_what_is_in_flight, setup, teardown),
+	    cmocka_unit_test_setup_teardown(new_connections_are_refused_then, setup, teardown),
+	    cmocka_unit_test_setup_teardown(grace_ends, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_server_need_not_be_started, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stopping_under_load_loses_no_answer, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
