@@ -40,8 +40,9 @@ void api_get_health(void *ctx, struct http_request *req)
 	engine_health(a->engine, &h);
 	bool healthy = h.journal_writable && h.disk_ok && h.memory_ok && h.scripts_ok;
 	struct buf b = {0};
-	buf_printf(&b, "{\"healthy\":%s,\"checks\":{\"journal\":%s,\"disk\":%s,\"memory\":%s,\"scripts\":%s}", truth(healthy),
-	           truth(h.journal_writable), truth(h.disk_ok), truth(h.memory_ok), truth(h.scripts_ok));
+	buf_printf(&b, "{\"healthy\":%s,\"checks\":{\"journal\":%s,\"disk\":%s,\"memory\":%s,\"scripts\":%s}",
+	           truth(healthy), truth(h.journal_writable), truth(h.disk_ok), truth(h.memory_ok),
+	           truth(h.scripts_ok));
 	if (!healthy) {
 		buf_str(&b, ",\"reason\":");
 		buf_json_string(&b, slice_cstr(h.reasons));

@@ -134,9 +134,11 @@ static void reply_failure(struct ingest *in)
 {
 	int status = in->submission.status;
 	if (status == -ENOSPC || status == -EDQUOT || status == -EROFS || status == -EFBIG)
-		http_reply_error(in->req, 507, 5, "nothing was taken: the journal cannot be written: %s", strerror(-status));
+		http_reply_error(in->req, 507, 5, "nothing was taken: the journal cannot be written: %s",
+		                 strerror(-status));
 	else if (status == -EAGAIN)
-		http_reply_error(in->req, 503, 1, "nothing was taken: too much is waiting already, or the gateway is stopping");
+		http_reply_error(in->req, 503, 1,
+		                 "nothing was taken: too much is waiting already, or the gateway is stopping");
 	else
 		http_reply_error(in->req, 503, 1, "nothing was taken: %s", strerror(-status));
 }

@@ -60,19 +60,25 @@ static void render_http(struct pen p, const struct http_server *server)
 	struct http_stats s;
 	http_server_stats(server, &s);
 	one(p, "moongate_http_connections", METRIC_GAUGE, "", (double)s.connections, "Open connections.");
-	one(p, "moongate_http_connections_accepted", METRIC_COUNTER, "", (double)s.connections_total, "Connections accepted.");
-	one(p, "moongate_http_connections_refused", METRIC_COUNTER, "", (double)s.connections_refused, "Connections over the limit.");
+	one(p, "moongate_http_connections_accepted", METRIC_COUNTER, "", (double)s.connections_total,
+	    "Connections accepted.");
+	one(p, "moongate_http_connections_refused", METRIC_COUNTER, "", (double)s.connections_refused,
+	    "Connections over the limit.");
 	one(p, "moongate_http_requests", METRIC_COUNTER, "", (double)s.requests, "Requests begun.");
 	one(p, "moongate_http_timeouts", METRIC_COUNTER, "", (double)s.timeouts, "Connections closed for being slow.");
-	one(p, "moongate_http_received_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_in, "Bytes of bodies received, as sent.");
+	one(p, "moongate_http_received_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_in,
+	    "Bytes of bodies received, as sent.");
 	one(p, "moongate_http_sent_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_out, "Bytes of bodies sent.");
-	one(p, "moongate_http_bodies_bytes", METRIC_GAUGE, "bytes", (double)s.bodies_bytes, "Memory of bodies in flight.");
-	exposition_family(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, "", "Responses by class of status.");
+	one(p, "moongate_http_bodies_bytes", METRIC_GAUGE, "bytes", (double)s.bodies_bytes,
+	    "Memory of bodies in flight.");
+	exposition_family(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, "",
+	                  "Responses by class of status.");
 	for (int i = 1; i <= 5; i++) {
 		char class[4];
 		snprintf(class, sizeof class, "%dxx", i);
 		const struct exposition_label label = {"class", slice_cstr(class)};
-		exposition_sample(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, &label, 1, (double)s.responses[i]);
+		exposition_sample(p.out, p.format, "moongate_http_responses", METRIC_COUNTER, &label, 1,
+		                  (double)s.responses[i]);
 	}
 }
 
@@ -109,7 +115,8 @@ static void render_process(struct pen p)
 	one(p, "process_cpu_seconds", METRIC_COUNTER, "seconds", cpu, "User and system CPU time.");
 	one(p, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", (double)resident_bytes(), "Resident memory.");
 	one(p, "process_open_fds", METRIC_GAUGE, "", (double)open_descriptors(), "Open file descriptors.");
-	exposition_family(p.out, p.format, "moongate_build_info", METRIC_GAUGE, "", "Always 1; the version is the label.");
+	exposition_family(p.out, p.format, "moongate_build_info", METRIC_GAUGE, "",
+	                  "Always 1; the version is the label.");
 	const struct exposition_label version = {"version", SLICE(MOONGATE_VERSION)};
 	exposition_sample(p.out, p.format, "moongate_build_info", METRIC_GAUGE, &version, 1, 1);
 }
@@ -149,7 +156,8 @@ static void work(void *ctx, struct http_request *req)
 	} else {
 		struct http_reply reply = {
 		    .status = 200,
-		    .content_type = format == EXPOSITION_OPENMETRICS ? EXPOSITION_OPENMETRICS_TYPE : EXPOSITION_TEXT_TYPE,
+		    .content_type =
+		        format == EXPOSITION_OPENMETRICS ? EXPOSITION_OPENMETRICS_TYPE : EXPOSITION_TEXT_TYPE,
 		    .body = buf_slice(&out),
 		    .gzip = true,
 		};

@@ -8,8 +8,8 @@
 #include "ingest/ingest.h"
 #include "net/net.h"
 
-enum { POOL_MAX = 256 };                /* idle ingests kept */
-#define POOL_KEEP_BYTES (256 * 1024)    /* memory that each may keep */
+enum { POOL_MAX = 256 };             /* idle ingests kept */
+#define POOL_KEEP_BYTES (256 * 1024) /* memory that each may keep */
 #define STOP_GRACE_NS (10 * NS_PER_S)
 
 struct ingest;

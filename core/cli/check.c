@@ -36,8 +36,9 @@ static int check_scripts(const struct config *c, struct error *err)
 	struct script_bundle *bundle = NULL;
 	struct script_set *set = NULL;
 	struct registry_stats stats = {0};
-	int code = host != NULL ? script_bundle_read(c->scripts, c->plugins, c->conf_dir, &bundle, err)
-	                        : err->code != 0 ? err->code : error_set(err, -12, "out of memory");
+	int code = host != NULL     ? script_bundle_read(c->scripts, c->plugins, c->conf_dir, &bundle, err)
+	           : err->code != 0 ? err->code
+	                            : error_set(err, -12, "out of memory");
 	if (code == 0)
 		code = script_set_load(host, bundle, &set, err);
 	if (code == 0)

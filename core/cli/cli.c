@@ -8,7 +8,8 @@
 #include "base/fault.h"
 #include "cli/internal.h"
 
-const struct command *const commands[] = {&command_run, &command_check, &command_demo, &command_version, &command_help, NULL};
+const struct command *const commands[] = {&command_run,     &command_check, &command_demo,
+                                          &command_version, &command_help,  NULL};
 
 static const struct command *find_command(const char *name)
 {
@@ -91,7 +92,8 @@ int flags_read(const struct command *c, int argc, char **argv)
 			continue;
 		}
 		if (f->value == NULL || (equals == NULL && i + 1 == argc)) {
-			fprintf(stderr, "moongate %s: %s %s\n", c->name, f->name, f->value == NULL ? "takes no value" : "wants a value");
+			fprintf(stderr, "moongate %s: %s %s\n", c->name, f->name,
+			        f->value == NULL ? "takes no value" : "wants a value");
 			return EXIT_USAGE;
 		}
 		*f->to = equals != NULL ? equals + 1 : argv[++i];
@@ -120,7 +122,8 @@ void help_print(const struct command *c)
 		printf("\nOptions:\n");
 	for (const struct flag *f = c->flags; f != NULL && f->name != NULL; f++) {
 		char left[40];
-		snprintf(left, sizeof left, "%s%s%s", f->name, f->value != NULL ? " " : "", f->value != NULL ? f->value : "");
+		snprintf(left, sizeof left, "%s%s%s", f->name, f->value != NULL ? " " : "",
+		         f->value != NULL ? f->value : "");
 		printf("  %-20s %s\n", left, f->help);
 	}
 	if (c->details != NULL)
@@ -139,13 +142,16 @@ static int run_help(int argc, char **argv)
 		return EXIT_FINE;
 	}
 	const char *near = command_suggest(argv[0]);
-	fprintf(stderr, "moongate help: there is no command '%s'%s%s%s\n", argv[0], near != NULL ? "; did you mean '" : "",
-	        near != NULL ? near : "", near != NULL ? "'?" : "");
+	fprintf(stderr, "moongate help: there is no command '%s'%s%s%s\n", argv[0],
+	        near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
 	return EXIT_USAGE;
 }
 
 const struct command command_help = {
-    .name = "help", .summary = "Say what a command does and takes", .usage = "[command]", .run = run_help,
+    .name = "help",
+    .summary = "Say what a command does and takes",
+    .usage = "[command]",
+    .run = run_help,
 };
 
 int cli_main(int argc, char **argv)
@@ -168,7 +174,7 @@ int cli_main(int argc, char **argv)
 	if (c != NULL)
 		return c->run(argc - 2, argv + 2);
 	const char *near = command_suggest(name);
-	fprintf(stderr, "moongate: there is no command '%s'%s%s%s\nTry 'moongate help'.\n", name, near != NULL ? "; did you mean '" : "",
-	        near != NULL ? near : "", near != NULL ? "'?" : "");
+	fprintf(stderr, "moongate: there is no command '%s'%s%s%s\nTry 'moongate help'.\n", name,
+	        near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
 	return EXIT_USAGE;
 }

@@ -13,7 +13,8 @@
 
 enum { TRIES_MAX = 10, BODY_EVENTS_MAX = 500, BODIES_PER_SECOND = 20 };
 
-static const char *target = "http://127.0.0.1:4318", *rate = "200", *seconds = "10", *seed = "1", *users = "100", *start, *out;
+static const char *target = "http://127.0.0.1:4318", *rate = "200", *seconds = "10", *seed = "1", *users = "100",
+                  *start, *out;
 
 static const struct flag flags[] = {
     {"--target", "URL", "where to send (default: http://127.0.0.1:4318)", &target},
@@ -31,9 +32,9 @@ struct sending {
 	struct demo *demo;
 	struct buf body, reply;
 	double rate, seconds;
-	int64_t start_ns;  /* of simulated time */
-	int64_t began_ns;  /* monotonic */
-	int64_t shown_ns;  /* monotonic: last line of progress */
+	int64_t start_ns; /* of simulated time */
+	int64_t began_ns; /* monotonic */
+	int64_t shown_ns; /* monotonic: last line of progress */
 	uint64_t made, sent, accepted, duplicate, retried, failed;
 	bool tty;
 };
@@ -52,7 +53,8 @@ static bool read_number(const char *name, const char *text, double min, double m
 static uint64_t count_in(const struct buf *reply, const char *name)
 {
 	char text[4096];
-	snprintf(text, sizeof text, "%.*s", (int)(reply->len < sizeof text - 1 ? reply->len : sizeof text - 1), reply->ptr);
+	snprintf(text, sizeof text, "%.*s", (int)(reply->len < sizeof text - 1 ? reply->len : sizeof text - 1),
+	         reply->ptr);
 	const char *at = strstr(text, name);
 	return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
@@ -108,7 +110,8 @@ static void make_body(struct sending *s, uint64_t events)
 	buf_reset(&s->body);
 	for (uint64_t i = 0; i < events; i++, s->made++) {
 		/* Simulated time follows the number of events where there is a rate, so that the bytes depend on seed and start alone. */
-		int64_t offset = s->rate > 0 ? (int64_t)((double)s->made / s->rate * 1e9) : clock_mono_ns() - s->began_ns;
+		int64_t offset =
+		    s->rate > 0 ? (int64_t)((double)s->made / s->rate * 1e9) : clock_mono_ns() - s->began_ns;
 		demo_next(s->demo, s->start_ns + offset, &s->body);
 	}
 }
@@ -119,9 +122,9 @@ static void show_progress(struct sending *s, bool last)
 	if (!s->tty || (!last && now - s->shown_ns < NS_PER_S / 4))
 		return;
 	s->shown_ns = now;
-	fprintf(stderr, "\r%6.1f s  %llu sent  %llu accepted  %llu duplicate  %llu retried %s", (double)(now - s->began_ns) / 1e9,
-	        (unsigned long long)s->sent, (unsigned long long)s->accepted, (unsigned long long)s->duplicate,
-	        (unsigned long long)s->retried, last ? "\n" : "");
+	fprintf(stderr, "\r%6.1f s  %llu sent  %llu accepted  %llu duplicate  %llu retried %s",
+	        (double)(now - s->began_ns) / 1e9, (unsigned long long)s->sent, (unsigned long long)s->accepted,
+	        (unsigned long long)s->duplicate, (unsigned long long)s->retried, last ? "\n" : "");
 }
 
 static bool send_all(struct sending *s)
@@ -163,20 +166,24 @@ static void print_summary(const struct sending *s)
 	       (unsigned long long)s->accepted, (unsigned long long)s->duplicate, (unsigned long long)s->failed);
 	for (int i = 0; i < DEMO_TYPES; i++)
 		printf("%-11s %llu\n", demo_type_name((enum demo_type)i), (unsigned long long)t.by_type[i]);
-	printf("tokens      %llu in, %llu out\n", (unsigned long long)t.input_tokens, (unsigned long long)t.output_tokens);
-	printf("\nSee what became of them:  curl -s http://%s:%s/metrics | grep ^agent_\n", s->client.host, s->client.port);
+	printf("tokens      %llu in, %llu out\n", (unsigned long long)t.input_tokens,
+	       (unsigned long long)t.output_tokens);
+	printf("\nSee what became of them:  curl -s http://%s:%s/metrics | grep ^agent_\n", s->client.host,
+	       s->client.port);
 }
 
 static int prepare(struct sending *s, double *seed_value)
 {
 	double people;
 	struct error err = {0};
-	if (!read_number("--rate", rate, 0, 1e7, &s->rate) || !read_number("--seconds", seconds, 0.01, 1e6, &s->seconds) ||
+	if (!read_number("--rate", rate, 0, 1e7, &s->rate) ||
+	    !read_number("--seconds", seconds, 0.01, 1e6, &s->seconds) ||
 	    !read_number("--seed", seed, 0, 1e15, seed_value) || !read_number("--users", users, 1, 1e6, &people))
 		return EXIT_USAGE;
 	s->start_ns = clock_wall_ns();
 	if (start != NULL && !clock_parse_rfc3339(slice_cstr(start), &s->start_ns)) {
-		fprintf(stderr, "moongate demo: --start: found '%s', wanted a time such as 2026-01-02T03:04:05Z\n", start);
+		fprintf(stderr, "moongate demo: --start: found '%s', wanted a time such as 2026-01-02T03:04:05Z\n",
+		        start);
 		return EXIT_USAGE;
 	}
 	if (out != NULL && (strcmp(out, "-") != 0 || s->rate == 0)) {

@@ -34,7 +34,7 @@ static const char *const tools[] = {"search", "browser", "sql", "calculator", "e
 static const char *const tool_errors[] = {"timeout", "not_found", "permission_denied"};
 static const char *const model_errors[] = {"rate_limit", "overloaded", "context_length"};
 static const char *const type_names[] = {
-    [DEMO_START] = "agent.start", [DEMO_STOP] = "agent.stop",   [DEMO_MODEL] = "model.call",   [DEMO_TOOL] = "tool.call",
+    [DEMO_START] = "agent.start", [DEMO_STOP] = "agent.stop",  [DEMO_MODEL] = "model.call",   [DEMO_TOOL] = "tool.call",
     [DEMO_ERROR] = "agent.error", [DEMO_POOL] = "pool.status", [DEMO_ACTIVE] = "user.active",
 };
 
@@ -131,8 +131,11 @@ static void begin(struct demo *d, struct buf *out, enum demo_type type, int64_t 
 
 static void put_session(struct demo *d, struct buf *out, const struct session *s)
 {
-	buf_printf(out, ",\"agent_id\":\"agent-%u\",\"user_id\":\"user-%u\",\"tenant_id\":\"acme\",\"trace_id\":\"%016llx%016llx\",\"span_id\":\"%016llx\"",
-	           s->agent, s->user + 1, (unsigned long long)s->trace[0], (unsigned long long)s->trace[1], (unsigned long long)draw(d));
+	buf_printf(out,
+	           ",\"agent_id\":\"agent-%u\",\"user_id\":\"user-%u\",\"tenant_id\":\"acme\",\"trace_id\":\"%016llx%"
+	           "016llx\",\"span_id\":\"%016llx\"",
+	           s->agent, s->user + 1, (unsigned long long)s->trace[0], (unsigned long long)s->trace[1],
+	           (unsigned long long)draw(d));
 }
 
 static void end(struct buf *out)
@@ -143,8 +146,13 @@ static void end(struct buf *out)
 static void open_session(struct demo *d, struct session *s, int64_t now_ns, struct buf *out)
 {
 	*s = (struct session){
-	    .user = draw_user(d), .agent = draw_below(d, 200) + 1, .template_id = draw_below(d, 5), .model = draw_model(d),
-	    .rounds = 1 + draw_below(d, 6), .trace = {draw(d), draw(d)}, .running = true,
+	    .user = draw_user(d),
+	    .agent = draw_below(d, 200) + 1,
+	    .template_id = draw_below(d, 5),
+	    .model = draw_model(d),
+	    .rounds = 1 + draw_below(d, 6),
+	    .trace = {draw(d), draw(d)},
+	    .running = true,
 	};
 	d->running++;
 	begin(d, out, DEMO_START, now_ns);
@@ -171,8 +179,10 @@ static void put_tokens(struct demo *d, struct buf *out)
 	uint64_t reasoning = chance(d, 0.2) ? (uint64_t)((double)output * draw_unit(d)) : 0;
 	d->totals.input_tokens += input;
 	d->totals.output_tokens += output;
-	buf_printf(out, ",\"input_tokens\":%llu,\"output_tokens\":%llu,\"cached_input_tokens\":%llu,\"reasoning_tokens\":%llu",
-	           (unsigned long long)input, (unsigned long long)output, (unsigned long long)cached, (unsigned long long)reasoning);
+	buf_printf(
+	    out, ",\"input_tokens\":%llu,\"output_tokens\":%llu,\"cached_input_tokens\":%llu,\"reasoning_tokens\":%llu",
+	    (unsigned long long)input, (unsigned long long)output, (unsigned long long)cached,
+	    (unsigned long long)reasoning);
 }
 
 static void model_call(struct demo *d, struct session *s, int64_t now_ns, struct buf *out)
@@ -183,7 +193,8 @@ static void model_call(struct demo *d, struct session *s, int64_t now_ns, struct
 	buf_printf(out, ",\"template_id\":\"%s\",\"model\":\"%s\"", templates[s->template_id], models[s->model]);
 	if (!failed)
 		put_tokens(d, out);
-	buf_printf(out, ",\"duration_ms\":%.1f,\"status\":\"%s\"", draw_skewed(d, failed ? 400 : 1900, 0.7), failed ? "failed" : "success");
+	buf_printf(out, ",\"duration_ms\":%.1f,\"status\":\"%s\"", draw_skewed(d, failed ? 400 : 1900, 0.7),
+	           failed ? "failed" : "success");
 	if (failed) {
 		buf_printf(out, ",\"error_type\":\"%s\"", model_errors[draw_below(d, 3)]);
 	} else {
@@ -200,8 +211,8 @@ static void tool_call(struct demo *d, struct session *s, int64_t now_ns, struct 
 	bool failed = chance(d, 0.08);
 	begin(d, out, DEMO_TOOL, now_ns);
 	put_session(d, out, s);
-	buf_printf(out, ",\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%.1f", tools[s->tool], failed ? "failed" : "success",
-	           draw_skewed(d, 180, 1.0));
+	buf_printf(out, ",\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%.1f", tools[s->tool],
+	           failed ? "failed" : "success", draw_skewed(d, 180, 1.0));
 	if (failed)
 		buf_printf(out, ",\"error_type\":\"%s\"", tool_errors[draw_below(d, 3)]);
 	end(out);
@@ -219,7 +230,8 @@ static void agent_error(struct demo *d, struct session *s, int64_t now_ns, struc
 {
 	begin(d, out, DEMO_ERROR, now_ns);
 	put_session(d, out, s);
-	buf_printf(out, ",\"error_type\":\"tool_failed\",\"message\":\"%s failed %d times\"", tools[s->tool], RETRIES_MAX + 1);
+	buf_printf(out, ",\"error_type\":\"tool_failed\",\"message\":\"%s failed %d times\"", tools[s->tool],
+	           RETRIES_MAX + 1);
 	end(out);
 	s->failed_hard = false;
 }
@@ -227,8 +239,8 @@ static void agent_error(struct demo *d, struct session *s, int64_t now_ns, struc
 static void pool_status(struct demo *d, int64_t now_ns, struct buf *out)
 {
 	begin(d, out, DEMO_POOL, now_ns);
-	buf_printf(out, ",\"size\":%u,\"max_size\":%d,\"queue_length\":%u,\"memory_bytes\":%u", d->running, SESSIONS, draw_below(d, 12),
-	           (40 + 6 * d->running + draw_below(d, 20)) << 20);
+	buf_printf(out, ",\"size\":%u,\"max_size\":%d,\"queue_length\":%u,\"memory_bytes\":%u", d->running, SESSIONS,
+	           draw_below(d, 12), (40 + 6 * d->running + draw_below(d, 20)) << 20);
 	end(out);
 }
 

@@ -145,8 +145,10 @@ int http_client_post(struct http_client *c, struct slice body, struct buf *reply
 	int code = c->fd < 0 ? open_connection(c, err) : 0;
 	if (code != 0)
 		return code;
-	int len = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n", c->path,
-	                   c->host, c->port, body.len);
+	int len = snprintf(
+	    head, sizeof head,
+	    "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
+	    c->path, c->host, c->port, body.len);
 	code = send_all(c->fd, slice_new(head, (size_t)len));
 	if (code == 0)
 		code = send_all(c->fd, body);

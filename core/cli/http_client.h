@@ -15,7 +15,8 @@ int http_client_init(struct http_client *c, const char *url, const char *path, s
 
 /* Posts a body and reads the answer: the status (and *retry_after_s where the server asks for it), or a negative errno with a sentence; the connection is then closed and the next
  * call makes a new one. Waits 30 seconds at most. */
-int http_client_post(struct http_client *c, struct slice body, struct buf *reply, int *retry_after_s, struct error *err);
+int http_client_post(struct http_client *c, struct slice body, struct buf *reply, int *retry_after_s,
+                     struct error *err);
 
 void http_client_close(struct http_client *c);
 

@@ -11,10 +11,10 @@ enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* One option of a command. */
 struct flag {
-	const char *name;    /* "--conf" */
-	const char *value;   /* what it takes, for the help: "FILE"; NULL: nothing, it is a switch */
-	const char *help;    /* one line */
-	const char **to;     /* where its value goes; a switch sets it to "true" */
+	const char *name;  /* "--conf" */
+	const char *value; /* what it takes, for the help: "FILE"; NULL: nothing, it is a switch */
+	const char *help;  /* one line */
+	const char **to;   /* where its value goes; a switch sets it to "true" */
 };
 
 struct command {
@@ -45,7 +45,8 @@ int load_config(struct config *c, const char *path, const char *const (*flags)[2
 
 struct watch;
 /* Watches directories with all below them for changes of .lua files; `changed` is called on the watch's own thread when things have been quiet for 200 ms. NULL with a sentence. */
-struct watch *watch_start(const char *const *dirs, unsigned count, void (*changed)(void *ctx), void *ctx, struct error *err);
+struct watch *watch_start(const char *const *dirs, unsigned count, void (*changed)(void *ctx), void *ctx,
+                          struct error *err);
 void watch_stop(struct watch *w);
 
 #endif

@@ -21,10 +21,15 @@ static int run_version(int argc, char **argv)
 		return code < 0 ? EXIT_FINE : code;
 	printf("moongate %s\n", MOONGATE_VERSION);
 	if (libraries != NULL)
-		printf("%s\nlibuv %s\nzlib %s\nzstd %s\n", LUAJIT_VERSION, uv_version_string(), zlibVersion(), ZSTD_versionString());
+		printf("%s\nlibuv %s\nzlib %s\nzstd %s\n", LUAJIT_VERSION, uv_version_string(), zlibVersion(),
+		       ZSTD_versionString());
 	return EXIT_FINE;
 }
 
 const struct command command_version = {
-    .name = "version", .summary = "Print the version", .usage = "[--libraries]", .run = run_version, .flags = flags,
+    .name = "version",
+    .summary = "Print the version",
+    .usage = "[--libraries]",
+    .run = run_version,
+    .flags = flags,
 };

@@ -1,8 +1,8 @@
 /* Watching script folders with inotify(7). Editors write in several steps (a temporary file, a rename), so a change counts when nothing has happened for
  * 200 ms. New folders are watched as they appear. */
 #include <dirent.h>
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,7 +35,8 @@ static void add_tree(struct watch *w, const char *path, int depth)
 {
 	if (inotify_add_watch(w->inotify, path, EVENTS | IN_ONLYDIR) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			LOG(LOG_WARN, "a folder cannot be watched", log_str("path", path), log_str("error", strerror(errno)));
+			LOG(LOG_WARN, "a folder cannot be watched", log_str("path", path),
+			    log_str("error", strerror(errno)));
 		return;
 	}
 	DIR *d = depth < DEPTH_MAX ? opendir(path) : NULL;
@@ -94,7 +95,8 @@ static void *run(void *arg)
 	}
 }
 
-struct watch *watch_start(const char *const *dirs, unsigned count, void (*changed)(void *ctx), void *ctx, struct error *err)
+struct watch *watch_start(const char *const *dirs, unsigned count, void (*changed)(void *ctx), void *ctx,
+                          struct error *err)
 {
 	struct watch *w = mem_zalloc(1, sizeof *w);
 	if (w == NULL) {

@@ -15,7 +15,8 @@ int config_init(struct config *c)
 	struct error err = {0};
 	*c = (struct config){0};
 	for (size_t i = 0; i < option_count; i++) {
-		if (options[i].by_default != NULL && option_set_text(c, &options[i], options[i].by_default, &err) != 0) {
+		if (options[i].by_default != NULL &&
+		    option_set_text(c, &options[i], options[i].by_default, &err) != 0) {
 			config_deinit(c);
 			return err.code;
 		}
@@ -51,7 +52,8 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
 /* Is the host part of "host:port" an address of this machine alone? */
 static bool is_loopback(const char *listen)
 {
-	return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "localhost:", 10) == 0;
+	return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 ||
+	       strncmp(listen, "localhost:", 10) == 0;
 }
 
 static int check_listen(const char *listen, struct error *err)
@@ -60,7 +62,10 @@ static int check_listen(const char *listen, struct error *err)
 	char *end;
 	long port = colon != NULL ? strtol(colon + 1, &end, 10) : -1;
 	if (colon == NULL || colon == listen || colon[1] < '0' || colon[1] > '9' || *end != '\0' || port > 65535)
-		return error_set(err, -EINVAL, "listen: found \"%s\", wanted an address and a port such as \"127.0.0.1:4318\" or \"[::1]:0\"", listen);
+		return error_set(
+		    err, -EINVAL,
+		    "listen: found \"%s\", wanted an address and a port such as \"127.0.0.1:4318\" or \"[::1]:0\"",
+		    listen);
 	return 0;
 }
 
@@ -71,14 +76,17 @@ int config_check(const struct config *c, struct error *err)
 		return code;
 	if (!is_loopback(c->listen) && c->token_count == 0 && !c->allow_anonymous)
 		return error_set(err, -EINVAL,
-		                 "listen: \"%s\" can be reached from other machines, which wants tokens (or allow_anonymous = true, if "
-		                 "everyone there may do everything)", c->listen);
+		                 "listen: \"%s\" can be reached from other machines, which wants tokens (or "
+		                 "allow_anonymous = true, if "
+		                 "everyone there may do everything)",
+		                 c->listen);
 	if (c->http.bodies_bytes < c->http.body_bytes)
 		return error_set(err, -EINVAL, "http.bodies_bytes: found %llu, wanted at least http.body_bytes (%llu)",
 		                 (unsigned long long)c->http.bodies_bytes, (unsigned long long)c->http.body_bytes);
 	if (c->journal.retention_bytes < 2 * c->journal.segment_bytes)
-		return error_set(err, -EINVAL, "journal.retention_bytes: found %llu, wanted at least two segments (%llu)",
-		                 (unsigned long long)c->journal.retention_bytes, 2 * (unsigned long long)c->journal.segment_bytes);
+		return error_set(
+		    err, -EINVAL, "journal.retention_bytes: found %llu, wanted at least two segments (%llu)",
+		    (unsigned long long)c->journal.retention_bytes, 2 * (unsigned long long)c->journal.segment_bytes);
 	code = clock_set_timezone(c->timezone, err);
 	if (code != 0)
 		error_prefix(err, "timezone: ");

@@ -20,19 +20,19 @@ struct config_token {
 
 /* Names as in the file; strings are owned by the struct; sizes take numbers or "16MiB", durations numbers of seconds or "10s". */
 struct config {
-	char *listen;       /* listen = "127.0.0.1:4318" */
-	char *data;         /* data = "data"; relative to the working directory */
-	char *scripts;      /* scripts = "scripts" */
-	char *plugins;      /* plugins = "plugins" */
-	char *conf_dir;     /* directory of the file itself: where require finds prices */
-	uint32_t threads;   /* threads = cores − 1, at least 1 */
-	char *timezone;     /* timezone = "UTC" */
-	bool watch;         /* watch = false: reload when a script changes */
-	bool allow_anonymous; /* allow_anonymous = false */
+	char *listen;                /* listen = "127.0.0.1:4318" */
+	char *data;                  /* data = "data"; relative to the working directory */
+	char *scripts;               /* scripts = "scripts" */
+	char *plugins;               /* plugins = "plugins" */
+	char *conf_dir;              /* directory of the file itself: where require finds prices */
+	uint32_t threads;            /* threads = cores − 1, at least 1 */
+	char *timezone;              /* timezone = "UTC" */
+	bool watch;                  /* watch = false: reload when a script changes */
+	bool allow_anonymous;        /* allow_anonymous = false */
 	struct config_token *tokens; /* tokens = { { sha256 = "…64 hex…", scopes = { "ingest" } } } */
 	uint32_t token_count;
 
-	struct { /* http = { … } */
+	struct {                           /* http = { … } */
 		uint32_t header_bytes;     /* 16 KiB */
 		uint64_t body_bytes;       /* 16 MiB */
 		uint64_t bodies_bytes;     /* 64 MiB: all bodies in flight */
@@ -47,7 +47,7 @@ struct config {
 		uint32_t depth, fields, key_bytes, string_bytes, event_bytes, per_body;
 	} events;
 
-	struct { /* journal = { … } */
+	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t segment_bytes;            /* 64 MiB */
 		uint64_t retention_bytes;          /* 10 GiB */
@@ -65,7 +65,7 @@ struct config {
 		uint32_t call_ms, load_ms, memory_mb, strikes, state_mb;
 	} limits;
 
-	struct { /* metrics = { … } */
+	struct {                     /* metrics = { … } */
 		uint32_t max_series; /* 1000000 in all */
 	} metrics;
 
@@ -77,8 +77,8 @@ struct config {
 		uint32_t sample_first, sample_then;
 	} log;
 
-	struct { /* health = { … } */
-		uint64_t min_free_bytes; /* 256 MiB: below it /health says disk = false */
+	struct {                           /* health = { … } */
+		uint64_t min_free_bytes;   /* 256 MiB: below it /health says disk = false */
 		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
 	} health;
 };

@@ -125,13 +125,15 @@ const char *option_wanted(const struct option *o)
 		return "a path";
 	case OPTION_SIZE:
 	case OPTION_SIZE32:
-		snprintf(text, sizeof text, "a size from %.0f to %.0f bytes, such as 16777216 or \"16MiB\"", o->min, o->max);
+		snprintf(text, sizeof text, "a size from %.0f to %.0f bytes, such as 16777216 or \"16MiB\"", o->min,
+		         o->max);
 		return text;
 	case OPTION_COUNT:
 		snprintf(text, sizeof text, "a whole number from %.0f to %.0f", o->min, o->max);
 		return text;
 	case OPTION_DURATION:
-		snprintf(text, sizeof text, "a duration from %g to %.0f seconds, such as 10 or \"10s\"", o->min, o->max);
+		snprintf(text, sizeof text, "a duration from %g to %.0f seconds, such as 10 or \"10s\"", o->min,
+		         o->max);
 		return text;
 	case OPTION_CHOICE:
 		break;
@@ -139,7 +141,8 @@ const char *option_wanted(const struct option *o)
 	size_t used = 0;
 	text[0] = '\0';
 	for (int i = 0; o->choices[i] != NULL; i++)
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s\"", i > 0 ? ", " : "one of ", o->choices[i]);
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s\"%s\"", i > 0 ? ", " : "one of ",
+		                         o->choices[i]);
 	return text;
 }
 
@@ -153,7 +156,8 @@ int option_set_number(struct config *c, const struct option *o, double v, struct
 	void *at = (char *)c + o->offset;
 	char found[32];
 	snprintf(found, sizeof found, "%.15g", v);
-	bool is_number = o->type == OPTION_SIZE || o->type == OPTION_SIZE32 || o->type == OPTION_COUNT || o->type == OPTION_DURATION;
+	bool is_number =
+	    o->type == OPTION_SIZE || o->type == OPTION_SIZE32 || o->type == OPTION_COUNT || o->type == OPTION_DURATION;
 	if (!is_number || !(v >= o->min && v <= o->max))
 		return refuse(o, err, found);
 	if (o->type != OPTION_DURATION && v != floor(v))
@@ -180,8 +184,8 @@ static bool parse_size(const char *text, double *bytes)
 	static const struct {
 		const char *name;
 		double factor;
-	} units[] = {{"", 1},        {"B", 1},         {"KiB", KIB},         {"MiB", MIB},      {"GiB", GIB},
-	             {"TiB", 1024 * GIB}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+	} units[] = {{"", 1},     {"B", 1},    {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}, {"TiB", 1024 * GIB},
+	             {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6},  {"GB", 1e9},  {"TB", 1e12}};
 	char *end;
 	if (*text < '0' || *text > '9')
 		return false;

@@ -9,21 +9,21 @@
 
 enum option_type {
 	OPTION_BOOL,
-	OPTION_STRING, /* char *, owned */
-	OPTION_PATH,   /* likewise; may be given empty for none */
-	OPTION_SIZE,   /* uint64_t bytes: a number, or "16MiB" */
-	OPTION_SIZE32, /* uint32_t bytes */
-	OPTION_COUNT,  /* uint32_t */
+	OPTION_STRING,   /* char *, owned */
+	OPTION_PATH,     /* likewise; may be given empty for none */
+	OPTION_SIZE,     /* uint64_t bytes: a number, or "16MiB" */
+	OPTION_SIZE32,   /* uint32_t bytes */
+	OPTION_COUNT,    /* uint32_t */
 	OPTION_DURATION, /* int64_t ns: a number of seconds, or "10s" */
-	OPTION_CHOICE  /* int: one of `choices`, by its number */
+	OPTION_CHOICE    /* int: one of `choices`, by its number */
 };
 
 struct option {
 	const char *key; /* "listen", "http.body_bytes" */
 	enum option_type type;
-	size_t offset;           /* in struct config */
-	double min, max;         /* of numbers, in bytes, counts or seconds */
-	const char *by_default;  /* as the file would say it */
+	size_t offset;              /* in struct config */
+	double min, max;            /* of numbers, in bytes, counts or seconds */
+	const char *by_default;     /* as the file would say it */
 	const char *const *choices; /* NULL-terminated */
 };
 

@@ -79,9 +79,11 @@ static size_t find_key(struct slice t, size_t from, struct slice name)
 			continue;
 		}
 		bool begins = is_name_byte(t.ptr[at]) && (at == 0 || !is_name_byte(t.ptr[at - 1]));
-		if (begins && t.len - at > name.len && memcmp(t.ptr + at, name.ptr, name.len) == 0 && !is_name_byte(t.ptr[at + name.len])) {
+		if (begins && t.len - at > name.len && memcmp(t.ptr + at, name.ptr, name.len) == 0 &&
+		    !is_name_byte(t.ptr[at + name.len])) {
 			size_t behind = at + name.len;
-			while (behind < t.len && (t.ptr[behind] == ' ' || t.ptr[behind] == '\t' || t.ptr[behind] == '"' || t.ptr[behind] == ']'))
+			while (behind < t.len && (t.ptr[behind] == ' ' || t.ptr[behind] == '\t' ||
+			                          t.ptr[behind] == '"' || t.ptr[behind] == ']'))
 				behind++;
 			if (behind < t.len && t.ptr[behind] == '=')
 				return at;
@@ -186,7 +188,8 @@ static int read_scopes(struct reading *r, lua_State *L, struct config_token *tok
 {
 	static const char *const names[] = {"ingest", "query", "admin"};
 	if (!lua_istable(L, -1))
-		return refuse(r, "tokens", "scopes that are no list", "scopes = { \"ingest\", \"query\", \"admin\" } or some of them");
+		return refuse(r, "tokens", "scopes that are no list",
+		              "scopes = { \"ingest\", \"query\", \"admin\" } or some of them");
 	size_t count = lua_objlen(L, -1);
 	for (size_t i = 1; i <= count; i++) {
 		lua_rawgeti(L, -1, (int)i);
@@ -218,7 +221,8 @@ static int read_token(struct reading *r, lua_State *L, struct config_token *toke
 	bool fine = parse_sha256(hex, len, token->sha256);
 	lua_pop(L, 1);
 	if (!fine)
-		return refuse(r, "tokens", "a sha256 that is none", "64 hexadecimal digits, as sha256sum prints them for the token's text");
+		return refuse(r, "tokens", "a sha256 that is none",
+		              "64 hexadecimal digits, as sha256sum prints them for the token's text");
 	lua_getfield(L, -1, "scopes");
 	int code = read_scopes(r, L, token);
 	lua_pop(L, 1);
@@ -263,7 +267,8 @@ static int read_field(struct reading *r, lua_State *L, const char *section)
 {
 	char key[256];
 	if (lua_type(L, -2) != LUA_TSTRING)
-		return error_set(r->err, -EINVAL, "%s: %s has an entry without a name; options are written name = value", r->path,
+		return error_set(r->err, -EINVAL,
+		                 "%s: %s has an entry without a name; options are written name = value", r->path,
 		                 *section != '\0' ? section : "the table");
 	snprintf(key, sizeof key, "%.60s%s%.100s", section, *section != '\0' ? "." : "", lua_tostring(L, -2));
 	if (strcmp(key, "tokens") == 0)
@@ -345,7 +350,8 @@ static int run(lua_State *L)
 	lua_call(L, 0, 1);
 	lua_sethook(L, NULL, 0, 0);
 	if (!lua_istable(L, -1))
-		return luaL_error(L, "%s: found a %s, wanted the file to return a table of options", r->path, luaL_typename(L, -1));
+		return luaL_error(L, "%s: found a %s, wanted the file to return a table of options", r->path,
+		                  luaL_typename(L, -1));
 	r->code = read_table(r, L, "");
 	return 0;
 }
@@ -360,7 +366,8 @@ static int run_text(struct reading *r)
 	if (status == LUA_ERRMEM)
 		code = error_set(r->err, -ENOMEM, "%s: the configuration wants more than 16 MiB of memory", r->path);
 	else if (status != 0)
-		code = error_set(r->err, -EINVAL, "%s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "the configuration failed");
+		code = error_set(r->err, -EINVAL, "%s",
+		                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "the configuration failed");
 	else
 		code = r->code;
 	lua_close(L);

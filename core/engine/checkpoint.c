@@ -150,7 +150,8 @@ static void remove_old(const char *dir)
 			path_of(path, dir, s.items[i]);
 			int code = file_unlink(path);
 			if (code != 0)
-				LOG(LOG_WARN, "an old checkpoint could not be removed", log_str("path", path), log_int("code", code));
+				LOG(LOG_WARN, "an old checkpoint could not be removed", log_str("path", path),
+				    log_int("code", code));
 		}
 	}
 	mem_free(s.items);
@@ -224,11 +225,12 @@ static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *
 {
 	struct slice magic = {0};
 	uint32_t version = 0, crc = 0;
-	if (!bytes_get_bytes(&bytes, MAGIC.len, &magic) || !slice_eq(magic, MAGIC) || !bytes_get_u32(&bytes, &version) ||
-	    !bytes_get_u32(&bytes, &crc))
+	if (!bytes_get_bytes(&bytes, MAGIC.len, &magic) || !slice_eq(magic, MAGIC) ||
+	    !bytes_get_u32(&bytes, &version) || !bytes_get_u32(&bytes, &crc))
 		return error_set(err, -EBADMSG, "it is no checkpoint: the magic number is missing");
 	if (version != VERSION)
-		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads version %d", version, VERSION);
+		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads version %d", version,
+		                 VERSION);
 	if (crc32c(0, bytes.ptr, bytes.len) != crc)
 		return error_set(err, -EBADMSG, "its checksum does not match");
 	uint64_t now = 0;
@@ -240,7 +242,8 @@ static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *
 		uint32_t tag;
 		uint64_t len;
 		struct slice body;
-		if (!bytes_get_u32(&bytes, &tag) || !bytes_get_u64(&bytes, &len) || !bytes_get_bytes(&bytes, len, &body))
+		if (!bytes_get_u32(&bytes, &tag) || !bytes_get_u64(&bytes, &len) ||
+		    !bytes_get_bytes(&bytes, len, &body))
 			return error_set(err, -EBADMSG, "a section ends early");
 		if (tag == 0 || tag >= SECTIONS || (seen & 1u << tag))
 			return error_set(err, -EBADMSG, "section %u is unknown or there twice", tag);
@@ -324,7 +327,8 @@ int checkpoint_load(struct engine *e, struct error *err)
 		if (one == -ENOMEM)
 			code = error_set(err, one, "%s: out of memory", path);
 		else if (!found)
-			LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path), log_str("error", why.text));
+			LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path),
+			    log_str("error", why.text));
 	}
 	mem_free(s.items);
 	return code != 0 ? code : found ? 0 : -ENOENT;

@@ -17,7 +17,8 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 			return code;
 	}
 	if (e->control_count == e->control_type_cap) {
-		int code = mem_grow((void **)&e->control_types, &e->control_type_cap, e->control_count, sizeof *e->control_types);
+		int code = mem_grow((void **)&e->control_types, &e->control_type_cap, e->control_count,
+		                    sizeof *e->control_types);
 		if (code != 0)
 			return code;
 	}

@@ -78,7 +78,8 @@ static int open_journal(struct engine *e, struct error *err)
 	bool damaged = found.torn_bytes > 0 || found.bad_frames > 0;
 	log_write(damaged ? LOG_WARN : LOG_INFO, SLICE("journal opened"),
 	          (struct log_field[]){log_int("frames", found.frames), log_int("last_seq", found.last_seq),
-	                               log_int("torn_bytes", found.torn_bytes), log_int("damaged_frames", found.bad_frames),
+	                               log_int("torn_bytes", found.torn_bytes),
+	                               log_int("damaged_frames", found.bad_frames),
 	                               log_int("void_frames", found.void_frames)},
 	          5);
 	return 0;
@@ -534,7 +535,8 @@ static int load_scripts(struct engine *e, struct error *err)
 		*err = first.err;
 		return first.status;
 	}
-	LOG(LOG_ERROR, "the scripts on disk were refused; those of the last run go on", log_str("error", first.err.text));
+	LOG(LOG_ERROR, "the scripts on disk were refused; those of the last run go on",
+	    log_str("error", first.err.text));
 	return 0;
 }
 

@@ -27,14 +27,14 @@ struct submission_failure {
 
 /* Records on their way. The caller fills batch, count and done; the engine the rest. Owned by the caller, lent until done. */
 struct submission {
-	struct batch *batch; /* its records all of one kind; may be changed by filters */
+	struct batch *batch;                /* its records all of one kind; may be changed by filters */
 	void (*done)(struct submission *s); /* on the engine thread; must not block */
 	void *user;
 
-	int status;          /* 0: durable and applied; else a negative errno: nothing of it counts. -ENOSPC, -EIO, -EAGAIN (queue full, stopping) */
-	uint32_t accepted;   /* records that are new */
-	uint32_t duplicate;  /* records known already */
-	uint32_t failed;     /* refused by a filter's failure: their `dropped` is set and `failures` names them */
+	int status; /* 0: durable and applied; else a negative errno: nothing of it counts. -ENOSPC, -EIO, -EAGAIN (queue full, stopping) */
+	uint32_t accepted;  /* records that are new */
+	uint32_t duplicate; /* records known already */
+	uint32_t failed;    /* refused by a filter's failure: their `dropped` is set and `failures` names them */
 	struct submission_failure *failures; /* `failed` of them, in the batch's arena */
 
 	struct submission *next; /* the engine's */
@@ -59,14 +59,15 @@ void engine_reload(struct engine *e, void (*done)(void *user, int status, const 
 /* A snapshot of the metrics, cut between two frames, with moongate's own script and engine figures of the same moment; `done` owns one reference to the snapshot (NULL: memory is out). Any thread. */
 struct engine_view;
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user);
-void engine_view_free(struct engine_view *v); /* any thread */
+void engine_view_free(struct engine_view *v);                        /* any thread */
 struct metrics_snapshot *engine_view_metrics(struct engine_view *v); /* borrowed */
 /* Appends the moongate_* families of engine, journal, dedup, scripts and registry. */
 void engine_view_render(const struct engine_view *v, enum exposition_format format, struct buf *out);
 
 /* For /-/ready and /health: any thread. */
 struct engine_health {
-	bool recovered, scripts_loaded, journal_writable, disk_ok, memory_ok, scripts_ok; /* scripts_ok: none is quarantined */
+	bool recovered, scripts_loaded, journal_writable, disk_ok, memory_ok,
+	    scripts_ok;    /* scripts_ok: none is quarantined */
 	char reasons[512]; /* what is false, for people; "" */
 };
 void engine_health(struct engine *e, struct engine_health *out);

@@ -163,7 +163,8 @@ void intake_submission(struct engine *e, struct submission *s)
 	e->counters.refused += s->failed;
 }
 
-static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload, struct reload *reload)
+static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload,
+                       struct reload *reload)
 {
 	end_frame(g);
 	struct frame_part part = {.kind = FRAME_CONTROL, .control = type, .time_ns = e->now_ns, .first = g->ref_count};
@@ -187,7 +188,8 @@ void intake_controls(struct engine *e)
 		struct buf *payload = &e->controls[i];
 		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), NULL);
 		if (code != 0)
-			LOG(LOG_ERROR, "a control record could not be journaled: replay may differ", log_int("code", code));
+			LOG(LOG_ERROR, "a control record could not be journaled: replay may differ",
+			    log_int("code", code));
 		buf_free(payload);
 	}
 	e->control_count = 0;

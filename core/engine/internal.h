@@ -47,7 +47,7 @@ struct group {
 	uint32_t key_count;
 	size_t key_cap;
 	uint32_t submissions;
-	bool frame_open; /* the last part's frame still takes records */
+	bool frame_open;   /* the last part's frame still takes records */
 	int64_t opened_ns; /* monotonic, when the first submission came in */
 	struct group *next;
 };
@@ -66,8 +66,8 @@ struct request {
 	void (*view_done)(void *user, struct engine_view *view);
 	void *user;
 	struct reload *reload;
-	int status;      /* of a checkpoint */
-	uint64_t seq;    /* of a checkpoint */
+	int status;   /* of a checkpoint */
+	uint64_t seq; /* of a checkpoint */
 	struct request *next;
 };
 
@@ -97,29 +97,29 @@ struct engine {
 	struct script_bundle *bundle; /* what `set` was loaded from */
 	struct dedup *dedup;
 
-	int64_t now_ns;        /* the engine's clock: of the last frame begun */
-	int64_t applied_ns;    /* of the last frame applied */
+	int64_t now_ns;     /* the engine's clock: of the last frame begun */
+	int64_t applied_ns; /* of the last frame applied */
 	uint64_t applied_seq;
 	bool replaying;
 
-	struct group *open;    /* being filled, or NULL */
-	struct group *spare;   /* free ones */
-	uint32_t in_flight;    /* committed, not yet done */
+	struct group *open;           /* being filled, or NULL */
+	struct group *spare;          /* free ones */
+	uint32_t in_flight;           /* committed, not yet done */
 	struct group *last_committed; /* the newest in flight: submissions without frames wait on it */
-	uint32_t recent;       /* submissions of the last group: how many to expect */
-	int failure;           /* why writing stopped; 0: it did not */
-	int64_t retry_ns;      /* monotonic: when to try again */
+	uint32_t recent;              /* submissions of the last group: how many to expect */
+	int failure;                  /* why writing stopped; 0: it did not */
+	int64_t retry_ns;             /* monotonic: when to try again */
 
-	struct buf *controls;  /* pending control records: encoded, `control_count` of them */
+	struct buf *controls; /* pending control records: encoded, `control_count` of them */
 	enum control_type *control_types;
 	uint32_t control_count;
 	size_t control_cap, control_type_cap;
 
 	int64_t checkpoint_due_ns; /* monotonic */
 	bool checkpointing;
-	uint64_t checkpoint_seq;   /* of the newest durable one */
-	uint64_t stuck_seq;        /* frame in which a script did not return in an earlier run; 0: none */
-	struct cut_record *cuts;   /* replay: cuts to come */
+	uint64_t checkpoint_seq; /* of the newest durable one */
+	uint64_t stuck_seq;      /* frame in which a script did not return in an earlier run; 0: none */
+	struct cut_record *cuts; /* replay: cuts to come */
 	uint32_t cut_count;
 	size_t cut_cap;
 	struct script_cut *expected; /* the same, as the set borrows them */
@@ -128,7 +128,7 @@ struct engine {
 	/* Shared with other threads, under `lock`. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool waiting;  /* the engine thread sleeps on `wake` */
+	bool waiting; /* the engine thread sleeps on `wake` */
 	bool stopping;
 	struct submission *queue_head, **queue_tail;
 	uint32_t queue_count;

@@ -58,8 +58,7 @@ static int keep_cut(struct replay *p, struct slice payload)
 	}
 	if (cut.seq <= e->applied_seq)
 		return 0;
-	if (e->cut_count == e->cut_cap &&
-	    mem_grow((void **)&e->cuts, &e->cut_cap, e->cut_count, sizeof *e->cuts) != 0)
+	if (e->cut_count == e->cut_cap && mem_grow((void **)&e->cuts, &e->cut_cap, e->cut_count, sizeof *e->cuts) != 0)
 		return error_set(p->err, -ENOMEM, "out of memory during recovery");
 	char *script = mem_strndup(cut.script.ptr, cut.script.len);
 	if (script == NULL)

@@ -102,18 +102,26 @@ static void render_intake(struct pen p, const struct engine_view *v)
 {
 	const struct engine_counters *c = &v->counters;
 	one(p, "moongate_records_accepted", METRIC_COUNTER, "", (double)c->accepted, "Records taken as new.");
-	one(p, "moongate_records_duplicate", METRIC_COUNTER, "", (double)c->duplicate, "Records whose id was known already.");
-	one(p, "moongate_records_refused", METRIC_COUNTER, "", (double)c->refused, "Records refused because a filter failed on them.");
-	one(p, "moongate_records_filtered", METRIC_COUNTER, "", (double)v->totals.filtered, "Records dropped by filters.");
-	one(p, "moongate_records_applied", METRIC_COUNTER, "", (double)c->applied_records, "Records run through the scripts, replay included.");
-	one(p, "moongate_frames_applied", METRIC_COUNTER, "", (double)c->applied_frames, "Frames applied, replay included.");
-	one(p, "moongate_groups_failed", METRIC_COUNTER, "", (double)c->failed_groups, "Groups that were not made durable; their clients were told.");
+	one(p, "moongate_records_duplicate", METRIC_COUNTER, "", (double)c->duplicate,
+	    "Records whose id was known already.");
+	one(p, "moongate_records_refused", METRIC_COUNTER, "", (double)c->refused,
+	    "Records refused because a filter failed on them.");
+	one(p, "moongate_records_filtered", METRIC_COUNTER, "", (double)v->totals.filtered,
+	    "Records dropped by filters.");
+	one(p, "moongate_records_applied", METRIC_COUNTER, "", (double)c->applied_records,
+	    "Records run through the scripts, replay included.");
+	one(p, "moongate_frames_applied", METRIC_COUNTER, "", (double)c->applied_frames,
+	    "Frames applied, replay included.");
+	one(p, "moongate_groups_failed", METRIC_COUNTER, "", (double)c->failed_groups,
+	    "Groups that were not made durable; their clients were told.");
 	one(p, "moongate_apply_seconds", METRIC_COUNTER, "seconds", c->apply_seconds, "Time spent applying groups.");
 	one(p, "moongate_queue_length", METRIC_GAUGE, "", v->queued, "Submissions that wait for the engine.");
-	one(p, "moongate_events_emitted", METRIC_COUNTER, "", (double)v->totals.emitted, "Events made by emit in scripts.");
+	one(p, "moongate_events_emitted", METRIC_COUNTER, "", (double)v->totals.emitted,
+	    "Events made by emit in scripts.");
 	one(p, "moongate_emits_refused", METRIC_COUNTER, "", (double)v->totals.emit_refused, "Emits nested too deep.");
 	one(p, "moongate_dedup_keys", METRIC_GAUGE, "", (double)v->dedup.keys, "Ids in the window.");
-	one(p, "moongate_dedup_evicted", METRIC_COUNTER, "", (double)v->dedup.evicted, "Ids forgotten before the window's end for lack of room.");
+	one(p, "moongate_dedup_evicted", METRIC_COUNTER, "", (double)v->dedup.evicted,
+	    "Ids forgotten before the window's end for lack of room.");
 	one(p, "moongate_dedup_memory_bytes", METRIC_GAUGE, "bytes", (double)v->dedup.bytes, "Memory of the window.");
 }
 
@@ -121,19 +129,27 @@ static void render_journal(struct pen p, const struct engine_view *v)
 {
 	const struct journal_stats *j = &v->journal;
 	one(p, "moongate_journal_commits", METRIC_COUNTER, "", (double)j->commits, "Groups made durable.");
-	one(p, "moongate_journal_commit_failures", METRIC_COUNTER, "", (double)j->commit_failures, "Writes or syncs that failed.");
+	one(p, "moongate_journal_commit_failures", METRIC_COUNTER, "", (double)j->commit_failures,
+	    "Writes or syncs that failed.");
 	one(p, "moongate_journal_written_bytes", METRIC_COUNTER, "bytes", (double)j->bytes, "Bytes of frames written.");
-	one(p, "moongate_journal_sync_seconds", METRIC_COUNTER, "seconds", j->sync_seconds, "Time spent in write and sync.");
+	one(p, "moongate_journal_sync_seconds", METRIC_COUNTER, "seconds", j->sync_seconds,
+	    "Time spent in write and sync.");
 	one(p, "moongate_journal_segments", METRIC_GAUGE, "", (double)j->segments, "Active segment files.");
 	one(p, "moongate_journal_sealed_segments", METRIC_GAUGE, "", (double)j->sealed_segments, "Sealed files.");
-	one(p, "moongate_journal_disk_bytes", METRIC_GAUGE, "bytes", (double)j->disk_bytes, "Size of all journal files.");
-	one(p, "moongate_journal_removed_segments", METRIC_COUNTER, "", (double)j->removed_total, "Sealed files removed by retention.");
-	one(p, "moongate_journal_damaged_frames", METRIC_COUNTER, "", (double)j->damaged_frames, "Damaged frames found; kept aside in damaged/.");
-	one(p, "moongate_journal_torn_bytes", METRIC_COUNTER, "bytes", (double)j->torn_bytes, "Bytes of torn tails cut.");
+	one(p, "moongate_journal_disk_bytes", METRIC_GAUGE, "bytes", (double)j->disk_bytes,
+	    "Size of all journal files.");
+	one(p, "moongate_journal_removed_segments", METRIC_COUNTER, "", (double)j->removed_total,
+	    "Sealed files removed by retention.");
+	one(p, "moongate_journal_damaged_frames", METRIC_COUNTER, "", (double)j->damaged_frames,
+	    "Damaged frames found; kept aside in damaged/.");
+	one(p, "moongate_journal_torn_bytes", METRIC_COUNTER, "bytes", (double)j->torn_bytes,
+	    "Bytes of torn tails cut.");
 	one(p, "moongate_journal_writable", METRIC_GAUGE, "", j->writable, "1 while the journal can be written.");
 	one(p, "moongate_checkpoints", METRIC_COUNTER, "", (double)v->counters.checkpoints, "Checkpoints written.");
-	one(p, "moongate_checkpoint_failures", METRIC_COUNTER, "", (double)v->counters.checkpoint_failures, "Checkpoints that could not be written.");
-	one(p, "moongate_checkpoint_lag_frames", METRIC_GAUGE, "", (double)(v->applied_seq - v->checkpoint_seq), "Frames that a restart would replay.");
+	one(p, "moongate_checkpoint_failures", METRIC_COUNTER, "", (double)v->counters.checkpoint_failures,
+	    "Checkpoints that could not be written.");
+	one(p, "moongate_checkpoint_lag_frames", METRIC_GAUGE, "", (double)(v->applied_seq - v->checkpoint_seq),
+	    "Frames that a restart would replay.");
 }
 
 static void render_registry(struct pen p, const struct engine_view *v)
@@ -141,24 +157,46 @@ static void render_registry(struct pen p, const struct engine_view *v)
 	const struct registry_stats *r = &v->registry;
 	one(p, "moongate_metric_families", METRIC_GAUGE, "", (double)r->families, "Metrics that scripts define.");
 	one(p, "moongate_metric_series", METRIC_GAUGE, "", (double)r->series, "Live series.");
-	one(p, "moongate_metric_memory_bytes", METRIC_GAUGE, "bytes", (double)r->bytes, "Estimated memory of the registry.");
-	one(p, "moongate_metric_overflows", METRIC_COUNTER, "", (double)r->overflowed, "Changes that went to an overflow series.");
+	one(p, "moongate_metric_memory_bytes", METRIC_GAUGE, "bytes", (double)r->bytes,
+	    "Estimated memory of the registry.");
+	one(p, "moongate_metric_overflows", METRIC_COUNTER, "", (double)r->overflowed,
+	    "Changes that went to an overflow series.");
 	one(p, "moongate_metric_series_expired", METRIC_COUNTER, "", (double)r->expired, "Series removed as idle.");
-	one(p, "moongate_metric_late_observations", METRIC_COUNTER, "", (double)r->late, "Observations older than their window.");
-	one(p, "moongate_label_values_cut", METRIC_COUNTER, "", (double)r->values_cut, "Label values longer than 1024 bytes, cut.");
+	one(p, "moongate_metric_late_observations", METRIC_COUNTER, "", (double)r->late,
+	    "Observations older than their window.");
+	one(p, "moongate_label_values_cut", METRIC_COUNTER, "", (double)r->values_cut,
+	    "Label values longer than 1024 bytes, cut.");
 }
 
 typedef double script_figure(const struct script_stats *s);
 
-static double calls(const struct script_stats *s) { return (double)s->calls; }
-static double errors(const struct script_stats *s) { return (double)s->errors; }
-static double cuts(const struct script_stats *s) { return (double)s->cuts; }
-static double cpu(const struct script_stats *s) { return s->cpu_seconds; }
-static double memory(const struct script_stats *s) { return (double)s->memory_bytes; }
-static double quarantined(const struct script_stats *s) { return s->quarantined; }
+static double calls(const struct script_stats *s)
+{
+	return (double)s->calls;
+}
+static double errors(const struct script_stats *s)
+{
+	return (double)s->errors;
+}
+static double cuts(const struct script_stats *s)
+{
+	return (double)s->cuts;
+}
+static double cpu(const struct script_stats *s)
+{
+	return s->cpu_seconds;
+}
+static double memory(const struct script_stats *s)
+{
+	return (double)s->memory_bytes;
+}
+static double quarantined(const struct script_stats *s)
+{
+	return s->quarantined;
+}
 
-static void per_script(struct pen p, const struct engine_view *v, const char *name, enum metric_type type, const char *unit,
-                       script_figure *figure, const char *help)
+static void per_script(struct pen p, const struct engine_view *v, const char *name, enum metric_type type,
+                       const char *unit, script_figure *figure, const char *help)
 {
 	exposition_family(p.out, p.format, name, type, unit, help);
 	for (uint32_t i = 0; i < v->script_count; i++) {
@@ -174,12 +212,17 @@ static void render_scripts(struct pen p, const struct engine_view *v)
 	per_script(p, v, "moongate_script_errors", METRIC_COUNTER, "", errors, "Calls that ended in an error.");
 	per_script(p, v, "moongate_script_cuts", METRIC_COUNTER, "", cuts, "Calls cut off for time or memory.");
 	per_script(p, v, "moongate_script_cpu_seconds", METRIC_COUNTER, "seconds", cpu, "CPU time.");
-	per_script(p, v, "moongate_script_memory_bytes", METRIC_GAUGE, "bytes", memory, "Memory of the script's Lua state.");
-	per_script(p, v, "moongate_script_quarantined", METRIC_GAUGE, "", quarantined, "1 while the script does not run.");
+	per_script(p, v, "moongate_script_memory_bytes", METRIC_GAUGE, "bytes", memory,
+	           "Memory of the script's Lua state.");
+	per_script(p, v, "moongate_script_quarantined", METRIC_GAUGE, "", quarantined,
+	           "1 while the script does not run.");
 	one(p, "moongate_reloads", METRIC_COUNTER, "", (double)c->reloads, "Script sets swapped in.");
-	one(p, "moongate_reload_failures", METRIC_COUNTER, "", (double)c->reload_failures, "Script sets refused when they were to be swapped in.");
-	one(p, "moongate_reload_success_timestamp_seconds", METRIC_GAUGE, "seconds", (double)c->reload_time_ns / 1e9, "When scripts were last swapped in.");
-	one(p, "moongate_filter_failures", METRIC_COUNTER, "", (double)v->totals.filter_failed, "Filters that failed; their records were refused.");
+	one(p, "moongate_reload_failures", METRIC_COUNTER, "", (double)c->reload_failures,
+	    "Script sets refused when they were to be swapped in.");
+	one(p, "moongate_reload_success_timestamp_seconds", METRIC_GAUGE, "seconds", (double)c->reload_time_ns / 1e9,
+	    "When scripts were last swapped in.");
+	one(p, "moongate_filter_failures", METRIC_COUNTER, "", (double)v->totals.filter_failed,
+	    "Filters that failed; their records were refused.");
 }
 
 void engine_view_render(const struct engine_view *v, enum exposition_format format, struct buf *out)

@@ -29,7 +29,8 @@ enum {
 enum role { ROLE_FIELD, ROLE_KNOWN, ROLE_TYPE, ROLE_TIME };
 
 struct name {
-	const char *ptr; /* as it was sent, without quotes; in the body (or, with escapes, in the arena: then no layout) */
+	const char
+	    *ptr; /* as it was sent, without quotes; in the body (or, with escapes, in the arena: then no layout) */
 	uint32_t len;
 	uint32_t key; /* in the batch */
 	enum role role;
@@ -83,8 +84,8 @@ static const struct {
 	struct slice name;
 	enum role role;
 } roles[] = {
-    {{"type", 4}, ROLE_TYPE},        {{"time", 4}, ROLE_TIME},          {{"id", 2}, ROLE_KNOWN},
-    {{"tenant_id", 9}, ROLE_KNOWN},  {{"trace_id", 8}, ROLE_KNOWN},     {{"span_id", 7}, ROLE_KNOWN},
+    {{"type", 4}, ROLE_TYPE},         {{"time", 4}, ROLE_TIME},      {{"id", 2}, ROLE_KNOWN},
+    {{"tenant_id", 9}, ROLE_KNOWN},   {{"trace_id", 8}, ROLE_KNOWN}, {{"span_id", 7}, ROLE_KNOWN},
     {{"request_id", 10}, ROLE_KNOWN}, {{"user_id", 7}, ROLE_KNOWN},
 };
 
@@ -139,8 +140,9 @@ static struct shown shown(struct slice name)
 static const char *type_name(const struct value *v)
 {
 	static const char *const names[] = {
-	    [VALUE_NULL] = "null",     [VALUE_BOOL] = "a boolean",  [VALUE_INT] = "a number",    [VALUE_DOUBLE] = "a number",
-	    [VALUE_STRING] = "a string", [VALUE_ARRAY] = "an array", [VALUE_OBJECT] = "an object",
+	    [VALUE_NULL] = "null",        [VALUE_BOOL] = "a boolean",  [VALUE_INT] = "a number",
+	    [VALUE_DOUBLE] = "a number",  [VALUE_STRING] = "a string", [VALUE_ARRAY] = "an array",
+	    [VALUE_OBJECT] = "an object",
 	};
 	return names[v->type];
 }
@@ -201,8 +203,8 @@ static bool read_string(struct decoder *d, struct slice *out, struct slice name)
 			return out_of_memory(d);
 	}
 	if (out->len > d->limits->string_bytes)
-		return refuse(d, "field '%s': the string has %zu bytes, at most %u are taken", shown(name).text, out->len,
-		              d->limits->string_bytes);
+		return refuse(d, "field '%s': the string has %zu bytes, at most %u are taken", shown(name).text,
+		              out->len, d->limits->string_bytes);
 	return true;
 }
 
@@ -316,8 +318,9 @@ static bool make_shape(struct decoder *d, uint32_t count, uint32_t *shape)
 {
 	int64_t number = batch_shape(d->batch, d->keys, count);
 	if (number == -E2BIG)
-		return refuse(d, "it has more than %d fields in one object, or the body more than %d different sets of fields",
-		              SHAPE_KEYS_MAX, BATCH_SHAPES_MAX);
+		return refuse(
+		    d, "it has more than %d fields in one object, or the body more than %d different sets of fields",
+		    SHAPE_KEYS_MAX, BATCH_SHAPES_MAX);
 	if (number < 0)
 		return out_of_memory(d);
 	*shape = (uint32_t)number;
@@ -447,8 +450,10 @@ static bool take_time(struct decoder *d, const struct value *v)
 	if (v->type == VALUE_STRING) {
 		if (clock_parse_rfc3339(slice_new(v->str, v->len), &d->time_ns))
 			return true;
-		return refuse(d, "field 'time' is '%s', RFC 3339 such as 2026-01-02T03:04:05Z in the years 1970 to 2261 was wanted",
-		              shown(slice_new(v->str, v->len)).text);
+		return refuse(
+		    d,
+		    "field 'time' is '%s', RFC 3339 such as 2026-01-02T03:04:05Z in the years 1970 to 2261 was wanted",
+		    shown(slice_new(v->str, v->len)).text);
 	}
 	if ((v->type == VALUE_INT || v->type == VALUE_DOUBLE) && time_of_number(v, &d->time_ns))
 		return true;
@@ -467,7 +472,8 @@ static bool take_known(struct decoder *d, const struct name *name, const char *t
 	*keep = v->type == VALUE_STRING && v->len > 0;
 	if (v->type == VALUE_STRING || v->type == VALUE_NULL)
 		return true;
-	return refuse(d, "field '%s' is %s, a string or a number was wanted", shown(slice_new(name->ptr, name->len)).text, type_name(v));
+	return refuse(d, "field '%s' is %s, a string or a number was wanted",
+	              shown(slice_new(name->ptr, name->len)).text, type_name(v));
 }
 
 /* ---- layouts ---- */
@@ -596,8 +602,8 @@ static void remember_layout(struct decoder *d, uint32_t count)
 /* ---- events ---- */
 
 struct event {
-	uint32_t names;  /* read so far */
-	uint32_t base;   /* of its values on the stack */
+	uint32_t names;    /* read so far */
+	uint32_t base;     /* of its values on the stack */
 	uint32_t left_out; /* ids that were empty */
 };
 
@@ -742,7 +748,8 @@ static bool add_record(struct decoder *d, const struct event *e)
 	if (d->type.ptr == NULL)
 		return refuse(d, "field 'type' is missing");
 	if ((size_t)(d->j.at - d->event) > d->limits->event_bytes)
-		return refuse(d, "it has %zu bytes, at most %u are taken", (size_t)(d->j.at - d->event), d->limits->event_bytes);
+		return refuse(d, "it has %zu bytes, at most %u are taken", (size_t)(d->j.at - d->event),
+		              d->limits->event_bytes);
 	if (!find_shape(d, e, &shape) || !intern_type(d, &type))
 		return false;
 	const struct value *values = pop_to_arena(d, e->base);
@@ -847,7 +854,8 @@ static int read_array_body(struct decoder *d, const char *start, struct error *e
 static int refuse_line(struct decoder *d, const char *line, uint32_t records)
 {
 	d->batch->count = records;
-	return ingest_reject_add(d->rejects, d->batch, d->index, "byte %zu of the line: %s", (size_t)(d->j.at - line), d->j.error);
+	return ingest_reject_add(d->rejects, d->batch, d->index, "byte %zu of the line: %s", (size_t)(d->j.at - line),
+	                         d->j.error);
 }
 
 static int read_line(struct decoder *d, const char *line, const char *line_end)
@@ -926,7 +934,8 @@ static int read_body(struct decoder *d, struct slice body, struct error *err)
 		d->j.at += 3; /* a byte order mark, which RFC 8259 lets parsers ignore */
 	json_space(&d->j);
 	if (d->j.at == d->j.end)
-		return error_set(err, -EINVAL, "the body is empty; an event, an array of events, or one event a line was wanted");
+		return error_set(err, -EINVAL,
+		                 "the body is empty; an event, an array of events, or one event a line was wanted");
 	if (*d->j.at == '[')
 		return read_array_body(d, body.ptr, err);
 	if (*d->j.at == '{')

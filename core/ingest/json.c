@@ -335,7 +335,8 @@ bool json_number(struct json *j, struct value *out, bool *huge)
 	*huge = false;
 	if (!read_digits(j, &d))
 		return false;
-	bool is_integer = !d.fractional && d.significant <= 19 && d.mantissa <= INT64_MAX && !(d.negative && d.mantissa == 0);
+	bool is_integer =
+	    !d.fractional && d.significant <= 19 && d.mantissa <= INT64_MAX && !(d.negative && d.mantissa == 0);
 	if (is_integer) {
 		int64_t integer = d.negative ? -(int64_t)d.mantissa : (int64_t)d.mantissa;
 		*out = (struct value){.integer = integer, .type = VALUE_INT};

@@ -259,7 +259,8 @@ static bool read_tagged(struct decoder *d, struct value *out, uint8_t tag, uint3
 	uint64_t number;
 	switch (tag) {
 	case TAG_REF:
-		return read_varint(d, &number) && read_ref(d, out, number < UINT32_MAX ? number + TAG_SHORT_REFS : number);
+		return read_varint(d, &number) &&
+		       read_ref(d, out, number < UINT32_MAX ? number + TAG_SHORT_REFS : number);
 	case TAG_STRING:
 	case TAG_DEFINE:
 		return read_string(d, out, tag == TAG_DEFINE);
@@ -354,5 +355,6 @@ int frame_decode(const struct frame *f, struct batch *out, struct error *err)
 	batch_reset(out, 1 << 20);
 	if (d.wrong == NULL)
 		return error_set(err, -ENOMEM, "out of memory for a frame of %u records", f->count);
-	return error_set(err, -EBADMSG, "frame %llu of the journal cannot be read: %s", (unsigned long long)f->seq, d.wrong);
+	return error_set(err, -EBADMSG, "frame %llu of the journal cannot be read: %s", (unsigned long long)f->seq,
+	                 d.wrong);
 }

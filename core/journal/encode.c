@@ -26,7 +26,7 @@ enum {
 struct slot {
 	uint64_t hash;
 	uint32_t frame;
-	uint32_t number; /* of the head or shape */
+	uint32_t number;  /* of the head or shape */
 	uint32_t columns; /* shapes: first of its columns */
 };
 

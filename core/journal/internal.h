@@ -153,7 +153,7 @@ struct journal_group {
 struct journal {
 	struct journal_options options;
 	char *dir;
-	struct encoder *encoder;            /* engine thread */
+	struct encoder *encoder; /* engine thread */
 	struct journal_group groups[GROUPS];
 	bool started;
 
@@ -161,13 +161,13 @@ struct journal {
 	pthread_cond_t wake_sync, wake_maintenance;
 	struct journal_group *queue, **queue_tail;
 	bool stopping;
-	int poisoned; /* negative errno since a failure; 0: none */
+	int poisoned;             /* negative errno since a failure; 0: none */
 	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
 	struct sealed *sealed;
 	bool spare_ready, spare_recycled;
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
 
-	struct writer writer; /* sync thread; the engine thread while poisoned or not started */
+	struct writer writer;                  /* sync thread; the engine thread while poisoned or not started */
 	uint64_t next_generation, durable_seq; /* likewise */
 	int64_t last_sync_ns;
 	bool unsynced;

@@ -41,12 +41,12 @@ struct journal;
 struct journal_group;
 
 struct journal_options {
-	const char *dir;           /* made where missing; the caller holds the data directory's lock */
-	uint64_t segment_bytes;    /* size of an active segment. Default 64 MiB, at least 1 MiB */
-	uint64_t retention_bytes;  /* sealed segments of all kinds together; oldest go first. Default 10 GiB */
+	const char *dir;                   /* made where missing; the caller holds the data directory's lock */
+	uint64_t segment_bytes;            /* size of an active segment. Default 64 MiB, at least 1 MiB */
+	uint64_t retention_bytes;          /* sealed segments of all kinds together; oldest go first. Default 10 GiB */
 	int64_t retention_ns[FRAME_KINDS]; /* age by kind, by the newest frame's time; 0: by bytes alone */
-	bool interval_sync;        /* durability = "interval": a group counts as done when written; fsync every second */
-	int zstd_level;            /* of sealed frames. Default 1 */
+	bool interval_sync; /* durability = "interval": a group counts as done when written; fsync every second */
+	int zstd_level;     /* of sealed frames. Default 1 */
 	/* A group is done (durable or failed). Called on the sync thread, in the order of commits. */
 	void (*on_commit)(void *ctx, struct journal_group *group);
 	void *ctx;
@@ -54,13 +54,13 @@ struct journal_options {
 
 /* What recovery found, for the log and the metrics. */
 struct journal_recovery {
-	uint64_t frames;        /* valid frames read */
-	uint64_t bytes;         /* of them */
-	uint64_t torn_bytes;    /* cut from the tail */
-	uint64_t bad_frames;    /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
-	uint64_t void_frames;   /* of groups that had failed */
-	uint64_t last_seq;      /* 0: the journal is empty */
-	int64_t last_time_ns;   /* of the last frame */
+	uint64_t frames;      /* valid frames read */
+	uint64_t bytes;       /* of them */
+	uint64_t torn_bytes;  /* cut from the tail */
+	uint64_t bad_frames;  /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
+	uint64_t void_frames; /* of groups that had failed */
+	uint64_t last_seq;    /* 0: the journal is empty */
+	int64_t last_time_ns; /* of the last frame */
 };
 
 /* A frame as read back. Everything is borrowed for the duration of the callback. */
@@ -81,8 +81,8 @@ void journal_close(struct journal *j);
 
 /* Calls `each` for every valid frame with seq > after_seq and time ≥ from_ns, in the order of seq, until it returns non-zero, which is returned. Only
  * before journal_start. Negative errno with a sentence when a file cannot be read at all. */
-int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns, int (*each)(void *ctx, const struct frame *f),
-                   void *ctx, struct error *err);
+int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns,
+                   int (*each)(void *ctx, const struct frame *f), void *ctx, struct error *err);
 
 /* How many records of `kind` lie in segments whose newest frame is at or after `from_ns`: an upper bound, from headers alone. */
 uint64_t journal_count_since(struct journal *j, enum frame_kind kind, int64_t from_ns);

@@ -71,7 +71,8 @@ static void seal_one(struct journal *j, struct segment *s)
 	if (list != NULL)
 		atomic_fetch_add(&j->sealed_total, 1);
 	if (code != 0)
-		LOG(LOG_WARN, "a sealed segment's file could not be removed", log_str("path", s->path), log_str("error", strerror(-code)));
+		LOG(LOG_WARN, "a sealed segment's file could not be removed", log_str("path", s->path),
+		    log_str("error", strerror(-code)));
 	mem_free(s);
 }
 
@@ -136,7 +137,8 @@ static void retain(struct journal *j)
 	for (struct sealed *s = take_due(j); s != NULL; s = take_due(j)) {
 		int code = file_unlink(s->path);
 		if (code != 0)
-			LOG(LOG_WARN, "an old sealed file could not be removed", log_str("path", s->path), log_str("error", strerror(-code)));
+			LOG(LOG_WARN, "an old sealed file could not be removed", log_str("path", s->path),
+			    log_str("error", strerror(-code)));
 		atomic_fetch_add(&j->removed_total, 1);
 		mem_free(s);
 	}

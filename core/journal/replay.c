@@ -114,14 +114,22 @@ static int merge_collect(struct merge *m, const struct journal *j, uint64_t afte
 		return -ENOMEM;
 	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
 		if (s->last_seq > after_seq && s->last_time_ns >= from_ns)
-			m->sources[m->count++] = (struct source){.path = s->path, .first_seq = s->first_seq, .last_seq = s->last_seq,
-			                                         .void_from = UINT64_MAX, .at = SEALED_HEADER_BYTES, .fd = -1};
+			m->sources[m->count++] = (struct source){.path = s->path,
+			                                         .first_seq = s->first_seq,
+			                                         .last_seq = s->last_seq,
+			                                         .void_from = UINT64_MAX,
+			                                         .at = SEALED_HEADER_BYTES,
+			                                         .fd = -1};
 	}
 	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
 		if (s->last_seq > after_seq && s->last_time_ns >= from_ns)
-			m->sources[m->count++] = (struct source){.path = s->path, .first_seq = s->first_seq, .last_seq = s->last_seq,
-			                                         .void_from = s->void_from, .generation = s->generation,
-			                                         .at = SEGMENT_HEADER_BYTES, .fd = -1};
+			m->sources[m->count++] = (struct source){.path = s->path,
+			                                         .first_seq = s->first_seq,
+			                                         .last_seq = s->last_seq,
+			                                         .void_from = s->void_from,
+			                                         .generation = s->generation,
+			                                         .at = SEGMENT_HEADER_BYTES,
+			                                         .fd = -1};
 	}
 	qsort(m->sources, m->count, sizeof *m->sources, by_first_seq);
 	return 0;
@@ -134,19 +142,24 @@ static int deliver(struct merge *m, const struct source *s, int (*each)(void *ct
 	if (h->compressed) {
 		int code = frame_inflate(h, payload.ptr, &m->inflated);
 		if (code == -ENOMEM)
-			return error_set(m->err, code, "out of memory for frame %llu of %s", (unsigned long long)h->seq, s->path);
+			return error_set(m->err, code, "out of memory for frame %llu of %s", (unsigned long long)h->seq,
+			                 s->path);
 		if (code != 0) {
 			keep_damage(m->journal, s->path, s->at, s->map + s->at, frame_size(h->length));
 			return 0;
 		}
 		payload = buf_slice(&m->inflated);
 	}
-	const struct frame f = {.seq = h->seq, .time_ns = h->time_ns, .kind = (enum frame_kind)h->kind, .count = h->count, .payload = payload};
+	const struct frame f = {.seq = h->seq,
+	                        .time_ns = h->time_ns,
+	                        .kind = (enum frame_kind)h->kind,
+	                        .count = h->count,
+	                        .payload = payload};
 	return each(ctx, &f);
 }
 
-int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns, int (*each)(void *ctx, const struct frame *f), void *ctx,
-                   struct error *err)
+int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns,
+                   int (*each)(void *ctx, const struct frame *f), void *ctx, struct error *err)
 {
 	struct merge m = {.journal = j, .err = err};
 	uint64_t last = after_seq;
@@ -158,7 +171,8 @@ int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns, int (
 		code = merge_next(&m, &s);
 		if (code != 0 || s == NULL)
 			break;
-		if (s->header.seq > last) { /* a frame that stands twice (sealed, and in its segment) is delivered once */
+		if (s->header.seq >
+		    last) { /* a frame that stands twice (sealed, and in its segment) is delivered once */
 			last = s->header.seq;
 			code = s->header.time_ns >= from_ns ? deliver(&m, s, each, ctx) : 0;
 			if (code != 0)

@@ -16,8 +16,8 @@
 enum { SEALED_VERSION = 1, FLUSH_BYTES = 4 << 20 };
 
 static const char *const kind_names[FRAME_KINDS] = {
-    [FRAME_EVENTS] = "events",   [FRAME_SPANS] = "spans",     [FRAME_LOGS] = "logs",
-    [FRAME_AUDIT] = "audit",     [FRAME_CONTROL] = "control", [FRAME_SAMPLES] = "samples",
+    [FRAME_EVENTS] = "events", [FRAME_SPANS] = "spans",     [FRAME_LOGS] = "logs",
+    [FRAME_AUDIT] = "audit",   [FRAME_CONTROL] = "control", [FRAME_SAMPLES] = "samples",
 };
 
 /* One file being written. */
@@ -144,8 +144,8 @@ static int target_finish(struct sealing *s, struct target *t)
 	if (code != 0)
 		return code;
 	t->sealed->size = t->written;
-	snprintf(name, sizeof name, "%s-%020" PRIu64 "-%020" PRIu64 ".sealed", kind_names[t->sealed->kind], t->sealed->first_seq,
-	         t->sealed->last_seq);
+	snprintf(name, sizeof name, "%s-%020" PRIu64 "-%020" PRIu64 ".sealed", kind_names[t->sealed->kind],
+	         t->sealed->first_seq, t->sealed->last_seq);
 	journal_path(t->sealed->path, s->dir, name);
 	return file_rename(t->tmp, t->sealed->path);
 }
@@ -227,7 +227,8 @@ int sealed_read_header(const char *path, struct sealed *out)
 	file_close(fd);
 	if (n < 0 || size < 0)
 		return n < 0 ? (int)n : (int)size;
-	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 || get_u32(h + 12) != crc32c(0, h + 16, SEALED_HEADER_BYTES - 16))
+	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 ||
+	    get_u32(h + 12) != crc32c(0, h + 16, SEALED_HEADER_BYTES - 16))
 		return -EBADMSG;
 	if (get_u32(h + 8) != SEALED_VERSION)
 		return -ENOTSUP;

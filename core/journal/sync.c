@@ -37,7 +37,8 @@ static int take_file(struct journal *j, uint64_t need, char path[PATH_BYTES], bo
 	journal_path(path, j->dir, "segment.tmp");
 	pthread_mutex_lock(&j->lock);
 	if (j->spare_ready && need <= j->options.segment_bytes) {
-		code = file_rename(spare, path); /* out of the way of the next one, which maintenance may begin at once */
+		code =
+		    file_rename(spare, path); /* out of the way of the next one, which maintenance may begin at once */
 		*recycled = j->spare_recycled;
 		*zeroed = true;
 		j->spare_ready = false;
@@ -204,7 +205,8 @@ static int write_group(struct journal *j, struct journal_group *g, uint64_t seq)
 static void fail_group(struct journal *j, struct journal_group *g, int code, const char *what)
 {
 	g->status = code;
-	error_set(&g->err, code, "%s: %s: %s", j->writer.segment != NULL ? j->writer.segment->path : j->dir, what, strerror(-code));
+	error_set(&g->err, code, "%s: %s: %s", j->writer.segment != NULL ? j->writer.segment->path : j->dir, what,
+	          strerror(-code));
 }
 
 static void poison(struct journal *j, int code)
@@ -271,7 +273,8 @@ static void sync_interval(struct journal *j)
 	int code = sync_now(j);
 	if (code == 0)
 		return;
-	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost", log_str("error", strerror(-code)));
+	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
+	    log_str("error", strerror(-code)));
 	poison(j, code);
 }
 

@@ -31,9 +31,9 @@ enum { HTTP_BODY_PADDING = 64 }; /* readable bytes behind every body */
 typedef void http_handler(void *ctx, struct http_request *req);
 
 struct http_route {
-	const char *path;   /* exact, or with a trailing "/ *" without the space: a prefix */
-	unsigned methods;   /* bits of enum http_method; HEAD goes with GET */
-	unsigned scope;     /* one of enum http_scope */
+	const char *path; /* exact, or with a trailing "/ *" without the space: a prefix */
+	unsigned methods; /* bits of enum http_method; HEAD goes with GET */
+	unsigned scope;   /* one of enum http_scope */
 	http_handler *handler;
 };
 
@@ -43,21 +43,21 @@ struct http_token {
 };
 
 struct http_options {
-	const char *listen;          /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
-	uint32_t threads;            /* loops; at least 1 */
-	uint32_t max_connections;    /* in all. Default 10000 */
-	uint32_t header_bytes;       /* request line and headers. Default 16384 */
-	uint64_t body_bytes;         /* as sent, and once more after inflating. Default 16 MiB */
-	uint64_t bodies_bytes;       /* all bodies in flight together, until http_body_release. Default 64 MiB */
-	int64_t header_timeout_ns;   /* from the first byte to the end of headers. Default 10 s */
-	int64_t body_timeout_ns;     /* the whole body. Default 30 s, and at least 1 KiB/s after the first 10 s */
-	int64_t idle_timeout_ns;     /* between requests. Default 75 s */
-	int64_t write_timeout_ns;    /* a client that does not read. Default 10 s */
+	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
+	uint32_t threads;                /* loops; at least 1 */
+	uint32_t max_connections;        /* in all. Default 10000 */
+	uint32_t header_bytes;           /* request line and headers. Default 16384 */
+	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
+	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
+	int64_t header_timeout_ns;       /* from the first byte to the end of headers. Default 10 s */
+	int64_t body_timeout_ns;         /* the whole body. Default 30 s, and at least 1 KiB/s after the first 10 s */
+	int64_t idle_timeout_ns;         /* between requests. Default 75 s */
+	int64_t write_timeout_ns;        /* a client that does not read. Default 10 s */
 	const struct http_token *tokens; /* copied; 0 tokens: everything is allowed */
 	uint32_t token_count;
 	const struct http_route *routes; /* borrowed for the server's life */
 	uint32_t route_count;
-	void *ctx;                   /* for the handlers */
+	void *ctx; /* for the handlers */
 };
 
 /* Binds and starts listening (threads start in http_server_start). NULL with a sentence. */
@@ -74,8 +74,9 @@ void http_server_free(struct http_server *s);
 
 /* ---- a request: valid until it is replied to ---- */
 
-unsigned http_request_method(const struct http_request *req);  /* a bit of enum http_method; HEAD is HTTP_GET_ */
-struct slice http_request_path(const struct http_request *req); /* percent-decoded; no "..", no NUL, no empty segment games: refused before */
+unsigned http_request_method(const struct http_request *req); /* a bit of enum http_method; HEAD is HTTP_GET_ */
+struct slice http_request_path(
+    const struct http_request *req); /* percent-decoded; no "..", no NUL, no empty segment games: refused before */
 struct slice http_request_query(const struct http_request *req); /* raw, without '?' */
 /* The first header of that name (any case), or an empty slice with NULL ptr. */
 struct slice http_request_header(const struct http_request *req, const char *name);
@@ -100,7 +101,7 @@ struct http_header {
  * reply is posted to the loop. Exactly once a request. If the client has gone the reply is dropped. */
 struct http_reply {
 	int status;
-	const char *content_type;    /* NULL: application/json */
+	const char *content_type; /* NULL: application/json */
 	const struct http_header *headers;
 	uint32_t header_count;
 	struct slice body;
@@ -109,7 +110,8 @@ struct http_reply {
 void http_reply(struct http_request *req, const struct http_reply *reply);
 
 /* Replies {"error":{"code":"…","message":"…"}} with the status; retry_after_s > 0 adds Retry-After. The code is derived from the status ("not_found", "too_large", …). */
-void http_reply_error(struct http_request *req, int status, int retry_after_s, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void http_reply_error(struct http_request *req, int status, int retry_after_s, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Runs `work` on a worker thread (libuv's pool), not on the loop: for rendering and compressing. `work` must reply. 0 or a negative errno. Loop thread. */
 int http_request_offload(struct http_request *req, void (*work)(void *ctx, struct http_request *req), void *ctx);

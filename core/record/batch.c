@@ -11,12 +11,8 @@
 #include "record/record.h"
 
 static const struct slice known_names[KNOWN_FIELDS] = {
-    [KNOWN_ID] = {"id", 2},
-    [KNOWN_TENANT_ID] = {"tenant_id", 9},
-    [KNOWN_TRACE_ID] = {"trace_id", 8},
-    [KNOWN_SPAN_ID] = {"span_id", 7},
-    [KNOWN_REQUEST_ID] = {"request_id", 10},
-    [KNOWN_USER_ID] = {"user_id", 7},
+    [KNOWN_ID] = {"id", 2},           [KNOWN_TENANT_ID] = {"tenant_id", 9},    [KNOWN_TRACE_ID] = {"trace_id", 8},
+    [KNOWN_SPAN_ID] = {"span_id", 7}, [KNOWN_REQUEST_ID] = {"request_id", 10}, [KNOWN_USER_ID] = {"user_id", 7},
 };
 
 struct batch *batch_new(void)
@@ -130,7 +126,8 @@ int64_t batch_type(struct batch *b, struct slice name)
 		return found;
 	if (b->type_count == BATCH_TYPES_MAX)
 		return -E2BIG;
-	if (b->type_count == b->type_cap && mem_grow((void **)&b->types, &b->type_cap, b->type_count, sizeof *b->types) != 0)
+	if (b->type_count == b->type_cap &&
+	    mem_grow((void **)&b->types, &b->type_cap, b->type_count, sizeof *b->types) != 0)
 		return -ENOMEM;
 	struct slice copy = arena_copy(&b->arena, name);
 	if (copy.ptr == NULL || table_add(&b->type_table, k.hash, b->type_count) != 0)
@@ -201,8 +198,8 @@ int64_t batch_shape(struct batch *b, const uint32_t *keys, uint32_t count)
 
 struct record *batch_add(struct batch *b)
 {
-	if (b->count == b->cap && (b->count == UINT32_MAX ||
-	                           mem_grow((void **)&b->records, &b->cap, b->count, sizeof *b->records) != 0))
+	if (b->count == b->cap &&
+	    (b->count == UINT32_MAX || mem_grow((void **)&b->records, &b->cap, b->count, sizeof *b->records) != 0))
 		return NULL;
 	struct record *r = &b->records[b->count++];
 	*r = (struct record){.batch = b, .kind = RECORD_EVENT};

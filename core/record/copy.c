@@ -18,7 +18,8 @@ static int64_t copy_shape(struct batch *to, const struct batch *from, uint32_t s
 	return batch_shape(to, keys, s->count);
 }
 
-static int copy_values(struct batch *to, const struct batch *from, const struct value *values, uint32_t count, const struct value **out)
+static int copy_values(struct batch *to, const struct batch *from, const struct value *values, uint32_t count,
+                       const struct value **out)
 {
 	struct value *copy = batch_values(to, count);
 	if (copy == NULL)

@@ -33,7 +33,8 @@ static ptrdiff_t dot_before(struct slice name, size_t end)
 static const struct value *walk(const struct batch *b, const struct value *v, struct slice path);
 
 /* The field `path` of an object given by shape and values, its first key being shorter than `end`. */
-static const struct value *walk_object(const struct batch *b, uint32_t shape, const struct value *values, struct slice path)
+static const struct value *walk_object(const struct batch *b, uint32_t shape, const struct value *values,
+                                       struct slice path)
 {
 	for (ptrdiff_t dot = dot_before(path, path.len); dot >= 0; dot = dot_before(path, (size_t)dot)) {
 		int pos = find_name(b, shape, slice_new(path.ptr, (size_t)dot));
@@ -141,7 +142,8 @@ static int edit_at(const struct change *c, uint32_t *shape, const struct value *
 static int edit_value(const struct change *c, struct value *v, struct slice path);
 
 /* The change somewhere below the field at `pos`, which is copied. */
-static int edit_below(const struct change *c, uint32_t shape, const struct value **values, uint32_t pos, struct slice rest)
+static int edit_below(const struct change *c, uint32_t shape, const struct value **values, uint32_t pos,
+                      struct slice rest)
 {
 	struct value below = (*values)[pos];
 	int code = edit_value(c, &below, rest);

@@ -230,7 +230,8 @@ void emits_run(struct script_set *set)
 		return;
 	set->draining = true;
 	while (emits_wait(set)) {
-		struct record r = set->emitted->records[set->emit_at++]; /* a copy: what is emitted meanwhile moves the array */
+		struct record r =
+		    set->emitted->records[set->emit_at++]; /* a copy: what is emitted meanwhile moves the array */
 		struct record *one = &r;
 		uint16_t slot = set_slot(set, one);
 		set->depth = r.index;
@@ -267,7 +268,8 @@ static void begin_frame(struct script_set *set, uint64_t seq)
 	}
 }
 
-void script_set_apply(struct script_set *set, struct record *const *records, uint32_t count, uint64_t seq, int64_t now_ns)
+void script_set_apply(struct script_set *set, struct record *const *records, uint32_t count, uint64_t seq,
+                      int64_t now_ns)
 {
 	struct script_host *h = set->host;
 	int64_t before_ns = h->now_ns;

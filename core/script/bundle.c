@@ -62,8 +62,8 @@ static int add(struct bundle *b, const struct script_file *f, struct error *err)
 	b->public.files[b->public.count++] = copy;
 	b->bytes += f->text.len;
 	if (b->bytes > BUNDLE_BYTES_MAX || b->public.count > FILES_MAX)
-		return error_set(err, -EFBIG, "%.*s: the scripts and modules are more than %d files or %d MiB", SLICE_ARG(f->path),
-		                 FILES_MAX, BUNDLE_BYTES_MAX >> 20);
+		return error_set(err, -EFBIG, "%.*s: the scripts and modules are more than %d files or %d MiB",
+		                 SLICE_ARG(f->path), FILES_MAX, BUNDLE_BYTES_MAX >> 20);
 	if (f->text.len > 0 && f->text.ptr[0] == BYTECODE_MARK)
 		return error_set(err, -EINVAL, "%.*s: this is bytecode; scripts are Lua text", SLICE_ARG(f->path));
 	return 0;
@@ -94,9 +94,10 @@ static int check_modules(const struct script_bundle *b, struct error *err)
 		for (uint32_t k = 0; k < i; k++) {
 			const struct script_file *x = &b->files[k];
 			const struct script_file *y = &b->files[i];
-			if (x->kind == SCRIPT_FILE_MODULE && y->kind == SCRIPT_FILE_MODULE && slice_eq(x->module, y->module))
-				return error_set(err, -EINVAL, "the module \"%.*s\" is both %.*s and %.*s", SLICE_ARG(x->module),
-				                 SLICE_ARG(x->path), SLICE_ARG(y->path));
+			if (x->kind == SCRIPT_FILE_MODULE && y->kind == SCRIPT_FILE_MODULE &&
+			    slice_eq(x->module, y->module))
+				return error_set(err, -EINVAL, "the module \"%.*s\" is both %.*s and %.*s",
+				                 SLICE_ARG(x->module), SLICE_ARG(x->path), SLICE_ARG(y->path));
 		}
 	}
 	return 0;
@@ -132,8 +133,8 @@ static int seal(struct bundle *b, struct script_bundle **out, struct error *err)
 struct reading {
 	struct bundle *bundle;
 	struct error *err;
-	const char *root; /* the folder that was given */
-	const char *name; /* what messages call it: "scripts" */
+	const char *root;  /* the folder that was given */
+	const char *name;  /* what messages call it: "scripts" */
 	const char *below; /* path below the root, "" or "metrics/" */
 	unsigned depth;
 	bool folders; /* go into sub-folders */
@@ -220,8 +221,8 @@ static int read_folder(const struct reading *r)
 	return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
 }
 
-int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir, struct script_bundle **out,
-                       struct error *err)
+int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir,
+                       struct script_bundle **out, struct error *err)
 {
 	const struct {
 		const char *root, *name;
@@ -233,8 +234,12 @@ int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const c
 	if (b == NULL)
 		return error_set(err, -ENOMEM, "out of memory for scripts");
 	for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == 0; i++) {
-		struct reading r = {
-		    .bundle = b, .err = err, .root = folders[i].root, .name = folders[i].name, .below = "", .folders = folders[i].folders};
+		struct reading r = {.bundle = b,
+		                    .err = err,
+		                    .root = folders[i].root,
+		                    .name = folders[i].name,
+		                    .below = "",
+		                    .folders = folders[i].folders};
 		if (r.root != NULL)
 			rc = read_folder(&r);
 	}
@@ -287,7 +292,8 @@ int script_bundle_load(struct slice saved, struct script_bundle **out, struct er
 	if (!bytes_get_u8(&saved, &version) || !bytes_get_u32(&saved, &count))
 		rc = error_set(err, -EBADMSG, "saved scripts end early");
 	else if (version != FORMAT_VERSION)
-		rc = error_set(err, -EBADMSG, "saved scripts have format %u; this moongate reads %u", version, FORMAT_VERSION);
+		rc = error_set(err, -EBADMSG, "saved scripts have format %u; this moongate reads %u", version,
+		               FORMAT_VERSION);
 	for (uint32_t i = 0; i < count && rc == 0; i++)
 		rc = load_file(b, &saved, err);
 	if (rc == 0 && saved.len != 0)

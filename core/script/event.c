@@ -47,7 +47,8 @@ void event_mark_metatable(lua_State *L)
 void event_refuse(lua_State *L, int index, const char *what)
 {
 	if (event_is(L, index))
-		script_raise(L, "%s: an event holds what was read of it, not all of it; use ev:fields() or ev:copy()", what);
+		script_raise(L, "%s: an event holds what was read of it, not all of it; use ev:fields() or ev:copy()",
+		             what);
 }
 
 /* ---- reading a record ---- */
@@ -131,7 +132,9 @@ static int field_learn(lua_State *L, struct view *v, int index)
 	    .len = name.len,
 	    .hash = hash_bytes(name.ptr, name.len, hash_seed()),
 	    .ref = ref,
-	    .kind = slice_eq(name, SLICE("type")) ? FIELD_TYPE : slice_eq(name, SLICE("time")) ? FIELD_TIME : FIELD_NAMED,
+	    .kind = slice_eq(name, SLICE("type"))   ? FIELD_TYPE
+	            : slice_eq(name, SLICE("time")) ? FIELD_TIME
+	                                            : FIELD_NAMED,
 	    .dotted = memchr(name.ptr, '.', name.len) != NULL,
 	};
 	uint32_t i = index_begin(name.ptr);

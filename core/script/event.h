@@ -33,7 +33,8 @@ enum field_kind { FIELD_NAMED, FIELD_TYPE, FIELD_TIME };
 
 /* A learned field. */
 struct field {
-	const char *text; /* of the key, as interned by the Lua state: equal pointers are equal keys. `ref` keeps it alive */
+	const char
+	    *text; /* of the key, as interned by the Lua state: equal pointers are equal keys. `ref` keeps it alive */
 	size_t len;
 	uint64_t hash; /* hash_bytes(name, hash_seed()) */
 	int ref;       /* of the key in the registry of the state */
@@ -45,13 +46,13 @@ struct field {
 /* Where one field of a shape lies. */
 struct plan_item {
 	uint8_t field;
-	uint8_t kind;     /* enum field_kind, or PLAN_PATH */
+	uint8_t kind;      /* enum field_kind, or PLAN_PATH */
 	uint16_t position; /* of a FIELD_NAMED in the record's values */
 };
 enum { PLAN_PATH = 3 };
 
 struct plan {
-	uint64_t shape; /* its hash */
+	uint64_t shape;      /* its hash */
 	uint32_t generation; /* of the view when it was made; another one: void */
 	uint32_t count;
 	uint64_t mask; /* fields that the shape has */

@@ -155,13 +155,15 @@ static inline void push_item(lua_State *L, struct view *v, const struct record *
 	if (value == NULL) {
 		lua_pushnil(L);
 	} else if (!value_push_scalar(L, value)) {
-		v->fields[item->field].copied = true; /* from the next record on; until then the slot is nil, which __index answers */
+		v->fields[item->field].copied =
+		    true; /* from the next record on; until then the slot is nil, which __index answers */
 		v->generation++;
 	}
 }
 
 /* Stores the fields in `some`, and nil into those in `gone`, from C. */
-static void fill_slots(lua_State *L, struct view *v, const struct plan *p, const struct record *r, uint64_t some, uint64_t gone)
+static void fill_slots(lua_State *L, struct view *v, const struct plan *p, const struct record *r, uint64_t some,
+                       uint64_t gone)
 {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, v->ev);
 	for (; gone != 0; gone &= gone - 1) {

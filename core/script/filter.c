@@ -17,7 +17,7 @@ struct filtering {
 	struct batch *batch;
 	void (*fail)(void *ctx, struct record *r, const char *why);
 	void *ctx;
-	uint32_t at; /* the record that is next */
+	uint32_t at;     /* the record that is next */
 	uint32_t filter; /* and the filter for it */
 };
 
@@ -164,8 +164,8 @@ static void count_strike(struct script *s)
 	if (++s->filter_strikes < s->host->options.strikes || s->stats.filters_stopped)
 		return;
 	s->stats.filters_stopped = true;
-	LOG(LOG_ERROR, "filters stopped: records that they are for are refused until the next reload", log_str("script", s->path),
-	    log_str("filter", s->handler->where));
+	LOG(LOG_ERROR, "filters stopped: records that they are for are refused until the next reload",
+	    log_str("script", s->path), log_str("filter", s->handler->where));
 }
 
 static void refuse(struct filtering *f, struct record *r, const char *why)
@@ -305,8 +305,8 @@ static void filter_script(struct filtering *f)
 	refuse_all(f);
 }
 
-void script_set_filter(struct script_set *set, struct batch *b, void (*fail)(void *ctx, struct record *r, const char *why),
-                       void *ctx)
+void script_set_filter(struct script_set *set, struct batch *b,
+                       void (*fail)(void *ctx, struct record *r, const char *why), void *ctx)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		struct filtering f = {.script = set->scripts[i], .batch = b, .fail = fail, .ctx = ctx};

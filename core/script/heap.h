@@ -11,11 +11,12 @@
 #include <stddef.h>
 
 struct heap {
-	size_t used;    /* bytes that the state holds */
-	size_t cap;     /* bytes that it may hold while `capped` */
-	bool capped;    /* a script runs */
-	bool refused;   /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
-	void (*on_refused)(struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
+	size_t used;  /* bytes that the state holds */
+	size_t cap;   /* bytes that it may hold while `capped` */
+	bool capped;  /* a script runs */
+	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
+	void (*on_refused)(
+	    struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
 };
 
 /* A lua_Alloc; `ud` is the heap. */

@@ -122,7 +122,8 @@ int script_state_load(struct script_host *h, struct slice saved, struct error *e
 	if (!bytes_get_u8(&saved, &version) || !bytes_get_u64(&saved, &now))
 		return error_set(err, -EBADMSG, "the saved states end early");
 	if (version != FORMAT_VERSION)
-		return error_set(err, -EBADMSG, "the saved states have format %u; this moongate reads %u", version, FORMAT_VERSION);
+		return error_set(err, -EBADMSG, "the saved states have format %u; this moongate reads %u", version,
+		                 FORMAT_VERSION);
 	int rc = load_strikes(&saved, &strikes, &count, err);
 	if (rc == 0)
 		rc = state_store_load(h->states, saved, err);

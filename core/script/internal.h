@@ -16,24 +16,24 @@
 #include "script/watch.h"
 
 enum {
-	HANDLERS_MAX = 1024,        /* of a script: handlers, filters and timers each */
-	METRICS_MAX = 1024,         /* of a set */
-	TYPES_MAX = 256,            /* record types that get an event table of their own; further ones share one */
-	SLOT_OTHER = TYPES_MAX,     /* the slot of those */
-	TYPE_NAME_MAX = 128,        /* bytes; as the decoder of events has it */
-	STACK_MAX = 256 << 10,      /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
-	STACK_RUNNER = 1,           /* where script_runner lies on each state's stack */
+	HANDLERS_MAX = 1024,    /* of a script: handlers, filters and timers each */
+	METRICS_MAX = 1024,     /* of a set */
+	TYPES_MAX = 256,        /* record types that get an event table of their own; further ones share one */
+	SLOT_OTHER = TYPES_MAX, /* the slot of those */
+	TYPE_NAME_MAX = 128,    /* bytes; as the decoder of events has it */
+	STACK_MAX = 256 << 10,  /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
+	STACK_RUNNER = 1,       /* where script_runner lies on each state's stack */
 	EMITS_PER_CALL = 1000,
 	EMITS_PER_FRAME = 100000,
 	EMIT_BYTES_MAX = 64 << 20,  /* of what waits */
 	EMIT_BYTES_KEPT = 64 << 10, /* of the batch, for the next time */
 	EMIT_FIELDS_MAX = 1024,     /* of one event, nested ones counted */
 	EMIT_NESTING_MAX = 32,
-	NAME_BYTES_MAX = 256,       /* of a field in an emitted event or a filtered record */
-	TEXT_MAX = 65536,           /* bytes of a string in an emitted event or a filtered record */
-	LOAD_TEXT_MAX = 64 << 10,   /* load() */
-	FILE_BYTES_MAX = 1 << 20,   /* a script file */
-	FILES_MAX = 4096,           /* of a bundle */
+	NAME_BYTES_MAX = 256,     /* of a field in an emitted event or a filtered record */
+	TEXT_MAX = 65536,         /* bytes of a string in an emitted event or a filtered record */
+	LOAD_TEXT_MAX = 64 << 10, /* load() */
+	FILE_BYTES_MAX = 1 << 20, /* a script file */
+	FILES_MAX = 4096,         /* of a bundle */
 	SCRIPT_REASON_MAX = 256
 };
 
@@ -95,15 +95,15 @@ struct script {
 	struct view *views[TYPES_MAX + 1]; /* by slot; NULL: no handler is for the type. Owned */
 
 	/* The call under way. */
-	const char *stack;            /* where the C stack was when the state was entered */
+	const char *stack; /* where the C stack was when the state was entered */
 	struct cursor *cursor;
 	const struct handler *handler;
-	struct view *view;            /* of the record at hand; NULL in timers and filters */
-	const struct record *record;  /* at hand; NULL in timers and filters */
-	struct record *filtered;      /* at hand in filters */
-	uint32_t effects;             /* changes that this call has made */
-	uint32_t cut_after;           /* the call ends after as many; NO_CUT */
-	uint32_t emits;               /* made by this call */
+	struct view *view;           /* of the record at hand; NULL in timers and filters */
+	const struct record *record; /* at hand; NULL in timers and filters */
+	struct record *filtered;     /* at hand in filters */
+	uint32_t effects;            /* changes that this call has made */
+	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
+	uint32_t emits;              /* made by this call */
 
 	/* The frame under way. */
 	uint32_t calls_in_frame; /* number of the next call */
@@ -142,8 +142,8 @@ struct script_set {
 	struct script_host *host;
 	struct arena arena; /* names, texts, definitions */
 	uint64_t hash;      /* of the bundle */
-	bool sealed; /* all scripts are loaded */
-	bool bound;  /* the metrics are real */
+	bool sealed;        /* all scripts are loaded */
+	bool bound;         /* the metrics are real */
 	bool replaying;
 	struct script **scripts; /* owned; in the order of their paths */
 	uint32_t count;
@@ -167,11 +167,11 @@ struct script_set {
 	size_t batch_slot_cap;
 	uint16_t *slots; /* of the frame's records. Owned */
 	size_t slot_cap;
-	bool traced; /* the registry was told of a trace */
+	bool traced;           /* the registry was told of a trace */
 	struct batch *emitted; /* what waits; record.index is the depth. Owned */
 	uint32_t emit_at;      /* the next one to run */
 	uint32_t emits_in_frame;
-	bool draining; /* emitted events are being run */
+	bool draining;  /* emitted events are being run */
 	uint32_t depth; /* of the record at hand; 0: it came from outside */
 
 	const struct script_cut *expected; /* borrowed */
@@ -190,9 +190,9 @@ struct script_host {
 	struct watchdog *watchdog;
 	struct watch watch; /* of the engine thread */
 	struct state_store *states;
-	int64_t now_ns; /* engine time of the last frame; 0: there was none */
+	int64_t now_ns;             /* engine time of the last frame; 0: there was none */
 	struct script_set *current; /* bound */
-	struct strike *strikes; /* of handlers, oldest first; owned */
+	struct strike *strikes;     /* of handlers, oldest first; owned */
 	uint32_t strike_count;
 	size_t strike_cap;
 	bool restored; /* script_state_load gave time and strikes: the next bind keeps them */

@@ -134,7 +134,8 @@ static int l_call(lua_State *L)
 {
 	const struct script *s = script_of(L);
 
-	lua_pushnumber(L, s->watch == NULL ? 0 : (lua_Number)atomic_load_explicit(&s->watch->call, memory_order_relaxed));
+	lua_pushnumber(L,
+	               s->watch == NULL ? 0 : (lua_Number)atomic_load_explicit(&s->watch->call, memory_order_relaxed));
 	return 1;
 }
 
@@ -166,8 +167,9 @@ static int l_now(lua_State *L)
 
 void lib_base_open(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"next", l_next}, {"rawget", l_rawget},   {"rawset", l_rawset}, {"load", l_load},
-	                                     {"now", l_now},   {"loadstring", l_load}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"next", l_next}, {"rawget", l_rawget}, {"rawset", l_rawset},
+	                                     {"load", l_load}, {"now", l_now},       {"loadstring", l_load},
+	                                     {NULL, NULL}};
 
 	lua_getfield(L, -1, "next");
 	lua_pushcclosure(L, l_pairs, 1);

@@ -29,15 +29,16 @@ static const unsigned char ops_of[METRIC_MEAN + 1] = {
 };
 
 static const char *const type_names[METRIC_MEAN + 1] = {
-    [METRIC_COUNTER] = "counter",   [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram", [METRIC_SUMMARY] = "summary",
-    [METRIC_DISTINCT] = "distinct", [METRIC_TOPK] = "topk",   [METRIC_RATIO] = "ratio",         [METRIC_MEAN] = "mean",
+    [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge",       [METRIC_HISTOGRAM] = "histogram",
+    [METRIC_SUMMARY] = "summary", [METRIC_DISTINCT] = "distinct", [METRIC_TOPK] = "topk",
+    [METRIC_RATIO] = "ratio",     [METRIC_MEAN] = "mean",
 };
 
 /* A metric with its label values: what with{…} gives. The only userdata that scripts can get hold of. */
 struct bound {
 	struct script_metric *metric;
 	struct series_ref series;
-	bool found; /* `series` was looked up */
+	bool found;                             /* `series` was looked up */
 	struct slice values[METRIC_LABELS_MAX]; /* in `bytes` */
 	char bytes[];
 };
@@ -76,15 +77,18 @@ static _Noreturn void bad_call(lua_State *L, const struct script_metric *m, enum
 		at += (size_t)snprintf(names + at, sizeof names - at, "%s%.*s", i == 0 ? ": " : ", ",
 		                       SLICE_ARG(m->def.labels[i]));
 	script_raise(L, METRIC_FORMAT ": %s wants %s%d label value%s%s, got %d argument%s", METRIC_ARG(m), op_names[op],
-	             takes_number(op) ? "a number and " : op == OP_SEE ? "a value and " : "",
-	             bound ? 0 : (int)m->def.label_count, !bound && m->def.label_count == 1 ? "" : "s", names, got < 0 ? 0 : got,
-	             wanted >= 0 && got == 1 ? "" : "s");
+	             takes_number(op) ? "a number and "
+	             : op == OP_SEE   ? "a value and "
+	                              : "",
+	             bound ? 0 : (int)m->def.label_count, !bound && m->def.label_count == 1 ? "" : "s", names,
+	             got < 0 ? 0 : got, wanted >= 0 && got == 1 ? "" : "s");
 }
 
 static double check_number(lua_State *L, const struct script_metric *m, enum op op)
 {
 	if (lua_type(L, 2) != LUA_TNUMBER)
-		script_raise(L, METRIC_FORMAT ": %s wants a number, got %s", METRIC_ARG(m), op_names[op], luaL_typename(L, 2));
+		script_raise(L, METRIC_FORMAT ": %s wants a number, got %s", METRIC_ARG(m), op_names[op],
+		             luaL_typename(L, 2));
 	return lua_tonumber(L, 2);
 }
 
@@ -93,7 +97,8 @@ static struct slice check_seen(lua_State *L, const struct script_metric *m, char
 	struct slice seen;
 
 	if (!text_of(L, 2, buf, &seen))
-		script_raise(L, METRIC_FORMAT ": see wants a string, number or boolean, got %s", METRIC_ARG(m), luaL_typename(L, 2));
+		script_raise(L, METRIC_FORMAT ": see wants a string, number or boolean, got %s", METRIC_ARG(m),
+		             luaL_typename(L, 2));
 	return seen;
 }
 
@@ -267,7 +272,8 @@ static int l_bound(lua_State *L)
 
 	if (b == NULL || b->metric->def.type != type)
 		script_raise(L, "%s: call it with a colon, as in m:%s(…)", type_names[type], op_names[op]);
-	struct change c = {.script = s, .metric = b->metric, .op = op, .value = op == OP_DEC ? -1 : 1, .labels = b->values};
+	struct change c = {
+	    .script = s, .metric = b->metric, .op = op, .value = op == OP_DEC ? -1 : 1, .labels = b->values};
 	if (s->phase != PHASE_CALL)
 		script_check_changes(L, s, op_names[op]);
 	if (lua_gettop(L) != 1 + (takes_number(op) || op == OP_SEE))
@@ -326,8 +332,8 @@ static int l_with(lua_State *L)
 		lua_pushlstring(L, m->def.labels[i].ptr, m->def.labels[i].len);
 		lua_rawget(L, 2);
 		if (lua_isnil(L, -1))
-			script_raise(L, METRIC_FORMAT ": with: the label %.*s is missing; \"\" leaves it away", METRIC_ARG(m),
-			             SLICE_ARG(m->def.labels[i]));
+			script_raise(L, METRIC_FORMAT ": with: the label %.*s is missing; \"\" leaves it away",
+			             METRIC_ARG(m), SLICE_ARG(m->def.labels[i]));
 		values[i] = check_label(L, lua_gettop(L), m, i, texts[i]);
 		size += values[i].len;
 	}

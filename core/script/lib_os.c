@@ -162,12 +162,15 @@ static int l_random(lua_State *L)
 
 static int l_randomseed(lua_State *L)
 {
-	script_raise(L, "math.randomseed: the numbers of each frame are seeded from its number, so that a replay draws the same");
+	script_raise(
+	    L,
+	    "math.randomseed: the numbers of each frame are seeded from its number, so that a replay draws the same");
 }
 
 void lib_os_open(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"time", l_time}, {"date", l_date}, {"difftime", l_difftime}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+	    {"time", l_time}, {"date", l_date}, {"difftime", l_difftime}, {NULL, NULL}};
 
 	for (const luaL_Reg *f = functions; f->name != NULL; f++) {
 		lua_pushcfunction(L, f->func);

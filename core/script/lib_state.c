@@ -40,10 +40,11 @@ static struct slice check_key(lua_State *L, char *buf)
 	const struct state_ref *ref = ref_of(L);
 
 	if (lua_isboolean(L, 2) || !text_of(L, 2, buf, &key))
-		script_raise(L, "state \"%.*s\": a key is a string or number, not %s", SLICE_ARG(ref->name), luaL_typename(L, 2));
+		script_raise(L, "state \"%.*s\": a key is a string or number, not %s", SLICE_ARG(ref->name),
+		             luaL_typename(L, 2));
 	if (key.len > STATE_KEY_MAX)
-		script_raise(L, "state \"%.*s\": a key of %zu bytes; at most %d are allowed", SLICE_ARG(ref->name), key.len,
-		             STATE_KEY_MAX);
+		script_raise(L, "state \"%.*s\": a key of %zu bytes; at most %d are allowed", SLICE_ARG(ref->name),
+		             key.len, STATE_KEY_MAX);
 	return key;
 }
 
@@ -93,12 +94,12 @@ static struct state_value check_value(lua_State *L, int index)
 		v.type = STATE_STRING;
 		v.text.ptr = lua_tolstring(L, index, &v.text.len);
 		if (v.text.len > STATE_TEXT_MAX)
-			script_raise(L, "state \"%.*s\": a text of %zu bytes; at most %d are allowed", SLICE_ARG(ref->name),
-			             v.text.len, STATE_TEXT_MAX);
+			script_raise(L, "state \"%.*s\": a text of %zu bytes; at most %d are allowed",
+			             SLICE_ARG(ref->name), v.text.len, STATE_TEXT_MAX);
 		return v;
 	default:
-		script_raise(L, "state \"%.*s\": a value is a string, number or boolean, not a %s", SLICE_ARG(ref->name),
-		             luaL_typename(L, index));
+		script_raise(L, "state \"%.*s\": a value is a string, number or boolean, not a %s",
+		             SLICE_ARG(ref->name), luaL_typename(L, index));
 	}
 }
 
@@ -234,8 +235,8 @@ static struct state_ref *make_ref(lua_State *L, struct script_set *set, struct s
 
 static int l_state(lua_State *L)
 {
-	static const luaL_Reg methods[] = {{"get", l_get},     {"set", l_set},   {"incr", l_incr}, {"count", l_count},
-	                                   {"keys", l_keys},   {"pairs", l_pairs}, {NULL, NULL}};
+	static const luaL_Reg methods[] = {{"get", l_get},   {"set", l_set},     {"incr", l_incr}, {"count", l_count},
+	                                   {"keys", l_keys}, {"pairs", l_pairs}, {NULL, NULL}};
 	struct script *s = script_of(L);
 	struct slice name;
 

@@ -394,7 +394,8 @@ static int l_format(lua_State *L)
 	lua_insert(L, 1);
 	int status = lua_pcall(L, n, 1, 0);
 	if (status == LUA_ERRRUN && lua_type(L, -1) == LUA_TSTRING)
-		script_raise(L, "string.format: %s", lua_tostring(L, -1)); /* the stock one cannot see the script's line from here */
+		script_raise(L, "string.format: %s",
+		             lua_tostring(L, -1)); /* the stock one cannot see the script's line from here */
 	if (status != 0)
 		lua_error(L);
 	return 1;

@@ -25,9 +25,9 @@ struct match_capture {
 };
 
 struct match {
-	const char *text, *text_end;       /* borrowed */
-	const char *pattern_end;           /* borrowed */
-	bool (*stopped)(const void *ctx);  /* asked every MATCH_TICKS steps; NULL: never stopped */
+	const char *text, *text_end;      /* borrowed */
+	const char *pattern_end;          /* borrowed */
+	bool (*stopped)(const void *ctx); /* asked every MATCH_TICKS steps; NULL: never stopped */
 	const void *ctx;
 	const char *error; /* what is wrong with the pattern; set while matching */
 	bool cut;          /* `stopped` said so: the match has no result */

@@ -14,7 +14,8 @@
 
 enum {
 	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
-	CPU_SAMPLE_EVERY = 16    /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
+	CPU_SAMPLE_EVERY =
+	    16 /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
 };
 
 #define REPLAY_LIMIT_NS (2 * NS_PER_S)
@@ -81,8 +82,8 @@ static void strike(struct script *s, const char *what)
 
 	if (strikes < s->host->options.strikes)
 		return;
-	int len = snprintf(reason, sizeof reason, "%u calls cut off within a minute, the last one because %s in %s", strikes,
-	                   what, s->handler->where);
+	int len = snprintf(reason, sizeof reason, "%u calls cut off within a minute, the last one because %s in %s",
+	                   strikes, what, s->handler->where);
 	script_quarantine(s, slice_new(reason, len < (int)sizeof reason ? (size_t)len : sizeof reason - 1));
 }
 
@@ -105,7 +106,8 @@ static uint32_t describe(const struct script *s, struct log_field *fields)
 }
 
 /* One kind of line a script, so that a noisy one does not use up the others' share of the log. */
-static void log_call(const struct script *s, enum log_level level, const char *what, const char *name, struct slice text)
+static void log_call(const struct script *s, enum log_level level, const char *what, const char *name,
+                     struct slice text)
 {
 	struct log_field fields[6];
 	char msg[WHERE_MAX];
@@ -151,7 +153,7 @@ static void report_cut(struct script *s, uint32_t effects)
 
 static void call_cut(struct script *s)
 {
-	const char *what = s->heap.refused             ? "it needed more memory than a script may have"
+	const char *what = s->heap.refused              ? "it needed more memory than a script may have"
 	                   : s->effects == s->cut_after ? "it was cut off there before"
 	                                                : "it took longer than a call may";
 
@@ -235,11 +237,13 @@ static void offer_trace(struct script_set *set, const struct record *r)
 		return;
 	}
 	registry_set_exemplar(set->host->registry, slice_new(trace->str, trace->len),
-	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len) : none, r->time_ns);
+	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len) : none,
+	                      r->time_ns);
 	set->traced = true;
 }
 
-static void call_handler(lua_State *L, struct script *s, struct view *v, const struct handler *h, const struct record *r)
+static void call_handler(lua_State *L, struct script *s, struct view *v, const struct handler *h,
+                         const struct record *r)
 {
 	if (!call_begin(s, h)) {
 		call_skipped(s);
@@ -334,7 +338,8 @@ static int64_t cpu_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t); /* what is measured here decides nothing, so it need not be simulated */
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID,
+	              &t); /* what is measured here decides nothing, so it need not be simulated */
 	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 

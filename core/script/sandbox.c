@@ -18,12 +18,14 @@ static const struct {
 	const char *library;
 	const char *names[32];
 } stock[] = {
-    {"", {"assert", "error",        "getmetatable", "ipairs",   "next",   "pcall",    "rawequal",
-          "select", "setmetatable", "tonumber",     "tostring", "type",   "unpack",   "_VERSION"}},
+    {"",
+     {"assert", "error", "getmetatable", "ipairs", "next", "pcall", "rawequal", "select", "setmetatable", "tonumber",
+      "tostring", "type", "unpack", "_VERSION"}},
     {"string", {"byte", "char", "format", "len", "lower", "reverse", "sub", "upper"}},
     {"table", {"concat", "maxn", "move", "remove"}},
-    {"math", {"abs",  "acos",  "asin",  "atan", "atan2", "ceil", "cos", "cosh", "deg",  "exp", "floor", "fmod", "frexp", "huge",
-              "ldexp", "log", "log10", "max",  "min",   "modf", "pi",  "pow",  "rad", "sin",   "sinh", "sqrt",  "tan",  "tanh"}},
+    {"math", {"abs",   "acos", "asin",  "atan", "atan2", "ceil", "cos",   "cosh", "deg", "exp",
+              "floor", "fmod", "frexp", "huge", "ldexp", "log",  "log10", "max",  "min", "modf",
+              "pi",    "pow",  "rad",   "sin",  "sinh",  "sqrt", "tan",   "tanh"}},
     {"bit", {"arshift", "band", "bnot", "bor", "bswap", "bxor", "lshift", "rol", "ror", "rshift", "tobit", "tohex"}},
     {"coroutine", {"create", "isyieldable", "running", "status", "yield"}},
     {"os", {NULL}},
@@ -82,8 +84,10 @@ static void add_own(lua_State *L)
 	static const struct {
 		const char *library;
 		void (*open)(lua_State *L);
-	} own[] = {
-	    {"string", lib_string_open}, {"coroutine", lib_coroutine_open}, {"os", lib_os_open}, {"math", lib_math_open}};
+	} own[] = {{"string", lib_string_open},
+	           {"coroutine", lib_coroutine_open},
+	           {"os", lib_os_open},
+	           {"math", lib_math_open}};
 
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
 		lua_getfield(L, -1, own[i].library);
@@ -150,8 +154,12 @@ static void run_lua_half(lua_State *L, int globals)
 
 static void open_stock(lua_State *L)
 {
-	static const luaL_Reg libraries[] = {{"", luaopen_base},       {LUA_STRLIBNAME, luaopen_string}, {LUA_TABLIBNAME, luaopen_table},
-	                                     {LUA_MATHLIBNAME, luaopen_math}, {LUA_BITLIBNAME, luaopen_bit},  {NULL, NULL}};
+	static const luaL_Reg libraries[] = {{"", luaopen_base},
+	                                     {LUA_STRLIBNAME, luaopen_string},
+	                                     {LUA_TABLIBNAME, luaopen_table},
+	                                     {LUA_MATHLIBNAME, luaopen_math},
+	                                     {LUA_BITLIBNAME, luaopen_bit},
+	                                     {NULL, NULL}};
 
 	for (const luaL_Reg *lib = libraries; lib->name != NULL; lib++) {
 		lua_pushcfunction(L, lib->func);
@@ -227,8 +235,8 @@ static int top_level_failed(struct script *s, int status, struct error *err)
 	const struct script_options *o = &s->host->options;
 
 	if (s->heap.refused)
-		return error_set(err, -EINVAL, "%s: loading it takes more memory than a script may have (%u MiB)", s->path,
-		                 o->memory_mb);
+		return error_set(err, -EINVAL, "%s: loading it takes more memory than a script may have (%u MiB)",
+		                 s->path, o->memory_mb);
 	if (watch_stopped(s->watch))
 		return error_set(err, -EINVAL, "%s: loading it takes longer than it may (%u ms)", s->path, o->load_ms);
 	if (status == LUA_ERRMEM)

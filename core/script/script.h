@@ -25,7 +25,8 @@ enum script_file_kind {
 };
 
 struct script_file {
-	struct slice path; /* as messages name it: "scripts/metrics/cost.lua", "conf/prices.lua", wherever the folder lies */
+	struct slice
+	    path; /* as messages name it: "scripts/metrics/cost.lua", "conf/prices.lua", wherever the folder lies */
 	struct slice module; /* require name, "prices"; empty for main files */
 	struct slice text;
 	enum script_file_kind kind;
@@ -40,8 +41,8 @@ struct script_bundle {
 
 /* Reads <scripts_dir>/metrics/ *.lua as main files (sub-folders too; hidden files and spec/ left out), <scripts_dir>/ **.lua, <plugins_dir>/ **.lua and <conf_dir>/ *.lua as modules
  * (a directory may be NULL or missing; conf/moongate.lua itself is no module). Files over 1 MiB or that begin with the bytecode mark are refused. 0, or a negative errno with file and cause. */
-int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir, struct script_bundle **out,
-                       struct error *err);
+int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir,
+                       struct script_bundle **out, struct error *err);
 void script_bundle_free(struct script_bundle *b);
 
 /* To and from the bytes that control records and checkpoints carry. */
@@ -53,12 +54,12 @@ int script_bundle_load(struct slice saved, struct script_bundle **out, struct er
 struct script_cut;
 
 struct script_options {
-	uint32_t call_ms;      /* a call may take so long. Default 100 */
-	uint32_t load_ms;      /* running a file at load may take so long. Default 1000 */
-	uint32_t memory_mb;    /* of one script's state. Default 32 */
-	uint32_t strikes;      /* broken limits within a minute of engine time until quarantine. Default 3 */
-	uint32_t state_mb;     /* all `state` tables together. Default 16 */
-	uint32_t emit_depth;   /* Default 8 */
+	uint32_t call_ms;    /* a call may take so long. Default 100 */
+	uint32_t load_ms;    /* running a file at load may take so long. Default 1000 */
+	uint32_t memory_mb;  /* of one script's state. Default 32 */
+	uint32_t strikes;    /* broken limits within a minute of engine time until quarantine. Default 3 */
+	uint32_t state_mb;   /* all `state` tables together. Default 16 */
+	uint32_t emit_depth; /* Default 8 */
 	/* A call was cut off (time or memory limit), or a script was quarantined: the engine journals it, so that replay does the same. Called on the engine thread. */
 	void (*on_cut)(void *ctx, const struct script_cut *cut);
 	void (*on_quarantine)(void *ctx, struct slice script, struct slice reason);
@@ -67,10 +68,12 @@ struct script_options {
 
 /* Where a call was cut off, exactly enough to cut it there again. */
 struct script_cut {
-	struct slice script;  /* path */
-	uint64_t seq;         /* of the frame */
-	uint32_t call;        /* number of the call of this script within the frame (handlers, every()s and emitted ones alike), 0-based */
-	uint32_t effects;     /* changes to metrics, states and emits that it had made; the replayed call is ended after as many */
+	struct slice script; /* path */
+	uint64_t seq;        /* of the frame */
+	uint32_t
+	    call; /* number of the call of this script within the frame (handlers, every()s and emitted ones alike), 0-based */
+	uint32_t
+	    effects; /* changes to metrics, states and emits that it had made; the replayed call is ended after as many */
 };
 
 struct script_host;
@@ -105,7 +108,8 @@ void script_set_filter(struct script_set *s, struct batch *b,
 
 /* Applies one frame: moves the engine's clock to `now_ns` (running every() timers that became due, in order of their times), then runs the handlers over the
  * records, script by script, and what they emit. `seq` is the frame's number: it seeds math.random and names cuts. */
-void script_set_apply(struct script_set *s, struct record *const *records, uint32_t count, uint64_t seq, int64_t now_ns);
+void script_set_apply(struct script_set *s, struct record *const *records, uint32_t count, uint64_t seq,
+                      int64_t now_ns);
 
 /* When the next every() is due (engine time), INT64_MAX if there is none: the engine then makes a clock frame. */
 int64_t script_set_next_due(const struct script_set *s);
@@ -122,13 +126,14 @@ void script_set_replaying(struct script_set *s, bool replaying);
 int script_host_set_backstop(struct script_host *h, const char *path);
 
 struct script_stats {
-	struct slice script;   /* path, valid as long as the set */
+	struct slice script; /* path, valid as long as the set */
 	uint64_t calls, errors, cuts;
 	double cpu_seconds;    /* sampled: thread CPU time around each frame's run of this script */
 	uint64_t memory_bytes; /* of its Lua state now */
 	bool quarantined;
-	struct slice reason;   /* of the quarantine; empty */
-	bool filters_stopped;  /* its filters were cut off again and again: they refuse their records until the next reload. Its handlers run on */
+	struct slice reason; /* of the quarantine; empty */
+	bool
+	    filters_stopped; /* its filters were cut off again and again: they refuse their records until the next reload. Its handlers run on */
 };
 
 /* Copies the statistics of up to `max` scripts; returns how many there are. Engine thread (the engine hands copies on). */

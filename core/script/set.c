@@ -158,8 +158,8 @@ static int define_all(struct script_set *set, struct error *err)
 		if (rc != 0)
 			return rc;
 		if (restarted)
-			LOG(LOG_WARN, "a metric begins anew: its labels or buckets have changed", log_slice("metric", m->def.name),
-			    log_slice("where", m->def.where));
+			LOG(LOG_WARN, "a metric begins anew: its labels or buckets have changed",
+			    log_slice("metric", m->def.name), log_slice("where", m->def.where));
 	}
 	return 0;
 }
@@ -178,7 +178,8 @@ int script_set_bind(struct script_set *set, struct error *err)
 	registry_reload_begin(h->registry);
 	rc = define_all(set, err);
 	if (rc != 0 && h->current != NULL)
-		define_all(h->current, &ignored); /* what there is already needs no memory: the old scripts keep their metrics */
+		define_all(h->current,
+		           &ignored); /* what there is already needs no memory: the old scripts keep their metrics */
 	registry_reload_end(h->registry);
 	if (rc != 0)
 		return rc;

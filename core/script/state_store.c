@@ -13,7 +13,7 @@
 enum { NOT_QUEUED = 0xffffffffu };
 
 struct state_entry {
-	char *key; /* owned; NULL: a gap */
+	char *key;  /* owned; NULL: a gap */
 	char *text; /* owned; STATE_STRING only */
 	uint32_t key_len;
 	uint32_t text_len;
@@ -33,9 +33,9 @@ struct state_due {
 
 struct state {
 	struct state_store *store;
-	struct slice name; /* owned */
+	struct slice name;           /* owned */
 	struct state_entry *entries; /* owned */
-	uint32_t used; /* entries and gaps */
+	uint32_t used;               /* entries and gaps */
 	uint32_t count;
 	size_t cap;
 	struct state_due *heap; /* owned */
@@ -458,7 +458,8 @@ static int load_entry(struct state *t, struct slice *in, struct error *err)
 	struct state_value v;
 	uint64_t expires;
 
-	if (!bytes_get_slice(in, &key) || key.len > STATE_KEY_MAX || !load_value(in, &v) || !bytes_get_u64(in, &expires))
+	if (!bytes_get_slice(in, &key) || key.len > STATE_KEY_MAX || !load_value(in, &v) ||
+	    !bytes_get_u64(in, &expires))
 		return error_set(err, -EBADMSG, "an entry of the state \"%.*s\" is damaged", SLICE_ARG(t->name));
 	int rc = state_set(t, key, &v, (int64_t)expires);
 	if (rc == -ENOMEM)

@@ -47,7 +47,7 @@ int64_t text_duration(lua_State *L, int index, const char *what, int64_t min_ns,
 		script_raise(L, "%s wants seconds or a text such as \"5m\", got %s", what, luaL_typename(L, index));
 	}
 	if (ns < min_ns || ns > max_ns)
-		script_raise(L, "%s: %.14g s is outside of %.14g s to %.14g s", what, (double)ns / 1e9, (double)min_ns / 1e9,
-		             (double)max_ns / 1e9);
+		script_raise(L, "%s: %.14g s is outside of %.14g s to %.14g s", what, (double)ns / 1e9,
+		             (double)min_ns / 1e9, (double)max_ns / 1e9);
 	return ns;
 }

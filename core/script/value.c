@@ -118,7 +118,8 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* The names of a table's fields but for `skip`, sorted, as the table's own strings hold them. Returns how many. */
-static uint32_t sorted_names(lua_State *L, int index, struct slice skip, struct slice *names, const struct value_budget *budget)
+static uint32_t sorted_names(lua_State *L, int index, struct slice skip, struct slice *names,
+                             const struct value_budget *budget)
 {
 	uint32_t n = 0;
 
@@ -126,12 +127,13 @@ static uint32_t sorted_names(lua_State *L, int index, struct slice skip, struct 
 	while (lua_next(L, index) != 0) {
 		lua_pop(L, 1);
 		if (lua_type(L, -1) != LUA_TSTRING)
-			script_raise(L, "%s: a field is named by a string, not by a %s", budget->what, luaL_typename(L, -1));
+			script_raise(L, "%s: a field is named by a string, not by a %s", budget->what,
+			             luaL_typename(L, -1));
 		struct slice *name = &names[n];
 		name->ptr = lua_tolstring(L, -1, &name->len);
 		if (name->len > NAME_BYTES_MAX)
-			script_raise(L, "%s: a field name of %zu bytes; at most %d are allowed", budget->what, name->len,
-			             NAME_BYTES_MAX);
+			script_raise(L, "%s: a field name of %zu bytes; at most %d are allowed", budget->what,
+			             name->len, NAME_BYTES_MAX);
 		n += !slice_eq(*name, skip);
 	}
 	qsort(names, n, sizeof *names, by_bytes);
@@ -151,7 +153,8 @@ static uint32_t shape_of(lua_State *L, struct batch *b, const struct slice *name
 	if (got >= 0)
 		got = batch_shape(b, keys, count);
 	if (got < 0)
-		script_raise(L, "%s: %s", budget->what, got == -E2BIG ? "too many different field names" : "out of memory");
+		script_raise(L, "%s: %s", budget->what,
+		             got == -E2BIG ? "too many different field names" : "out of memory");
 	return (uint32_t)got;
 }
 

@@ -35,8 +35,8 @@ void value_push(lua_State *L, const struct batch *b, const struct value *v);
 
 /* How much a value may hold still. */
 struct value_budget {
-	uint32_t values; /* scalars, objects, arrays; counted down */
-	uint32_t depth;  /* levels below */
+	uint32_t values;  /* scalars, objects, arrays; counted down */
+	uint32_t depth;   /* levels below */
 	const char *what; /* whose value it is, for errors: `emit("x")` */
 };
 

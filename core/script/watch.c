@@ -80,7 +80,8 @@ static void write_backstop(const struct watchdog *w, const struct watch *watch)
 static void give_up(const struct watchdog *w, const struct watch *watch)
 {
 	write_backstop(w, watch);
-	LOG(LOG_FATAL, "a script does not return", log_str("script", watch->script), log_int("seq", (int64_t)watch->seq));
+	LOG(LOG_FATAL, "a script does not return", log_str("script", watch->script),
+	    log_int("seq", (int64_t)watch->seq));
 	abort();
 }
 

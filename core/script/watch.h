@@ -33,12 +33,12 @@ struct watch {
 	uint64_t seq;       /* of the frame, for the backstop file */
 	int64_t limit_ns;   /* of a call, CPU time of the runner's thread */
 	pthread_t thread;
-	clockid_t clock; /* CPU time of `thread` */
+	clockid_t clock;            /* CPU time of `thread` */
 	struct watch *next, **prev; /* in the watchdog's list while a state runs */
 
 	/* The watchdog's own. */
-	uint64_t seen;        /* the call that it saw last */
-	int64_t seen_cpu_ns;  /* CPU time when it saw it first */
+	uint64_t seen;       /* the call that it saw last */
+	int64_t seen_cpu_ns; /* CPU time when it saw it first */
 };
 
 struct watchdog;

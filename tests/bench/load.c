@@ -49,8 +49,14 @@ struct connection {
 	int64_t due_ns;
 };
 
-static struct options opt = {.host = "127.0.0.1", .port = "4318", .path = "/v1/events", .events = 1000, .connections = 8,
-                             .users = 2000, .total = 1000000, .seed = 1};
+static struct options opt = {.host = "127.0.0.1",
+                             .port = "4318",
+                             .path = "/v1/events",
+                             .events = 1000,
+                             .connections = 8,
+                             .users = 2000,
+                             .total = 1000000,
+                             .seed = 1};
 static uint64_t next_id, random_state;
 static uint64_t answered, failed, sent_events;
 static float *latencies;
@@ -82,12 +88,15 @@ static uint32_t draw(uint32_t below)
 
 static int put_model_call(char *to, size_t room, const char *time, uint32_t user)
 {
-	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5", "claude-haiku-4-5"};
+	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5",
+	                                     "claude-haiku-4-5"};
 	static const char *const templates[] = {"support", "research", "coder", "triage"};
 	bool fails = draw(50) == 0;
 	return snprintf(to, room,
-	                "{\"type\":\"model.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"template_id\":\"%s\","
-	                "\"user_id\":\"u-%05u\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"cached_input_tokens\":%u,"
+	                "{\"type\":\"model.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\","
+	                "\"template_id\":\"%s\","
+	                "\"user_id\":\"u-%05u\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"cached_"
+	                "input_tokens\":%u,"
 	                "\"duration_ms\":%u.%u,\"status\":\"%s\"%s}",
 	                time, ID_DIGITS, 0, draw(200), templates[draw(4)], user, models[draw(5)], 200 + draw(4000),
 	                20 + draw(900), draw(200), 200 + draw(9000), draw(10), fails ? "failed" : "success",
@@ -98,13 +107,13 @@ static int put_tool_call(char *to, size_t room, const char *time, uint32_t user)
 {
 	static const char *const tools[] = {"search", "calculator", "browser", "sql", "email"};
 	bool fails = draw(20) == 0;
-	return snprintf(to, room,
-	                "{\"type\":\"tool.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"user_id\":\"u-%05u\","
-	                "\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%u.%u,\"request_id\":\"req-%08x%08x\","
-	                "\"arguments_bytes\":%u,\"result_bytes\":%u%s}",
-	                time, ID_DIGITS, 0, draw(200), user, tools[draw(5)], fails ? "failed" : "success", 5 + draw(3000),
-	                draw(10), draw(UINT32_MAX), draw(UINT32_MAX), draw(2000), draw(20000),
-	                fails ? ",\"error_type\":\"timeout\"" : "");
+	return snprintf(
+	    to, room,
+	    "{\"type\":\"tool.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"user_id\":\"u-%05u\","
+	    "\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%u.%u,\"request_id\":\"req-%08x%08x\","
+	    "\"arguments_bytes\":%u,\"result_bytes\":%u%s}",
+	    time, ID_DIGITS, 0, draw(200), user, tools[draw(5)], fails ? "failed" : "success", 5 + draw(3000), draw(10),
+	    draw(UINT32_MAX), draw(UINT32_MAX), draw(2000), draw(20000), fails ? ",\"error_type\":\"timeout\"" : "");
 }
 
 static void make_body(struct body *b, bool only_model_calls)
@@ -130,8 +139,10 @@ static void make_body(struct body *b, bool only_model_calls)
 		b->ids[i] = (size_t)(strstr(events + start, "\"ev-") - events) + 4;
 		events[len++] = '\n';
 	}
-	int head = sprintf(b->bytes, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-	                   opt.path, opt.host, opt.port, len);
+	int head =
+	    sprintf(b->bytes,
+	            "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+	            opt.path, opt.host, opt.port, len);
 	memcpy(b->bytes + head, events, len);
 	b->len = (size_t)head + len;
 	for (uint32_t i = 0; i < opt.events; i++)
@@ -329,18 +340,29 @@ static void read_options(int argc, char **argv)
 			continue;
 		}
 		const char *value = i + 1 < argc ? argv[++i] : "";
-		if (strcmp(name, "--port") == 0) opt.port = value;
-		else if (strcmp(name, "--path") == 0) opt.path = value;
-		else if (strcmp(name, "--pid") == 0) opt.pid = atol(value);
-		else if (strcmp(name, "--events") == 0) opt.events = (uint32_t)atol(value);
-		else if (strcmp(name, "--connections") == 0) opt.connections = (uint32_t)atol(value);
-		else if (strcmp(name, "--users") == 0) opt.users = (uint32_t)atol(value);
-		else if (strcmp(name, "--total") == 0) opt.total = strtoull(value, NULL, 10);
-		else if (strcmp(name, "--rate") == 0) opt.rate = atof(value);
-		else if (strcmp(name, "--seed") == 0) opt.seed = strtoull(value, NULL, 10);
+		if (strcmp(name, "--port") == 0)
+			opt.port = value;
+		else if (strcmp(name, "--path") == 0)
+			opt.path = value;
+		else if (strcmp(name, "--pid") == 0)
+			opt.pid = atol(value);
+		else if (strcmp(name, "--events") == 0)
+			opt.events = (uint32_t)atol(value);
+		else if (strcmp(name, "--connections") == 0)
+			opt.connections = (uint32_t)atol(value);
+		else if (strcmp(name, "--users") == 0)
+			opt.users = (uint32_t)atol(value);
+		else if (strcmp(name, "--total") == 0)
+			opt.total = strtoull(value, NULL, 10);
+		else if (strcmp(name, "--rate") == 0)
+			opt.rate = atof(value);
+		else if (strcmp(name, "--seed") == 0)
+			opt.seed = strtoull(value, NULL, 10);
 		else {
-			fprintf(stderr, "usage: bench_load --port P --pid PID [--events N] [--connections C] [--total E] [--rate R]"
-			                " [--users U] [--path /v1/events] [--seed S] [--print]\n");
+			fprintf(
+			    stderr,
+			    "usage: bench_load --port P --pid PID [--events N] [--connections C] [--total E] [--rate R]"
+			    " [--users U] [--path /v1/events] [--seed S] [--print]\n");
 			exit(2);
 		}
 	}
@@ -386,7 +408,7 @@ int main(int argc, char **argv)
 	       ",\"seconds\":%.3f,\"cpu_seconds\":%.2f,\"events_per_cpu_second\":%.0f,\"events_per_second\":%.0f,"
 	       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"peak_mib\":%.1f}\n",
 	       answered, opt.events, opt.connections, (double)first.len / opt.events, failed, seconds, cpu,
-	       cpu > 0 ? (double)answered / cpu : 0, (double)answered / seconds, (double)quantile(0.5), (double)quantile(0.99),
-	       (double)quantile(1), (double)peak_kib() / 1024);
+	       cpu > 0 ? (double)answered / cpu : 0, (double)answered / seconds, (double)quantile(0.5),
+	       (double)quantile(0.99), (double)quantile(1), (double)peak_kib() / 1024);
 	return failed == 0 ? 0 : 1;
 }

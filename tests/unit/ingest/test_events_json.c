@@ -92,12 +92,14 @@ static void one_object_an_array_and_lines_are_told_apart(void **state)
 static void fields_keep_their_values(void **state)
 {
 	(void)state;
-	struct decoded d = decode("{\"type\":\"t\",\"i\":-5,\"d\":2.50,\"e\":1e3,\"s\":\"a\\n\\u00e9\\ud83d\\ude00\\/\",\"b\":true,\"n\":null,"
+	struct decoded d = decode("{\"type\":\"t\",\"i\":-5,\"d\":2.50,\"e\":1e3,\"s\":\"a\\n\\u00e9\\ud83d\\ude00\\/"
+	                          "\",\"b\":true,\"n\":null,"
 	                          "\"o\":{\"k\":[1,[],{}]},\"big\":9223372036854775807,\"bigger\":9223372036854775808,"
 	                          "\"min\":-9223372036854775808,\"z\":-0,\"u\":\"\xc3\xa9\",\"nul\":\"a\\u0000b\"}");
 	assert_int_equal(d.code, 0);
 	assert_record(&d, 0,
-	              "{\"type\":\"t\"," AT_ARRIVAL ",\"i\":-5,\"d\":2.5,\"e\":1000.0,\"s\":\"a\\n\xc3\xa9\xf0\x9f\x98\x80/\",\"b\":true,"
+	              "{\"type\":\"t\"," AT_ARRIVAL
+	              ",\"i\":-5,\"d\":2.5,\"e\":1000.0,\"s\":\"a\\n\xc3\xa9\xf0\x9f\x98\x80/\",\"b\":true,"
 	              "\"n\":null,\"o\":{\"k\":[1,[],{}]},\"big\":9223372036854775807,\"bigger\":9223372036854776000.0,"
 	              "\"min\":-9223372036854775808,\"z\":-0.0,\"u\":\"\xc3\xa9\",\"nul\":\"a\\u0000b\"}");
 	done(&d);
@@ -128,7 +130,8 @@ static void times_are_told_apart_by_size(void **state)
 		assert_true(d.batch->records[0].time_ns == cases[i].ns);
 		done(&d);
 	}
-	static const char *const bad[] = {"-1", "1e300", "\"\"", "\"yesterday\"", "\"2026-13-01T00:00:00Z\"", "true", "[]", "{}", "9.3e18"};
+	static const char *const bad[] = {"-1",   "1e300", "\"\"", "\"yesterday\"", "\"2026-13-01T00:00:00Z\"",
+	                                  "true", "[]",    "{}",   "9.3e18"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char body[128];
 		snprintf(body, sizeof body, "[{\"type\":\"t\",\"time\":%s}]", bad[i]);
@@ -143,8 +146,9 @@ static void times_are_told_apart_by_size(void **state)
 static void ids_are_texts(void **state)
 {
 	(void)state;
-	struct decoded d = decode("[{\"type\":\"t\",\"id\":12.50,\"user_id\":\"u\",\"tenant_id\":null,\"trace_id\":\"\"},"
-	                          "{\"type\":\"t\",\"user_id\":[1]},{\"type\":\"t\",\"id\":true}]");
+	struct decoded d =
+	    decode("[{\"type\":\"t\",\"id\":12.50,\"user_id\":\"u\",\"tenant_id\":null,\"trace_id\":\"\"},"
+	           "{\"type\":\"t\",\"user_id\":[1]},{\"type\":\"t\",\"id\":true}]");
 	assert_int_equal(d.batch->count, 1);
 	assert_record(&d, 0, "{\"type\":\"t\"," AT_ARRIVAL ",\"id\":\"12.50\",\"user_id\":\"u\"}");
 	const struct record *r = &d.batch->records[0];
@@ -198,22 +202,70 @@ static void a_syntax_error_refuses_array_or_line(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {
-	    "{\"type\":\"t\",\"v\":01}", "{\"type\":\"t\",\"v\":1.}", "{\"type\":\"t\",\"v\":.5}", "{\"type\":\"t\",\"v\":+1}",
-	    "{\"type\":\"t\",\"v\":-}", "{\"type\":\"t\",\"v\":1e}", "{\"type\":\"t\",\"v\":1e+}", "{\"type\":\"t\",\"v\":0x10}",
-	    "{\"type\":\"t\",\"v\":NaN}", "{\"type\":\"t\",\"v\":Infinity}", "{\"type\":\"t\",\"v\":-Infinity}", "{\"type\":\"t\",\"v\":nul}",
-	    "{\"type\":\"t\",\"v\":True}", "{\"type\":\"t\",\"v\":tru", "{\"type\":\"t\",\"v\":'a'}", "{\"type\":\"t\",v:1}",
-	    "{\"type\":\"t\",\"v\" 1}", "{\"type\":\"t\",\"v\":}", "{\"type\":\"t\",}", "{\"type\":\"t\",,\"v\":1}", "{,\"type\":\"t\"}",
-	    "{\"type\":\"t\" \"v\":1}", "{\"type\":\"t\",\"v\":[1,]}", "{\"type\":\"t\",\"v\":[,1]}", "{\"type\":\"t\",\"v\":[1 2]}",
-	    "{\"type\":\"t\",\"v\":[1}", "{\"type\":\"t\",\"v\":{]}", "{\"type\":\"t\",\"v\":\"a", "{\"type\":\"t\",\"v\":\"\\\"}",
-	    "{\"type\":\"t\",\"v\":\"\\x\"}", "{\"type\":\"t\",\"v\":\"\\u12\"}", "{\"type\":\"t\",\"v\":\"\\u12g4\"}",
-	    "{\"type\":\"t\",\"v\":\"\\ud800\"}", "{\"type\":\"t\",\"v\":\"\\udc00\"}", "{\"type\":\"t\",\"v\":\"\\ud800\\u0041\"}",
-	    "{\"type\":\"t\",\"v\":\"\\ud800x\"}", "{\"type\":\"t\",\"v\":\"\x01\"}", "{\"type\":\"t\",\"v\":\"\t\"}",
-	    "{\"type\":\"t\",\"v\":\"\x80\"}", "{\"type\":\"t\",\"v\":\"\xc0\xaf\"}", "{\"type\":\"t\",\"v\":\"\xe0\x80\xaf\"}",
-	    "{\"type\":\"t\",\"v\":\"\xed\xa0\x80\"}", "{\"type\":\"t\",\"v\":\"\xf4\x90\x80\x80\"}", "{\"type\":\"t\",\"v\":\"\xf5\x80\x80\x80\"}",
-	    "{\"type\":\"t\",\"v\":\"\xc3\"}", "{\"type\":\"t\",\"v\":\"\xe2\x82\"}", "{\"type\":\"t\",\"v\":\"\xff\"}", "{\"type\":\"t\",\"v\":\"\x7f\xfe\"}",
-	    "{\"\x80\":1,\"type\":\"t\"}", "{\"type\":\"t\",\"v\":1}}", "{\"type\":\"t\"", "{\"type\"", "{\"type", "{\"", "{",
-	    "{\"type\":\"t\",\"v\":/**/1}", "{\"type\":\"t\",\"v\":1 // x", "{\"type\":\"t\",\"v\":1_000}", "{\"type\":\"t\",\"v\":--1}",
-	    "{\"type\":\"t\",\"v\":\f1}", "{\"type\":\"t\",\"v\":\xc2\xa0" "1}", "{1:2,\"type\":\"t\"}", "{\"type\":\"t\",null:1}",
+	    "{\"type\":\"t\",\"v\":01}",
+	    "{\"type\":\"t\",\"v\":1.}",
+	    "{\"type\":\"t\",\"v\":.5}",
+	    "{\"type\":\"t\",\"v\":+1}",
+	    "{\"type\":\"t\",\"v\":-}",
+	    "{\"type\":\"t\",\"v\":1e}",
+	    "{\"type\":\"t\",\"v\":1e+}",
+	    "{\"type\":\"t\",\"v\":0x10}",
+	    "{\"type\":\"t\",\"v\":NaN}",
+	    "{\"type\":\"t\",\"v\":Infinity}",
+	    "{\"type\":\"t\",\"v\":-Infinity}",
+	    "{\"type\":\"t\",\"v\":nul}",
+	    "{\"type\":\"t\",\"v\":True}",
+	    "{\"type\":\"t\",\"v\":tru",
+	    "{\"type\":\"t\",\"v\":'a'}",
+	    "{\"type\":\"t\",v:1}",
+	    "{\"type\":\"t\",\"v\" 1}",
+	    "{\"type\":\"t\",\"v\":}",
+	    "{\"type\":\"t\",}",
+	    "{\"type\":\"t\",,\"v\":1}",
+	    "{,\"type\":\"t\"}",
+	    "{\"type\":\"t\" \"v\":1}",
+	    "{\"type\":\"t\",\"v\":[1,]}",
+	    "{\"type\":\"t\",\"v\":[,1]}",
+	    "{\"type\":\"t\",\"v\":[1 2]}",
+	    "{\"type\":\"t\",\"v\":[1}",
+	    "{\"type\":\"t\",\"v\":{]}",
+	    "{\"type\":\"t\",\"v\":\"a",
+	    "{\"type\":\"t\",\"v\":\"\\\"}",
+	    "{\"type\":\"t\",\"v\":\"\\x\"}",
+	    "{\"type\":\"t\",\"v\":\"\\u12\"}",
+	    "{\"type\":\"t\",\"v\":\"\\u12g4\"}",
+	    "{\"type\":\"t\",\"v\":\"\\ud800\"}",
+	    "{\"type\":\"t\",\"v\":\"\\udc00\"}",
+	    "{\"type\":\"t\",\"v\":\"\\ud800\\u0041\"}",
+	    "{\"type\":\"t\",\"v\":\"\\ud800x\"}",
+	    "{\"type\":\"t\",\"v\":\"\x01\"}",
+	    "{\"type\":\"t\",\"v\":\"\t\"}",
+	    "{\"type\":\"t\",\"v\":\"\x80\"}",
+	    "{\"type\":\"t\",\"v\":\"\xc0\xaf\"}",
+	    "{\"type\":\"t\",\"v\":\"\xe0\x80\xaf\"}",
+	    "{\"type\":\"t\",\"v\":\"\xed\xa0\x80\"}",
+	    "{\"type\":\"t\",\"v\":\"\xf4\x90\x80\x80\"}",
+	    "{\"type\":\"t\",\"v\":\"\xf5\x80\x80\x80\"}",
+	    "{\"type\":\"t\",\"v\":\"\xc3\"}",
+	    "{\"type\":\"t\",\"v\":\"\xe2\x82\"}",
+	    "{\"type\":\"t\",\"v\":\"\xff\"}",
+	    "{\"type\":\"t\",\"v\":\"\x7f\xfe\"}",
+	    "{\"\x80\":1,\"type\":\"t\"}",
+	    "{\"type\":\"t\",\"v\":1}}",
+	    "{\"type\":\"t\"",
+	    "{\"type\"",
+	    "{\"type",
+	    "{\"",
+	    "{",
+	    "{\"type\":\"t\",\"v\":/**/1}",
+	    "{\"type\":\"t\",\"v\":1 // x",
+	    "{\"type\":\"t\",\"v\":1_000}",
+	    "{\"type\":\"t\",\"v\":--1}",
+	    "{\"type\":\"t\",\"v\":\f1}",
+	    "{\"type\":\"t\",\"v\":\xc2\xa0"
+	    "1}",
+	    "{1:2,\"type\":\"t\"}",
+	    "{\"type\":\"t\",null:1}",
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char body[512];
@@ -235,8 +287,23 @@ static void a_syntax_error_refuses_array_or_line(void **state)
 static void what_is_no_event_at_all_refuses_the_body(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"", "   \n", "x", "1", "\"a\"", "null", "[", "]", "}", "[{\"type\":\"a\"}", "[{\"type\":\"a\"},]", "[{\"type\":\"a\"}] x", "[{\"type\":\"a\"}}",
-	                                  "\xef\xbb\xbf", "[1,2", ",", "\x00"};
+	static const char *const bad[] = {"",
+	                                  "   \n",
+	                                  "x",
+	                                  "1",
+	                                  "\"a\"",
+	                                  "null",
+	                                  "[",
+	                                  "]",
+	                                  "}",
+	                                  "[{\"type\":\"a\"}",
+	                                  "[{\"type\":\"a\"},]",
+	                                  "[{\"type\":\"a\"}] x",
+	                                  "[{\"type\":\"a\"}}",
+	                                  "\xef\xbb\xbf",
+	                                  "[1,2",
+	                                  ",",
+	                                  "\x00"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct decoded d = decode(bad[i]);
 		if (d.code != -EINVAL)
@@ -249,7 +316,8 @@ static void what_is_no_event_at_all_refuses_the_body(void **state)
 static void every_prefix_of_a_body_is_refused(void **state)
 {
 	(void)state;
-	static const char body[] = "[{\"type\":\"t\\u00e9\",\"time\":\"2026-01-02T03:04:05Z\",\"o\":{\"k\":[1.5e3,null,true,\"\xe2\x82\xac\"]}},{\"type\":\"u\"}]";
+	static const char body[] = "[{\"type\":\"t\\u00e9\",\"time\":\"2026-01-02T03:04:05Z\",\"o\":{\"k\":[1.5e3,null,"
+	                           "true,\"\xe2\x82\xac\"]}},{\"type\":\"u\"}]";
 	struct ingest_limits limits;
 	ingest_limits_default(&limits);
 	for (size_t len = 0; len < sizeof body - 1; len++) {
@@ -267,7 +335,8 @@ static void every_prefix_of_a_body_is_refused(void **state)
 static void prediction_never_changes_an_event(void **state)
 {
 	(void)state;
-	static const char *const fields[] = {"\"type\":\"t\"", "\"id\":\"%d\"", "\"a\":%d", "\"user_id\":\"\"", "\"b\":[%d]", "\"a.b\":\"x\"", "\"ab\":null", "\"\\u0063\":1"};
+	static const char *const fields[] = {"\"type\":\"t\"", "\"id\":\"%d\"", "\"a\":%d",    "\"user_id\":\"\"",
+	                                     "\"b\":[%d]",     "\"a.b\":\"x\"", "\"ab\":null", "\"\\u0063\":1"};
 	uint32_t random = 12345;
 	struct buf all = {0};
 	struct buf wanted = {0}, got = {0};
@@ -313,7 +382,8 @@ static void prediction_never_changes_an_event(void **state)
 static void limits_refuse_the_event_alone(void **state)
 {
 	(void)state;
-	struct ingest_limits limits = {.depth = 3, .fields = 10, .key_bytes = 8, .string_bytes = 16, .event_bytes = 100, .events = 5};
+	struct ingest_limits limits = {
+	    .depth = 3, .fields = 10, .key_bytes = 8, .string_bytes = 16, .event_bytes = 100, .events = 5};
 	static const struct {
 		const char *event, *says;
 	} cases[] = {
@@ -321,7 +391,9 @@ static void limits_refuse_the_event_alone(void **state)
 	    {"{\"type\":\"t\",\"v\":[1,2,3,4,5,6,7,8,9,10]}", "fields"},
 	    {"{\"type\":\"t\",\"much too long\":1}", "name"},
 	    {"{\"type\":\"t\",\"v\":\"12345678901234567\"}", "string"},
-	    {"{\"type\":\"t\"                                                                                          }", "bytes"},
+	    {"{\"type\":\"t\"                                                                                          "
+	     "}",
+	     "bytes"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char body[512];
@@ -366,7 +438,8 @@ static void memory_stays_in_proportion(void **state)
 			buf_str(&b, shapes[i].piece);
 		buf_str(&b, shapes[i].tail);
 		struct decoded d = decode_limited(buf_slice(&b), &limits);
-		size_t used = d.batch->arena.total + d.batch->cap * sizeof(struct record) + d.rejects.cap * sizeof *d.rejects.items;
+		size_t used = d.batch->arena.total + d.batch->cap * sizeof(struct record) +
+		              d.rejects.cap * sizeof *d.rejects.items;
 		if (used > 64 * (size_t)SIZE)
 			fail_msg("shape %zu: %zu MiB for a body of %d", i, used >> 20, SIZE >> 20);
 		done(&d);
@@ -383,7 +456,8 @@ static void running_out_of_memory_is_an_answer(void **state)
 		struct batch *b = batch_new();
 		struct ingest_rejects rejects = {0};
 		struct error err = {0};
-		static const char body[256] = "[{\"type\":\"t\",\"a\":{\"b\":[1,2]},\"c\":\"\\n\"},7,{\"type\":\"u\",\"x\":1}]";
+		static const char body[256] =
+		    "[{\"type\":\"t\",\"a\":{\"b\":[1,2]},\"c\":\"\\n\"},7,{\"type\":\"u\",\"x\":1}]";
 		fault_set(FAULT_MALLOC, nth, true, ENOMEM);
 		int code = ingest_events_json(b, slice_cstr(body), ARRIVAL, &limits, &rejects, &err);
 		fault_clear();

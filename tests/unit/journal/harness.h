@@ -62,9 +62,12 @@ static inline void harness_init(struct harness *h)
 	*h = (struct harness){.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 	snprintf(h->dir, sizeof h->dir, "/tmp/moongate-journal-XXXXXX");
 	assert_non_null(mkdtemp(h->dir));
-	h->options = (struct journal_options){
-	    .dir = h->dir, .segment_bytes = 1 << 20, .retention_bytes = UINT64_C(1) << 30, .zstd_level = 1,
-	    .on_commit = harness_on_commit, .ctx = h};
+	h->options = (struct journal_options){.dir = h->dir,
+	                                      .segment_bytes = 1 << 20,
+	                                      .retention_bytes = UINT64_C(1) << 30,
+	                                      .zstd_level = 1,
+	                                      .on_commit = harness_on_commit,
+	                                      .ctx = h};
 }
 
 static inline void harness_close(struct harness *h)
@@ -171,7 +174,8 @@ static int harness_read_frame(void *ctx, const struct frame *f)
 		const struct value *v = b->records[i].values;
 		int64_t n = v[0].integer;
 		r->in_order = r->in_order && (r->records == 0 || n > r->last);
-		r->whole = r->whole && v[3].number == (double)n / 100 && b->records[i].time_ns == 1700000000 * NS_PER_S + n * NS_PER_MS;
+		r->whole = r->whole && v[3].number == (double)n / 100 &&
+		           b->records[i].time_ns == 1700000000 * NS_PER_S + n * NS_PER_MS;
 		r->first = r->records == 0 ? n : r->first;
 		r->last = n;
 		r->records++;
@@ -195,7 +199,8 @@ static inline void harness_segment(const struct harness *h, char out[512])
 	char name[256] = "";
 	DIR *d = opendir(h->dir);
 	for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-		if (strncmp(e->d_name, "segment-", 8) == 0 && strstr(e->d_name, ".open") != NULL && strcmp(e->d_name, name) > 0)
+		if (strncmp(e->d_name, "segment-", 8) == 0 && strstr(e->d_name, ".open") != NULL &&
+		    strcmp(e->d_name, name) > 0)
 			snprintf(name, sizeof name, "%s", e->d_name);
 	}
 	closedir(d);

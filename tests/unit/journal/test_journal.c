@@ -204,7 +204,8 @@ static void stray_and_empty_files_do_not_keep_it_from_opening(void **state)
 	(void)state;
 	struct harness h;
 	char path[512];
-	static const char *const names[] = {"x.tmp", "spare.tmp", "segment-00000000000000000009.open", "events-1-2.sealed", "note.txt"};
+	static const char *const names[] = {"x.tmp", "spare.tmp", "segment-00000000000000000009.open",
+	                                    "events-1-2.sealed", "note.txt"};
 	harness_init(&h);
 	harness_start(&h);
 	assert_int_equal(harness_write(&h, 0, 3, 3), 0);

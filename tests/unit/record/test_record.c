@@ -86,7 +86,7 @@ static void assert_json(const struct record *r, const char *wanted)
 
 #define HEAD "{\"type\":\"model.call\",\"time\":\"2026-01-02T03:04:05.000Z\","
 #define WHOLE                                                                                                          \
-	HEAD "\"user_id\":\"ann\",\"usage\":{\"in\":5,\"deep\":{\"x\":1}},\"usage.in\":7,\"list\":[10,{\"k\":\"v\"}],"    \
+	HEAD "\"user_id\":\"ann\",\"usage\":{\"in\":5,\"deep\":{\"x\":1}},\"usage.in\":7,\"list\":[10,{\"k\":\"v\"}]," \
 	     "\"id\":\"e1\"}"
 
 static void names_and_shapes_are_unique_in_a_batch(void **state)
@@ -167,7 +167,9 @@ static void fields_are_found_by_exact_name_then_by_path(void **state)
 	assert_int_equal(get(r, "usage.deep.x")->integer, 1);
 	assert_int_equal(get(r, "list.0")->integer, 10);
 	assert_memory_equal(get(r, "list.1.k")->str, "v", 1);
-	const char *missing[] = {"nothing", "usage.out", "usage.deep.x.y", "list.2", "list.01", "list.x", "list.", ".", "", "user_id.x", "usage.", "list.99999999999"};
+	const char *missing[] = {"nothing", "usage.out", "usage.deep.x.y", "list.2",
+	                         "list.01", "list.x",    "list.",          ".",
+	                         "",        "user_id.x", "usage.",         "list.99999999999"};
 	for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
 		assert_null(get(r, missing[i]));
 	batch_free(b);
