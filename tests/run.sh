@@ -24,7 +24,7 @@ trap 'rm -rf "$scratch"' EXIT
 # What sanitizers find ends the process, with a stack.
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
 
 # Put before programs under test; TSan's section sets it.
 export RUNNER=""
