@@ -78,7 +78,7 @@ units() {
 	if [ $code = 0 ]; then
 		tail -n 3 "$scratch/ctest"
 	else
-		grep -v ' Passed  *[0-9.]* sec$' "$scratch/ctest"
+		grep -Ev ' Passed  *[0-9.]* sec$|^ *Start +[0-9]+: ' "$scratch/ctest"
 	fi
 	# The log has, a test: "1/9 Testing: name", its output, "Test Passed." or another verdict.
 	awk '

@@ -42,15 +42,20 @@ check_lua() {
 	luacheck --quiet --no-color .
 }
 
-# One file: what clang-tidy finds, without its counts of suppressed warnings. A clean file is not looked at again before it is recompiled.
+# One file: each finding with its line, without the analyzer's long way to it. A clean file is not looked at again before it is recompiled.
 tidy_one() {
-	clang-tidy -p build --quiet "$1" 2>&1 | { grep -Ev '^[0-9]+ warnings?( and [0-9]+ errors?)? generated|^Suppressed |^Use -header-filter' || true; }
-	: >"$2"
+	local said code=0
+	said=$(clang-tidy -p build --quiet "$1" 2>"$2.err") || code=$?
+	if [ $code != 0 ]; then
+		printf '%s\n' "$said" | grep -A 2 -E '^[^ ].*(error|warning): ' || cat "$2.err"
+		return 1
+	fi
+	mv "$2.err" "$2"
 }
 
 # What was said is of interest only when it failed.
 build_release() {
-	local said
+	local said=""
 	said=$(cmake --preset release 2>&1 && cmake --build --preset release -j "$jobs" 2>&1) && return
 	printf '%s\n' "$said"
 	return 1
