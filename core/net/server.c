@@ -66,8 +66,10 @@ static int make_refusal(struct http_server *s)
 {
 	struct buf body = {0};
 	status_json(&body, 503, SLICE("too many connections"));
-	if (buf_failed(&body))
+	if (buf_failed(&body)) {
+		buf_free(&body);
 		return -ENOMEM;
+	}
 	int n =
 	    snprintf(s->refusal, sizeof s->refusal,
 	             "HTTP/1.1 503 %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nRetry-After: 1\r\n"

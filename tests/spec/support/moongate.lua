@@ -50,7 +50,7 @@ function moongate.sh(command, input)
   local dir = process.temporary_dir()
   if input then write_file(dir .. "/in", input) end
   local from = input and dir .. "/in" or "/dev/null"
-  local pipe = io.popen(("( %s ) < %s 2>&1; echo; echo $?"):format(command, from))
+  local pipe = io.popen(("( %s ) < %s 2>&1; code=$?; echo; echo $code"):format(command, from))
   local text = pipe:read("*a")
   pipe:close()
   run("rm -rf " .. dir)
