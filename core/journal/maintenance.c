@@ -61,7 +61,8 @@ static void seal_one(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
 	pthread_mutex_lock(&j->lock);
-	const struct segment copy = *s; /* later failures write to the list's segments, though nothing there that concerns this one */
+	const struct segment copy =
+	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
 	pthread_mutex_unlock(&j->lock);
 	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
 	if (code != 0) {

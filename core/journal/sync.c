@@ -299,7 +299,8 @@ void *journal_sync_run(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&j->lock);
 		if (j->segments != j->writer.segment)
-			pthread_cond_signal(&j->wake_maintenance); /* what a closed segment holds may be durable by now */
+			pthread_cond_signal(
+			    &j->wake_maintenance); /* what a closed segment holds may be durable by now */
 		if (j->queue == NULL && !j->stopping)
 			wait_for_groups(j);
 		struct journal_group *list = j->queue;

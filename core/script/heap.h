@@ -11,13 +11,14 @@
 #include <stddef.h>
 
 struct heap {
-	size_t used;    /* bytes that the state holds */
-	size_t mark;    /* growing beyond it is reported once, by on_pressure, which sets a new one */
-	size_t cap;     /* bytes that it may hold while `capped` */
-	bool capped;    /* a script runs */
-	bool refused;   /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
+	size_t used;  /* bytes that the state holds */
+	size_t mark;  /* growing beyond it is reported once, by on_pressure, which sets a new one */
+	size_t cap;   /* bytes that it may hold while `capped` */
+	bool capped;  /* a script runs */
+	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
 	void (*on_pressure)(struct heap *h); /* as on_refused, but for lua_gc to set the collector's pace */
-	void (*on_refused)(struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
+	void (*on_refused)(
+	    struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
 };
 
 /* A lua_Alloc; `ud` is the heap. */

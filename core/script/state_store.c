@@ -44,9 +44,9 @@ struct state_due {
 
 struct state {
 	struct state_store *store;
-	struct slice name; /* owned */
+	struct slice name;           /* owned */
 	struct state_entry *entries; /* owned */
-	uint32_t used; /* entries and gaps */
+	uint32_t used;               /* entries and gaps */
 	uint32_t count;
 	size_t cap;
 	struct state_due *heap; /* owned */
@@ -407,7 +407,8 @@ static int set_new(struct state *t, struct slice key, const struct state_value *
 }
 
 /* The entry is there. 0, or -ENOMEM. */
-static int set_again(struct state *t, struct state_entry *e, const struct state_value *v, char *text, int64_t expires_ns)
+static int set_again(struct state *t, struct state_entry *e, const struct state_value *v, char *text,
+                     int64_t expires_ns)
 {
 	if (expires_ns != INT64_MAX && e->queued == NOT_QUEUED && reserve_heap(t) != 0)
 		return -ENOMEM;
@@ -521,7 +522,8 @@ static int load_entry(struct state *t, struct slice *in, struct error *err)
 	struct state_value v;
 	uint64_t expires;
 
-	if (!bytes_get_slice(in, &key) || key.len > STATE_KEY_MAX || !load_value(in, &v) || !bytes_get_u64(in, &expires))
+	if (!bytes_get_slice(in, &key) || key.len > STATE_KEY_MAX || !load_value(in, &v) ||
+	    !bytes_get_u64(in, &expires))
 		return error_set(err, -EBADMSG, "an entry of the state \"%.*s\" is damaged", SLICE_ARG(t->name));
 	int rc = state_set(t, key, &v, (int64_t)expires);
 	if (rc == -ENOMEM)

@@ -45,17 +45,20 @@ static _Noreturn void die(const char *what)
 /* One event as an agent sends it: mostly model calls, some of them with cached or reasoning tokens, and tool calls. */
 static void put_event(struct buf *out, uint32_t n, bool calls_only)
 {
-	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5", "claude-haiku-4-5"};
+	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5",
+	                                     "claude-haiku-4-5"};
 	uint32_t user = draw(USERS);
 	uint32_t kind = calls_only ? 0 : draw(100);
 
 	if (kind < 65) {
 		buf_printf(out,
-		           "{\"type\":\"model.call\",\"id\":\"ev-%u-%u\",\"agent_id\":\"agent-%u\",\"template_id\":\"t%u\",\"user_id\":"
-		           "\"user-%u\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"duration_ms\":%u,\"stop_reason\":"
+		           "{\"type\":\"model.call\",\"id\":\"ev-%u-%u\",\"agent_id\":\"agent-%u\",\"template_id\":\"t%"
+		           "u\",\"user_id\":"
+		           "\"user-%u\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"duration_ms\":%u,"
+		           "\"stop_reason\":"
 		           "\"end_turn\",\"status\":\"%s\"",
-		           n, draw(1000000), user % 50, user % 8, user, models[draw(5)], 200 + draw(8000), 20 + draw(900),
-		           150 + draw(4000), draw(20) == 0 ? "failed" : "success");
+		           n, draw(1000000), user % 50, user % 8, user, models[draw(5)], 200 + draw(8000),
+		           20 + draw(900), 150 + draw(4000), draw(20) == 0 ? "failed" : "success");
 		if (draw(4) == 0)
 			buf_printf(out, ",\"cached_input_tokens\":%u", draw(200));
 		if (draw(10) == 0)
@@ -63,12 +66,15 @@ static void put_event(struct buf *out, uint32_t n, bool calls_only)
 		buf_str(out, "}\n");
 	} else if (kind < 92) {
 		buf_printf(out,
-		           "{\"type\":\"tool.call\",\"id\":\"ev-%u-%u\",\"agent_id\":\"agent-%u\",\"user_id\":\"user-%u\",\"tool_name\":"
+		           "{\"type\":\"tool.call\",\"id\":\"ev-%u-%u\",\"agent_id\":\"agent-%u\",\"user_id\":\"user-%"
+		           "u\",\"tool_name\":"
 		           "\"tool-%u\",\"duration_ms\":%u,\"status\":\"%s\"}\n",
-		           n, draw(1000000), user % 50, user, draw(12), draw(2000), draw(10) == 0 ? "failed" : "success");
+		           n, draw(1000000), user % 50, user, draw(12), draw(2000),
+		           draw(10) == 0 ? "failed" : "success");
 	} else {
 		buf_printf(out,
-		           "{\"type\":\"%s\",\"id\":\"ev-%u-%u\",\"agent_id\":\"run-%u\",\"template_id\":\"t%u\",\"user_id\":\"user-%u\"}\n",
+		           "{\"type\":\"%s\",\"id\":\"ev-%u-%u\",\"agent_id\":\"run-%u\",\"template_id\":\"t%u\","
+		           "\"user_id\":\"user-%u\"}\n",
 		           kind & 1 ? "agent.start" : "agent.stop", n, draw(1000000), draw(500), user % 8, user);
 	}
 }
@@ -118,7 +124,8 @@ static struct script_bundle *read_bundle(const char *only)
 	if (!shipped)
 		put_file(b, only);
 	for (uint32_t i = 0; i < b->count; i++) {
-		bool keep = b->files[i].kind == SCRIPT_FILE_MODULE || only == NULL || slice_eq(b->files[i].path, slice_cstr(only));
+		bool keep = b->files[i].kind == SCRIPT_FILE_MODULE || only == NULL ||
+		            slice_eq(b->files[i].path, slice_cstr(only));
 		if (keep)
 			b->files[n++] = b->files[i];
 	}
@@ -131,7 +138,8 @@ static void bench(const char *name, const char *only, bool calls_only, int frame
 	struct error err = {0};
 	struct batch *batches[BATCHES];
 	struct record *refs[EVENTS];
-	struct script_options options = {.call_ms = 100, .load_ms = 1000, .memory_mb = 32, .strikes = 3, .state_mb = 16, .emit_depth = 8};
+	struct script_options options = {
+	    .call_ms = 100, .load_ms = 1000, .memory_mb = 32, .strikes = 3, .state_mb = 16, .emit_depth = 8};
 	struct registry *registry = registry_new(&(struct registry_options){.max_series = 1000000});
 	struct script_host *host = script_host_new(&options, registry, &err);
 	struct script_bundle *bundle = read_bundle(only);

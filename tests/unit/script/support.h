@@ -328,12 +328,12 @@ static inline double value(struct world *w, const char *series)
 	return NAN;
 }
 
-#define assert_value(w, series, wanted)                                                                                     \
-	do {                                                                                                                \
-		double got_ = value(w, series);                                                                             \
-		double wanted_ = (wanted);                                                                                  \
-		if (!(fabs(got_ - wanted_) <= 1e-9 * fmax(1, fabs(wanted_))))                                               \
-			fail_msg("%s is %.17g, wanted %.17g in:\n%s", series, got_, wanted_, (w)->exposition);              \
+#define assert_value(w, series, wanted)                                                                                \
+	do {                                                                                                           \
+		double got_ = value(w, series);                                                                        \
+		double wanted_ = (wanted);                                                                             \
+		if (!(fabs(got_ - wanted_) <= 1e-9 * fmax(1, fabs(wanted_))))                                          \
+			fail_msg("%s is %.17g, wanted %.17g in:\n%s", series, got_, wanted_, (w)->exposition);         \
 	} while (0)
 
 static inline struct script_stats stats_of(struct world *w, uint32_t script)
@@ -344,11 +344,11 @@ static inline struct script_stats stats_of(struct world *w, uint32_t script)
 	return all[script];
 }
 
-#define assert_contains(text, part)                                                                                         \
-	do {                                                                                                                \
-		const char *text_ = (text);                                                                                 \
-		if (strstr(text_, part) == NULL)                                                                            \
-			fail_msg("\"%s\" does not contain \"%s\"", text_, part);                                            \
+#define assert_contains(text, part)                                                                                    \
+	do {                                                                                                           \
+		const char *text_ = (text);                                                                            \
+		if (strstr(text_, part) == NULL)                                                                       \
+			fail_msg("\"%s\" does not contain \"%s\"", text_, part);                                       \
 	} while (0)
 
 #endif
