@@ -2,7 +2,7 @@
 # Everything that reads the sources instead of running them. Each check says "ok" or "FAILED" with what it found; the last line counts them.
 #
 #   tools/lint.sh            all checks
-#   tools/lint.sh tidy …     only these: format includes calls words length lua tidy
+#   tools/lint.sh tidy …     only these: format includes calls words length docs lua tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,6 +36,13 @@ check_words() {
 
 check_length() {
 	sources '*.c' '*.cc' '*.h' '*.lua' | xargs luajit tools/check_source.lua length
+}
+
+check_docs() {
+	luajit tools/luadoc.lua core/script/lib/api.lua | diff docs/lua.md - || {
+		echo "docs/lua.md is not what core/script/lib/api.lua says: luajit tools/luadoc.lua core/script/lib/api.lua > docs/lua.md"
+		return 1
+	}
 }
 
 check_lua() {
@@ -85,11 +92,12 @@ declare -A titles=(
 	[calls]="memory, files, time and output come from base/"
 	[words]="nothing is left to be done"
 	[length]="sources have at most 800 lines"
+	[docs]="docs/lua.md is made from the contract"
 	[lua]="luacheck"
 	[tidy]="clang-tidy"
 )
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(format includes calls words length lua tidy)
+[ ${#wanted[@]} -gt 0 ] || wanted=(format includes calls words length docs lua tidy)
 for name in "${wanted[@]}"; do
 	if [ -z "${titles[$name]-}" ]; then
 		echo "lint.sh: no check is called $name" >&2
