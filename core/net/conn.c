@@ -77,6 +77,7 @@ static void forget(struct conn *c)
 void conn_close(struct conn *c)
 {
 	struct http_request *req = c->req;
+	bool writing = c->state == CONN_WRITE;
 
 	if (c->state == CONN_CLOSING)
 		return;
@@ -86,11 +87,13 @@ void conn_close(struct conn *c)
 	mem_free(c->pending);
 	c->pending = NULL;
 	c->req = NULL;
+	uv_close((uv_handle_t *)&c->tcp, on_closed);
+	if (writing)
+		buf_free(&req->out); /* the write is cancelled, which libuv will say only at the end of this round */
 	if (req != NULL) {
 		req->conn = NULL;
 		request_unref(req);
 	}
-	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
 /* ---- reading ---- */

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "net/internal.h"
 
-/* Level 1 takes a third of the time of level 6; text of metrics comes out a sixth larger. */
-enum { LEVEL = 1, GZIP_WINDOW = 15 + 16, MEMORY_LEVEL = 8, STEP = 32 * 1024, INPUT_STEP = 1 << 30 };
+/* 717 KB of metrics' text: level 1 3.0 ms and 124 KB, level 3 3.7 ms and 112 KB, level 6 11.7 ms and 98 KB. */
+enum { LEVEL = 3, GZIP_WINDOW = 15 + 16, MEMORY_LEVEL = 8, STEP = 32 * 1024, INPUT_STEP = 1 << 30 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;

@@ -10,8 +10,8 @@
  * (503 with Retry-After), too many connections (503, close). OPTIONS is answered with Allow, HEAD as GET without a body, Expect: 100-continue
  * before the body is read and only when the request would be accepted. After a refusal that leaves a body unread the connection is closed.
  *
- * Slow clients cost nobody else anything: bodies take memory as they come, not as announced, and replies that clients do not read are bounded by
- * bodies_bytes too (past it those that have not read for the longest time are closed). */
+ * Slow clients cost nobody else anything: bodies take memory as they come, not as announced, and replies that clients do not read may take half of
+ * bodies_bytes besides (past it those that have not read for the longest time are closed). */
 #ifndef MOONGATE_NET_NET_H
 #define MOONGATE_NET_NET_H
 

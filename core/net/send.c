@@ -10,6 +10,7 @@
 #include "net/status.h"
 
 enum { SLICE_BYTES = 256 * 1024, TRY_BYTES = 1 << 30 };
+enum { REPLIES_SHARE = 2 }; /* replies that wait may take as much again as half of what bodies may */
 
 /* "Tue, 15 Nov 1994 08:12:31 GMT", made once a second. */
 static const char *date(struct loop *l)
@@ -109,7 +110,7 @@ static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[2], siz
 static void block(struct conn *c)
 {
 	struct loop *l = c->loop;
-	size_t share = (size_t)(l->server->budget.max / l->server->options.threads);
+	size_t share = (size_t)(l->server->budget.max / REPLIES_SHARE / l->server->options.threads);
 
 	c->blocked_bytes = c->req->out.cap + 1;
 	l->blocked_bytes += c->blocked_bytes;

@@ -91,7 +91,7 @@ static int setup(void **state)
 static int setup_small(void **state)
 {
 	(void)state;
-	return setup_with(16 << 20);
+	return setup_with(32 << 20);
 }
 
 static int teardown(void **state)
