@@ -1,5 +1,6 @@
-/* Every allocation of a busy registry's life fails once, then from some point on all of them: nothing crashes, nothing leaks
- * (AddressSanitizer), what was refused changed nothing that is counted, and when there is memory again everything goes on. */
+/* Every allocation of a busy registry's life fails once, then from some point on all of them: nothing crashes,
+ * nothing leaks (AddressSanitizer), what was refused changed nothing that is counted, and when there is memory again
+ * everything goes on. */
 #include "scenario.h"
 
 #include "base/fault.h"
@@ -7,7 +8,8 @@
 
 enum { CHANGES = 600 };
 
-/* A life: definitions, changes with snapshots between them, a reload, a checkpoint loaded. How much of it was refused. */
+/* A life: definitions, changes with snapshots between them, a reload, a checkpoint loaded. How much of it was
+ * refused. */
 static int live(bool *done)
 {
 	struct scenario s = {.random = 17, .now = START};
@@ -108,7 +110,8 @@ static void test_refused_changes_do_not_count(void **state)
 
 	for (int i = 0; i < 6000; i++) {
 		char name[16];
-		struct slice v = slice_new(name, (size_t)snprintf(name, sizeof name, "%d", (int)(random_u64(&random) % 300)));
+		struct slice v =
+		    slice_new(name, (size_t)snprintf(name, sizeof name, "%d", (int)(random_u64(&random) % 300)));
 		struct series_ref s;
 		if (i % 50 == 0) {
 			metrics_snapshot_unref(shot);
@@ -133,7 +136,10 @@ static void test_refused_changes_do_not_count(void **state)
 	struct buf text = text_of(r);
 	double sums[3] = {0};
 	for (const char *line = text.ptr; *line != '\0'; line = strchr(line, '\n') + 1) {
-		int which = strncmp(line, "a_total{", 8) == 0 ? 0 : strncmp(line, "top{", 4) == 0 ? 1 : strncmp(line, "h_sum{", 6) == 0 ? 2 : -1;
+		int which = strncmp(line, "a_total{", 8) == 0 ? 0
+		            : strncmp(line, "top{", 4) == 0   ? 1
+		            : strncmp(line, "h_sum{", 6) == 0 ? 2
+		                                              : -1;
 		if (which >= 0)
 			sums[which] += strtod(strchr(line, '}') + 1, NULL);
 	}
