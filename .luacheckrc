@@ -1,7 +1,9 @@
 -- luacheck 1.1. Lua here is LuaJIT's; what operators' scripts see is less, and is listed.
 std = "luajit"
-max_line_length = 180
-exclude_files = { "build*/", "core/script/lib/api.lua" } -- the contract: declarations without bodies
+max_line_length = 150
+max_comment_line_length = 200
+ignore = { "512" } -- a loop that ends in its first round: how the first of pairs() is taken
+exclude_files = { "build*/" }
 
 local constructors = {
   "counter", "gauge", "histogram", "summary", "distinct", "topk", "ratio", "mean", "state",
@@ -23,6 +25,8 @@ local script = {
 }
 for _, name in ipairs(constructors) do table.insert(script.std.read_globals, name) end
 
+-- Declarations with annotations and empty bodies: nothing in it runs.
+files["core/script/lib/api.lua"] = { ignore = { "1", "21", "24", "63" } }
 files["scripts/"] = script
 files["plugins/"] = script
 files["conf/"] = { std = "none", read_globals = script.std.read_globals }

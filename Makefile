@@ -27,7 +27,7 @@ format: deps-test ## clang-format over all C
 	@tools/format.sh
 
 bench: deps-test build ## events per CPU-second, next to a bare HTTP server
-	@tests/bench/run.sh
+	@luajit tests/bench/run.lua
 
 fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz

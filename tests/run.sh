@@ -24,7 +24,7 @@ trap 'rm -rf "$scratch"' EXIT
 # What sanitizers find ends the process, with a stack.
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
 
 # Put before programs under test; TSan's section sets it.
 export RUNNER=""
@@ -78,7 +78,7 @@ units() {
 	if [ $code = 0 ]; then
 		tail -n 3 "$scratch/ctest"
 	else
-		grep -v ' Passed  *[0-9.]* sec$' "$scratch/ctest"
+		grep -Ev ' Passed  *[0-9.]* sec$|^ *Start +[0-9]+: ' "$scratch/ctest"
 	fi
 	# The log has, a test: "1/9 Testing: name", its output, "Test Passed." or another verdict.
 	awk '

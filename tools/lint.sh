@@ -2,7 +2,7 @@
 # Everything that reads the sources instead of running them. Each check says "ok" or "FAILED" with what it found; the last line counts them.
 #
 #   tools/lint.sh            all checks
-#   tools/lint.sh tidy …     only these: format includes calls words length lua tidy
+#   tools/lint.sh tidy …     only these: format includes calls words length docs lua tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,19 +38,31 @@ check_length() {
 	sources '*.c' '*.cc' '*.h' '*.lua' | xargs luajit tools/check_source.lua length
 }
 
+check_docs() {
+	luajit tools/luadoc.lua core/script/lib/api.lua | diff docs/lua.md - || {
+		echo "docs/lua.md is not what core/script/lib/api.lua says: luajit tools/luadoc.lua core/script/lib/api.lua > docs/lua.md"
+		return 1
+	}
+}
+
 check_lua() {
 	luacheck --quiet --no-color .
 }
 
-# One file: what clang-tidy finds, without its counts of suppressed warnings. A clean file is not looked at again before it is recompiled.
+# One file: each finding with its line, without the analyzer's long way to it. A clean file is not looked at again before it is recompiled.
 tidy_one() {
-	clang-tidy -p build --quiet "$1" 2>&1 | { grep -Ev '^[0-9]+ warnings?( and [0-9]+ errors?)? generated|^Suppressed |^Use -header-filter' || true; }
-	: >"$2"
+	local said code=0
+	said=$(clang-tidy -p build --quiet "$1" 2>"$2.err") || code=$?
+	if [ $code != 0 ]; then
+		printf '%s\n' "$said" | grep -A 2 -E '^[^ ].*(error|warning): ' || cat "$2.err"
+		return 1
+	fi
+	mv "$2.err" "$2"
 }
 
 # What was said is of interest only when it failed.
 build_release() {
-	local said
+	local said=""
 	said=$(cmake --preset release 2>&1 && cmake --build --preset release -j "$jobs" 2>&1) && return
 	printf '%s\n' "$said"
 	return 1
@@ -80,11 +92,12 @@ declare -A titles=(
 	[calls]="memory, files, time and output come from base/"
 	[words]="nothing is left to be done"
 	[length]="sources have at most 800 lines"
+	[docs]="docs/lua.md is made from the contract"
 	[lua]="luacheck"
 	[tidy]="clang-tidy"
 )
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(format includes calls words length lua tidy)
+[ ${#wanted[@]} -gt 0 ] || wanted=(format includes calls words length docs lua tidy)
 for name in "${wanted[@]}"; do
 	if [ -z "${titles[$name]-}" ]; then
 		echo "lint.sh: no check is called $name" >&2

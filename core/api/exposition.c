@@ -88,7 +88,8 @@ static void render_process(struct pen p)
 	double cpu = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	one(p, "process_cpu_seconds", METRIC_COUNTER, "seconds", cpu, "User and system CPU time.");
-	one(p, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", (double)process_resident_bytes(), "Resident memory.");
+	one(p, "process_resident_memory_bytes", METRIC_GAUGE, "bytes", (double)process_resident_bytes(),
+	    "Resident memory.");
 	one(p, "process_open_fds", METRIC_GAUGE, "", (double)process_open_files(), "Open file descriptors.");
 	exposition_family(p.out, p.format, "moongate_build_info", METRIC_GAUGE, "",
 	                  "Always 1; the version is the label.");

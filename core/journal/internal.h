@@ -167,8 +167,9 @@ struct journal {
 	bool spare_ready, spare_recycled;
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
 
-	struct writer writer;                  /* sync thread; the engine thread while poisoned or not started */
-	uint64_t next_generation, durable_seq; /* likewise */
+	struct writer writer;         /* sync thread; the engine thread while poisoned or not started */
+	uint64_t next_generation;     /* likewise */
+	_Atomic uint64_t durable_seq; /* written by whom the writer belongs to */
 	int64_t last_sync_ns;
 	bool unsynced;
 

@@ -35,11 +35,12 @@ static void failed(struct journal *j, const char *what, const char *path, int co
 
 /* ---- sealing ---- */
 
-/* The oldest segment that is not being written. Under the lock. */
+/* The oldest segment that is not being written and holds nothing that may still fail: a group can begin in a segment that is closed by now and
+ * end in the next one. Under the lock. */
 static struct segment *closed_segment(struct journal *j)
 {
 	struct segment *s = j->segments;
-	return s != NULL && s != j->writer.segment ? s : NULL;
+	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
 }
 
 /* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. */
@@ -59,7 +60,11 @@ static int give_up(struct journal *j, struct segment *s)
 static void seal_one(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
-	int code = s->last_seq != 0 ? segment_seal(j->dir, s, j->options.zstd_level, &list) : 0;
+	pthread_mutex_lock(&j->lock);
+	const struct segment copy =
+	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
+	pthread_mutex_unlock(&j->lock);
+	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
 		return;

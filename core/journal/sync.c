@@ -212,11 +212,14 @@ static void fail_group(struct journal *j, struct journal_group *g, int code, con
 static void poison(struct journal *j, int code)
 {
 	atomic_fetch_add(&j->commit_failures, 1);
+	/* Before maintenance may look at the file: what was refused must not be sealed. */
+	pthread_mutex_lock(&j->lock);
+	void_from(j, j->durable_seq + 1);
+	pthread_mutex_unlock(&j->lock);
 	writer_close(j);
 	j->unsynced = false;
 	pthread_mutex_lock(&j->lock);
 	j->poisoned = code;
-	void_from(j, j->durable_seq + 1);
 	pthread_mutex_unlock(&j->lock);
 }
 
@@ -295,6 +298,9 @@ void *journal_sync_run(void *arg)
 	pthread_setname_np(pthread_self(), "sync");
 	for (;;) {
 		pthread_mutex_lock(&j->lock);
+		if (j->segments != j->writer.segment)
+			pthread_cond_signal(
+			    &j->wake_maintenance); /* what a closed segment holds may be durable by now */
 		if (j->queue == NULL && !j->stopping)
 			wait_for_groups(j);
 		struct journal_group *list = j->queue;

@@ -12,6 +12,7 @@
 enum { POOL_MAX = 1024, REFUSED_MAX = 16 };
 
 #define LINGER_NS (2 * NS_PER_S)
+#define LINGER_STOPPING_NS (NS_PER_S / 4)
 #define LINGER_BYTES (UINT64_C(64) << 20)
 #define RATE_FROM_NS (10 * NS_PER_S) /* from then on a body must have come at */
 #define RATE_BYTES 1024              /* bytes a second */
@@ -286,7 +287,8 @@ void conn_replied(struct conn *c)
 {
 	struct http_request *req = c->req;
 	bool close_after = req->close_after;
-	bool may_send = req->linger || c->pending != NULL;
+	/* A server that stops closes on clients that may be sending their next request. */
+	bool may_send = req->linger || c->pending != NULL || c->loop->stopping;
 
 	c->req = NULL;
 	req->conn = NULL;
@@ -344,7 +346,7 @@ void conn_check(struct conn *c)
 			too_slow(c, NULL);
 		break;
 	case CONN_LINGER:
-		if (passed > LINGER_NS)
+		if (passed > (c->loop->stopping ? LINGER_STOPPING_NS : LINGER_NS))
 			conn_close(c);
 		break;
 	case CONN_HANDLER:

@@ -99,10 +99,12 @@ static bool has_weight(struct slice parameters)
 
 bool gzip_accepted(struct slice accept)
 {
-	const char *end = accept.ptr + accept.len;
 	bool any = false;
 
-	for (const char *at = accept.ptr; at != NULL && at < end;) {
+	if (accept.len == 0)
+		return false;
+	const char *end = accept.ptr + accept.len;
+	for (const char *at = accept.ptr; at < end;) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
 		const char *stop = comma != NULL ? comma : end;
 		const char *semicolon = memchr(at, ';', (size_t)(stop - at));

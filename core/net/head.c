@@ -205,7 +205,7 @@ void head_reset(struct head *h, size_t keep)
 	h->content_length = 0;
 	memset(h->known, 0, sizeof h->known);
 	memset(h->times, 0, sizeof h->times);
-	h->target = h->path = h->query = (struct slice){0};
+	h->target = h->path = h->query = SLICE("");
 }
 
 static struct slice value_at(const struct head *h, uint32_t i)

@@ -27,7 +27,7 @@ static int split(const char *listen, char *host, size_t size, const char **port,
 	host[len] = '\0';
 	*port = colon + 1;
 	size_t digits = strspn(*port, "0123456789");
-	if (digits == 0 || digits > 5 || (*port)[digits] != '\0' || strtol(*port, NULL, 10) > 65535)
+	if (digits == 0 || digits > 5 || (*port)[digits] != '\0' || strtoul(*port, NULL, 10) > 65535)
 		return error_set(err, -EINVAL, "cannot listen on \"%s\": the port must be a number from 0 to 65535",
 		                 listen);
 	return 0;
@@ -44,8 +44,10 @@ static int resolve(const char *listen, struct sockaddr_storage *to, socklen_t *l
 	if (code != 0)
 		return code;
 	int failed = getaddrinfo(host, port, &hints, &found);
-	if (failed != 0)
-		return error_set(err, -EINVAL, "cannot listen on \"%s\": %s", listen, gai_strerror(failed));
+	if (failed != 0) {
+		error_set(err, -EINVAL, "cannot listen on \"%s\": %s", listen, gai_strerror(failed));
+		return -EINVAL;
+	}
 	memcpy(to, found->ai_addr, found->ai_addrlen);
 	*len = found->ai_addrlen;
 	freeaddrinfo(found);

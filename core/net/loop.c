@@ -28,6 +28,14 @@ static void close_handle(void *handle)
 		uv_close(handle, NULL);
 }
 
+/* From here on posted replies are dropped. */
+static void close_inbox(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	l->open = false;
+	pthread_mutex_unlock(&l->lock);
+}
+
 /* With the last connection and the last request that a handler has, the loop has nothing left to wait for. */
 static void finish_if_idle(struct loop *l)
 {
@@ -35,9 +43,7 @@ static void finish_if_idle(struct loop *l)
 		return;
 	if (l->handed_count > 0 && l->now_ns < l->server->grace_until_ns)
 		return;
-	pthread_mutex_lock(&l->lock);
-	l->open = false;
-	pthread_mutex_unlock(&l->lock);
+	close_inbox(l);
 	close_handle(&l->async);
 	close_handle(&l->tick);
 }
@@ -254,6 +260,7 @@ void loop_join(struct loop *l)
 	if (!l->has_uv)
 		return;
 	l->has_uv = false;
+	close_inbox(l);
 	uv_walk(&l->uv, close_any, NULL); /* whatever a thread that never ran has left */
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 	CHECK(uv_loop_close(&l->uv) == 0);

@@ -5,9 +5,13 @@
  * request and replies later from any thread.
  *
  * What the server refuses by itself, always as JSON {"error":{"code":…,"message":…}}: malformed HTTP (400, then close), unknown path (404), wrong method
- * (405 with Allow), wrong or missing token (401, 403), foreign Origin on a POST (403), header bytes (431), body bytes or inflated bytes (413), unknown Content-Encoding (415), a
- * body's memory budget spent (503 with Retry-After), too many connections (503, close). OPTIONS is answered with Allow, HEAD as GET without a body, Expect: 100-continue
- * before the body is read and only when the request would be accepted. */
+ * (405 with Allow), wrong or missing token (401, 403), foreign Origin on a POST, PUT or DELETE (403), a client that is too slow with its request (408), header
+ * bytes (431), body bytes or inflated bytes (413), unknown Content-Encoding (415), an expectation other than 100-continue (417), a body's memory budget spent
+ * (503 with Retry-After), too many connections (503, close). OPTIONS is answered with Allow, HEAD as GET without a body, Expect: 100-continue
+ * before the body is read and only when the request would be accepted. After a refusal that leaves a body unread the connection is closed.
+ *
+ * Slow clients cost nobody else anything: bodies take memory as they come, not as announced, and replies that clients do not read are bounded by
+ * bodies_bytes too (past it those that have not read for the longest time are closed). */
 #ifndef MOONGATE_NET_NET_H
 #define MOONGATE_NET_NET_H
 
@@ -45,7 +49,7 @@ struct http_token {
 struct http_options {
 	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
 	uint32_t threads;                /* loops; at least 1 */
-	uint32_t max_connections;        /* in all. Default 10000 */
+	uint32_t max_connections;        /* in all. Default 10000; fewer where the limit of open files asks for it */
 	uint32_t header_bytes;           /* request line and headers. Default 16384 */
 	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
 	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
@@ -70,22 +74,24 @@ int http_server_start(struct http_server *s, struct error *err);
 
 /* Stops accepting, closes idle connections, lets requests in flight finish for at most `grace_ns`, then closes the rest and joins the threads. Any thread but a loop's. */
 void http_server_stop(struct http_server *s, int64_t grace_ns);
+
+/* Stops it if need be. Requests that nobody has replied to are freed: no thread may use one any more. */
 void http_server_free(struct http_server *s);
 
 /* ---- a request: valid until it is replied to ---- */
 
 unsigned http_request_method(const struct http_request *req); /* a bit of enum http_method; HEAD is HTTP_GET_ */
-struct slice http_request_path(
-    const struct http_request *req); /* percent-decoded; no "..", no NUL, no empty segment games: refused before */
+/* Percent-decoded; no "..", no ".", no control characters, no empty segments: refused before. */
+struct slice http_request_path(const struct http_request *req);
 struct slice http_request_query(const struct http_request *req); /* raw, without '?' */
 /* The first header of that name (any case), or an empty slice with NULL ptr. */
 struct slice http_request_header(const struct http_request *req, const char *name);
-/* The body, inflated, with HTTP_BODY_PADDING readable (zero) bytes behind it. */
+/* The body, inflated, with HTTP_BODY_PADDING readable (zero) bytes behind it. Empty when it was taken. */
 struct slice http_request_body(const struct http_request *req);
 /* A short id for logs: the X-Request-Id header where it is plain (1–64 of [A-Za-z0-9._-]), else made up; also sent back as X-Request-Id. */
 struct slice http_request_id(const struct http_request *req);
 
-/* A decoded query parameter into the request's memory; false when missing. Malformed percent codes are kept as they are. */
+/* The first query parameter of that name, decoded into the request's memory, NUL-terminated; false when missing (or memory is out). Malformed percent codes are kept as they are. */
 bool http_request_param(struct http_request *req, const char *name, struct slice *out);
 
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
@@ -98,7 +104,8 @@ struct http_header {
 };
 
 /* Replies and ends the request; `body` is copied. gzip is applied when `gzip` and the client accepts it. On the loop's own thread or any other: from another thread the
- * reply is posted to the loop. Exactly once a request. If the client has gone the reply is dropped. */
+ * reply is posted to the loop. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
+ * header values become spaces. */
 struct http_reply {
 	int status;
 	const char *content_type; /* NULL: application/json */
@@ -113,7 +120,7 @@ void http_reply(struct http_request *req, const struct http_reply *reply);
 void http_reply_error(struct http_request *req, int status, int retry_after_s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Runs `work` on a worker thread (libuv's pool), not on the loop: for rendering and compressing. `work` must reply. 0 or a negative errno. Loop thread. */
+/* Runs `work` on a worker thread (libuv's pool), not on the loop: for rendering and compressing. `work` must reply. 0 or a negative errno. In a handler only. */
 int http_request_offload(struct http_request *req, void (*work)(void *ctx, struct http_request *req), void *ctx);
 
 struct http_stats {

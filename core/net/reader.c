@@ -74,6 +74,8 @@ static enum reader_event feed_head(struct reader *r, const char *bytes, size_t l
 	size_t n = len < limit - before ? len : limit - before;
 	enum head_found found;
 
+	if (len == 0)
+		return READER_MORE;
 	if (before == 0) {
 		found = head_find(&h->scan, bytes, n, &end, &r->no);
 		buf_append(&h->raw, bytes, found == HEAD_COMPLETE ? end : n);
@@ -155,9 +157,19 @@ static int on_chunk_header(llhttp_t *parser)
 	return -1;
 }
 
+/* `wire` bytes of the body have been seen, framing and all. Looked at before each chunk's bytes and at the end of what was fed. */
+static bool is_nearly_empty(const struct reader *r, uint64_t wire)
+{
+	return wire > WIRE_SLACK + WIRE_TIMES * (uint64_t)r->body.len;
+}
+
 static int on_body(llhttp_t *parser, const char *at, size_t len)
 {
 	struct reader *r = parser->data;
+	if (is_nearly_empty(r, r->wire + (uint64_t)(at - r->fed))) {
+		refuse(r, 400, "the chunks of the body are nearly empty");
+		return -1;
+	}
 	CHECK(len <= r->limits->body_bytes - r->body.len);
 	int code = body_reserve(&r->body, r->body.len + len, r->limits->body_bytes, r->limits->budget);
 	if (code != 0) {
@@ -180,13 +192,14 @@ static enum reader_event feed_chunks(struct reader *r, const char *bytes, size_t
 		r->parser.settings = (void *)(uintptr_t)&chunk_settings;
 		r->parser.data = r;
 	}
+	r->fed = bytes;
 	llhttp_errno_t code = llhttp_execute(&r->parser, bytes, len);
 	if (code != HPE_OK && code != HPE_PAUSED)
 		return r->phase == READER_BROKEN ? READER_REFUSED
 		                                 : refuse(r, 400, "the chunks of the body are malformed");
 	*used = code == HPE_OK ? len : (size_t)(llhttp_get_error_pos(&r->parser) - bytes);
 	r->wire += *used;
-	if (r->wire > WIRE_SLACK + WIRE_TIMES * (uint64_t)r->body.len)
+	if (is_nearly_empty(r, r->wire))
 		return refuse(r, 400, "the chunks of the body are nearly empty");
 	if (code == HPE_PAUSED)
 		r->phase = READER_IN_TRAILER;

@@ -44,8 +44,9 @@ struct reader {
 	llhttp_t parser;
 	struct head head;
 	struct body body;
-	uint64_t left; /* of a body with Content-Length */
-	uint64_t wire; /* bytes of a chunked body with its framing */
+	uint64_t left;   /* of a body with Content-Length */
+	uint64_t wire;   /* bytes of a chunked body with its framing */
+	const char *fed; /* what is being fed; borrowed for the call */
 	struct trailer trailer;
 	struct refusal no;
 };

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 /* What a pooled request may hold on to. */
-enum { POOL_MAX = 1024, KEEP_HEAD = 4096, KEEP_REPLY = 16 * 1024 };
+enum { POOL_MAX = 256, KEEP_HEAD = 4096, KEEP_REPLY = 4096 };
 
 _Thread_local struct http_request *request_running;
 
@@ -193,7 +193,7 @@ bool http_request_param(struct http_request *req, const char *name, struct slice
 	struct slice wanted = slice_cstr(name);
 	const char *end = query.ptr + query.len;
 
-	for (const char *at = query.ptr; at != NULL && at < end;) {
+	for (const char *at = query.ptr; at < end;) {
 		const char *amp = memchr(at, '&', (size_t)(end - at));
 		const char *stop = amp != NULL ? amp : end;
 		const char *equals = memchr(at, '=', (size_t)(stop - at));

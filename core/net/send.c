@@ -4,7 +4,6 @@
  * bounded: past its share a loop closes the connection that has not read for the longest time. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "net/internal.h"
@@ -15,17 +14,19 @@ enum { SLICE_BYTES = 256 * 1024, TRY_BYTES = 1 << 30 };
 /* "Tue, 15 Nov 1994 08:12:31 GMT", made once a second. */
 static const char *date(struct loop *l)
 {
-	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char days[] = "ThuFriSatSunMonTueWed"; /* the epoch was a Thursday */
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
-	struct tm t;
+	char now[32]; /* 1994-11-15T08:12:31.000Z */
+	int64_t wall = clock_wall_ns();
+	int64_t seconds = wall / NS_PER_S;
 
-	if (now == l->date_s && l->date[0] != '\0')
+	if (seconds == l->date_s && l->date[0] != '\0')
 		return l->date;
-	l->date_s = now;
-	gmtime_r(&now, &t);
-	snprintf(l->date, sizeof l->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday, t.tm_mday,
-	         months + 3 * t.tm_mon, (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
+	l->date_s = seconds;
+	clock_format_rfc3339(wall, now);
+	int month = (now[5] - '0') * 10 + now[6] - '1';
+	snprintf(l->date, sizeof l->date, "%.3s, %.2s %.3s %.4s %.8s GMT", days + 3 * (seconds / 86400 % 7), now + 8,
+	         months + 3 * month, now, now + 11);
 	return l->date;
 }
 

@@ -193,10 +193,10 @@ void http_server_free(struct http_server *s)
 	if (s == NULL)
 		return;
 	valid(s);
-	for (uint32_t i = 0; s->loops != NULL && i < s->options.threads; i++) {
-		loop_join(&s->loops[i]);
+	if (s->loops != NULL)
+		http_server_stop(s, 0);
+	for (uint32_t i = 0; s->loops != NULL && i < s->options.threads; i++)
 		loop_deinit(&s->loops[i]);
-	}
 	mem_free(s->loops);
 	mem_free(s->tokens);
 	s->magic = 0;

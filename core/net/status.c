@@ -33,7 +33,6 @@ static const struct {
     {429, "Too Many Requests", "too_many_requests"},
     {431, "Request Header Fields Too Large", "headers_too_large"},
     {500, "Internal Server Error", "internal"},
-    {501, "Not Implemented", "not_implemented"},
     {502, "Bad Gateway", "bad_gateway"},
     {503, "Service Unavailable", "unavailable"},
     {504, "Gateway Timeout", "gateway_timeout"},

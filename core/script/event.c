@@ -174,13 +174,13 @@ static void store(lua_State *L, struct view *v, int n)
 static int ev_index(lua_State *L)
 {
 	struct view *v = view_of(L);
-	const struct record *r = record_of(L, v);
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	int n = field_find(v, lua_tostring(L, 2));
+	int n = field_find(v, lua_tolstring(L, 2, NULL));
 	if (n >= 0 && !v->fields[n].copied)
 		return 0;
+	const struct record *r = record_of(L, v);
 	for (int method = 2; n < 0 && method <= 4; method++) {
 		static const char *const names[] = {"copy", "fields", "get"};
 		if (strcmp(lua_tostring(L, 2), names[method - 2]) != 0)

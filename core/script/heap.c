@@ -24,9 +24,11 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 	}
 	if (h->capped && new_size > old_size && h->used - old_size + new_size > h->cap)
 		return refuse(h);
-	void *got = mem_realloc(ptr, new_size);
+	void *got = ptr == NULL ? mem_alloc(new_size) : mem_realloc(ptr, new_size);
 	if (got == NULL)
 		return refuse(h);
 	h->used += new_size - old_size;
+	if (h->used > h->mark)
+		h->on_pressure(h);
 	return got;
 }

@@ -1,7 +1,7 @@
 /* The allocator of one Lua state: counts what the state holds and, while a script runs, refuses what goes beyond the cap.
  *
  * A refusal ends the call: LuaJIT raises "not enough memory", which a script could catch, so `refused` stays set and the runner's
- * hook raises again until the call is over. There is no emergency collection in LuaJIT; the collector is set to a short pause instead (sandbox.c).
+ * hook raises again until the call is over. There is no emergency collection in LuaJIT; instead the collector stops pausing when a good part of the cap is used (sandbox.c).
  *
  * Private to script/. Used by the thread that runs the state. */
 #ifndef MOONGATE_SCRIPT_HEAP_H
@@ -12,9 +12,11 @@
 
 struct heap {
 	size_t used;  /* bytes that the state holds */
+	size_t mark;  /* growing beyond it is reported once, by on_pressure, which sets a new one */
 	size_t cap;   /* bytes that it may hold while `capped` */
 	bool capped;  /* a script runs */
 	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
+	void (*on_pressure)(struct heap *h); /* as on_refused, but for lua_gc to set the collector's pace */
 	void (*on_refused)(
 	    struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
 };

@@ -232,6 +232,8 @@ void script_check_stack(lua_State *L);
 
 /* Opens the script's state with its library. 0, or a negative errno with a sentence. */
 int sandbox_open(struct script *s, struct error *err);
+/* Lets the collector wait again when little memory is used. */
+void sandbox_ease(struct script *s);
 /* Runs the file's top level. 0, or a negative errno with "file:line: …". The script is entered. */
 int sandbox_run_file(struct script *s, struct slice text, struct error *err);
 

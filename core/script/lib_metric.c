@@ -183,7 +183,7 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 
 	if (s->phase != PHASE_CALL)
 		script_check_changes(L, s, op_names[op]);
-	if (lua_gettop(L) != first - 1 + (int)count || lua_type(L, 1) != LUA_TTABLE)
+	if (lua_gettop(L) != first - 1 + (int)count) /* a dot for the colon is one too few, too */
 		bad_call(L, m, op, false);
 	if (op == OP_ADD || op == OP_SET || op == OP_OBSERVE)
 		c.value = check_number(L, m, op);

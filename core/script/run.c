@@ -35,6 +35,7 @@ void script_enter(struct script *s, struct watch *watch, enum phase phase, int64
 void script_leave(struct script *s)
 {
 	watch_end(s->host->watchdog, s->watch);
+	sandbox_ease(s);
 	s->heap.capped = false;
 	s->phase = PHASE_IDLE;
 	s->watch = NULL;

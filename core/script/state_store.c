@@ -10,19 +10,30 @@
 #include "base/table.h"
 #include "script/bytes.h"
 
-enum { NOT_QUEUED = 0xffffffffu };
+enum {
+	NOT_QUEUED = 0xffffffffu,
+	GAP = 0xffffffffu, /* as key_len: a removed entry */
+	KEY_INLINE = 24
+};
 
+/* 64 bytes: with a short key an entry is one place in memory. */
 struct state_entry {
-	char *key;  /* owned; NULL: a gap */
-	char *text; /* owned; STATE_STRING only */
+	union {
+		char inline_key[KEY_INLINE]; /* up to KEY_INLINE bytes */
+		char *long_key;              /* owned */
+	};
+	union {
+		double number; /* STATE_NUMBER */
+		char *text;    /* STATE_STRING; owned */
+	};
+	uint64_t hash;
+	int64_t expires_ns;
 	uint32_t key_len;
 	uint32_t text_len;
-	uint64_t hash;
-	double number;
-	int64_t expires_ns;
 	uint32_t queued; /* place in the heap, NOT_QUEUED */
 	enum state_type type;
 };
+_Static_assert(sizeof(struct state_entry) == 64, "an entry is a cache line");
 
 /* The heap's order is by `due_ns`, which is never later than the entry's own time: an entry that is set again with a later time stays
  * where it is, and moves when its turn comes. */
@@ -63,12 +74,37 @@ struct state_store *state_store_new(uint64_t max)
 	return s;
 }
 
+static struct slice key_of(const struct state_entry *e)
+{
+	return slice_new(e->key_len <= KEY_INLINE ? e->inline_key : e->long_key, e->key_len);
+}
+
+static struct slice text_of_entry(const struct state_entry *e)
+{
+	return slice_new(e->type == STATE_STRING ? e->text : NULL, e->text_len);
+}
+
+static void free_text(struct state_entry *e)
+{
+	if (e->type == STATE_STRING)
+		mem_free(e->text);
+}
+
+/* Frees what an entry owns and makes it a gap. */
+static void release(struct state_entry *e)
+{
+	if (e->key_len == GAP)
+		return;
+	if (e->key_len > KEY_INLINE)
+		mem_free(e->long_key);
+	free_text(e);
+	e->key_len = GAP;
+}
+
 static void state_free(struct state *t)
 {
-	for (uint32_t i = 0; i < t->used; i++) {
-		mem_free(t->entries[i].key);
-		mem_free(t->entries[i].text);
-	}
+	for (uint32_t i = 0; i < t->used; i++)
+		release(&t->entries[i]);
 	mem_free(t->entries);
 	mem_free(t->heap);
 	table_deinit(&t->index);
@@ -198,8 +234,11 @@ static void unqueue(struct state *t, struct state_entry *e)
 static void queue(struct state *t, uint32_t entry, int64_t expires_ns)
 {
 	struct state_entry *e = &t->entries[entry];
+	bool later = expires_ns >= e->expires_ns;
 
 	e->expires_ns = expires_ns;
+	if (e->queued != NOT_QUEUED && later && expires_ns != INT64_MAX)
+		return; /* the heap need not know yet */
 	if (expires_ns == INT64_MAX) {
 		unqueue(t, e);
 	} else if (e->queued == NOT_QUEUED) {
@@ -223,7 +262,7 @@ static bool same_key(const void *ctx, const void *key, uint32_t item)
 	const struct state_entry *e = &((const struct state *)ctx)->entries[item];
 	const struct wanted *w = key;
 
-	return e->hash == w->hash && slice_eq(slice_new(e->key, e->key_len), w->key);
+	return e->hash == w->hash && slice_eq(key_of(e), w->key);
 }
 
 static struct state_entry *find(const struct state *t, struct slice key)
@@ -246,7 +285,7 @@ static void compact(struct state *t)
 
 	table_clear(&t->index);
 	for (uint32_t i = 0; i < t->used; i++) {
-		if (t->entries[i].key == NULL)
+		if (t->entries[i].key_len == GAP)
 			continue;
 		t->entries[to] = t->entries[i];
 		if (t->entries[to].queued != NOT_QUEUED)
@@ -262,10 +301,7 @@ static void remove_entry(struct state *t, struct state_entry *e)
 	t->store->used -= bill(e->key_len, e->text_len);
 	unqueue(t, e);
 	table_remove(&t->index, e->hash, (uint32_t)(e - t->entries));
-	mem_free(e->key);
-	mem_free(e->text);
-	e->key = NULL;
-	e->text = NULL;
+	release(e);
 	t->count--;
 	if (t->used >= 16 && t->count < t->used / 2)
 		compact(t);
@@ -290,7 +326,7 @@ bool state_get(const struct state *t, struct slice key, struct state_value *out)
 
 	if (e == NULL)
 		return false;
-	*out = (struct state_value){e->type, e->number, slice_new(e->text, e->text_len)};
+	*out = (struct state_value){e->type, e->type == STATE_NUMBER ? e->number : 0, text_of_entry(e)};
 	return true;
 }
 
@@ -301,44 +337,84 @@ int64_t state_expires(const struct state *t, struct slice key)
 	return e == NULL ? INT64_MAX : e->expires_ns;
 }
 
+static int reserve_heap(struct state *t)
+{
+	void *heap = t->heap;
+	int rc = mem_grow(&heap, &t->heap_cap, t->heap_len, sizeof *t->heap);
+
+	if (rc == 0)
+		t->heap = heap;
+	return rc;
+}
+
 /* Makes room for one more entry in array, heap and index. */
 static int reserve(struct state *t)
 {
 	void *entries = t->entries;
 	int rc = mem_grow(&entries, &t->cap, t->used, sizeof *t->entries);
+
 	if (rc != 0)
 		return rc;
 	t->entries = entries;
-	void *heap = t->heap;
-	rc = mem_grow(&heap, &t->heap_cap, t->heap_len, sizeof *t->heap);
-	if (rc != 0)
-		return rc;
-	t->heap = heap;
-	return table_reserve(&t->index, t->count + 1);
+	rc = reserve_heap(t);
+	return rc == 0 ? table_reserve(&t->index, t->count + 1) : rc;
+}
+
+/* Takes over a value; `text` is its text, to be owned. */
+static void put_value(struct state_entry *e, const struct state_value *v, char *text)
+{
+	e->type = v->type;
+	e->text_len = (uint32_t)v->text.len;
+	if (v->type == STATE_STRING)
+		e->text = text;
+	else
+		e->number = v->number;
+}
+
+static bool put_key(struct state_entry *e, struct slice key)
+{
+	e->key_len = (uint32_t)key.len;
+	if (key.len <= KEY_INLINE) {
+		memcpy(e->inline_key, key.ptr, key.len);
+		return true;
+	}
+	e->long_key = mem_strndup(key.ptr, key.len);
+	return e->long_key != NULL;
 }
 
 /* There is room, and the key is new. Takes `text`. 0 or -ENOMEM. */
 static int add(struct state *t, struct slice key, const struct state_value *v, char *text, int64_t expires_ns)
 {
-	char *copy = mem_strndup(key.ptr, key.len);
-
-	if (copy == NULL)
-		return -ENOMEM;
 	uint64_t hash = hash_bytes(key.ptr, key.len, hash_seed());
-	uint32_t at = t->used++;
-	t->entries[at] = (struct state_entry){
-	    .key = copy,
-	    .key_len = (uint32_t)key.len,
-	    .text = text,
-	    .text_len = (uint32_t)v->text.len,
-	    .hash = hash,
-	    .number = v->number,
-	    .queued = NOT_QUEUED,
-	    .type = v->type,
-	};
-	table_add(&t->index, hash, at);
+	struct state_entry *e = &t->entries[t->used];
+
+	*e = (struct state_entry){.hash = hash, .queued = NOT_QUEUED};
+	if (!put_key(e, key))
+		return -ENOMEM;
+	put_value(e, v, text);
+	table_add(&t->index, hash, t->used);
 	t->count++;
-	queue(t, at, expires_ns);
+	queue(t, t->used++, expires_ns);
+	return 0;
+}
+
+/* The key is new. 1, or -ENOMEM. */
+static int set_new(struct state *t, struct slice key, const struct state_value *v, char *text, int64_t expires_ns)
+{
+	if (reserve(t) != 0 || add(t, key, v, text, expires_ns) != 0)
+		return -ENOMEM;
+	return 1;
+}
+
+/* The entry is there. 0, or -ENOMEM. */
+static int set_again(struct state *t, struct state_entry *e, const struct state_value *v, char *text,
+                     int64_t expires_ns)
+{
+	if (expires_ns != INT64_MAX && e->queued == NOT_QUEUED && reserve_heap(t) != 0)
+		return -ENOMEM;
+	free_text(e);
+	put_value(e, v, text);
+	queue(t, (uint32_t)(e - t->entries), expires_ns);
 	return 0;
 }
 
@@ -351,29 +427,17 @@ int state_set(struct state *t, struct slice key, const struct state_value *v, in
 
 	if (t->store->used - had + wanted > t->store->max)
 		return -ENOSPC;
-	if (reserve(t) != 0)
-		return -ENOMEM;
 	if (v->type == STATE_STRING) {
 		text = mem_strndup(v->text.ptr, v->text.len);
 		if (text == NULL)
 			return -ENOMEM;
 	}
-	e = find(t, key); /* reserve may have moved it */
-	if (e == NULL) {
-		if (add(t, key, v, text, expires_ns) != 0) {
-			mem_free(text);
-			return -ENOMEM;
-		}
-	} else {
-		mem_free(e->text);
-		e->text = text;
-		e->text_len = (uint32_t)v->text.len;
-		e->number = v->number;
-		e->type = v->type;
-		queue(t, (uint32_t)(e - t->entries), expires_ns);
-	}
-	t->store->used += wanted - had;
-	return e == NULL;
+	int rc = e == NULL ? set_new(t, key, v, text, expires_ns) : set_again(t, e, v, text, expires_ns);
+	if (rc < 0)
+		mem_free(text);
+	else
+		t->store->used += wanted - had;
+	return rc;
 }
 
 bool state_remove(struct state *t, struct slice key)
@@ -395,9 +459,9 @@ bool state_next(const struct state *t, uint32_t *at, struct slice *key)
 {
 	while (*at < t->used) {
 		const struct state_entry *e = &t->entries[(*at)++];
-		if (e->key == NULL)
+		if (e->key_len == GAP)
 			continue;
-		*key = slice_new(e->key, e->key_len);
+		*key = key_of(e);
 		return true;
 	}
 	return false;
@@ -407,12 +471,12 @@ bool state_next(const struct state *t, uint32_t *at, struct slice *key)
 
 static void save_entry(const struct state_entry *e, struct buf *out)
 {
-	bytes_put_slice(out, slice_new(e->key, e->key_len));
+	bytes_put_slice(out, key_of(e));
 	buf_byte(out, (char)e->type);
 	if (e->type == STATE_NUMBER)
 		bytes_put_double(out, e->number);
 	else if (e->type == STATE_STRING)
-		bytes_put_slice(out, slice_new(e->text, e->text_len));
+		bytes_put_slice(out, text_of_entry(e));
 	bytes_put_u64(out, (uint64_t)e->expires_ns);
 }
 
@@ -424,7 +488,7 @@ int state_store_save(const struct state_store *s, struct buf *out)
 		bytes_put_slice(out, t->name);
 		bytes_put_u32(out, t->count);
 		for (uint32_t k = 0; k < t->used; k++) {
-			if (t->entries[k].key != NULL)
+			if (t->entries[k].key_len != GAP)
 				save_entry(&t->entries[k], out);
 		}
 	}

@@ -28,21 +28,30 @@ struct slice text_of_number(lua_Number n, char *buf)
 	return slice_new(buf, (size_t)snprintf(buf, NUMBER_TEXT_MAX, "%.14g", n));
 }
 
-int64_t text_duration(lua_State *L, int index, const char *what, int64_t min_ns, int64_t max_ns)
+static int64_t parse_duration(lua_State *L, int index, const char *what)
 {
 	struct error err = {0};
-	int64_t ns = -1;
+	struct slice s;
+	int64_t ns;
 
-	if (lua_type(L, index) == LUA_TNUMBER) {
+	s.ptr = lua_tolstring(L, index, &s.len);
+	if (clock_parse_duration(s, &ns, &err) != 0)
+		script_raise(L, "%s: %s", what, err.text);
+	return ns;
+}
+
+int64_t text_duration(lua_State *L, int index, const char *what, int64_t min_ns, int64_t max_ns)
+{
+	int type = lua_type(L, index);
+	int64_t ns;
+
+	if (type == LUA_TNUMBER) {
 		lua_Number seconds = lua_tonumber(L, index);
 		if (!(fabs(seconds) <= 1e10))
 			script_raise(L, "%s: not a length of time", what);
 		ns = (int64_t)(seconds * 1e9);
-	} else if (lua_type(L, index) == LUA_TSTRING) {
-		struct slice s;
-		s.ptr = lua_tolstring(L, index, &s.len);
-		if (clock_parse_duration(s, &ns, &err) != 0)
-			script_raise(L, "%s: %s", what, err.text);
+	} else if (type == LUA_TSTRING) {
+		ns = parse_duration(L, index, what);
 	} else {
 		script_raise(L, "%s wants seconds or a text such as \"5m\", got %s", what, luaL_typename(L, index));
 	}

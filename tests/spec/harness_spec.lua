@@ -16,7 +16,10 @@ describe("the exposition reader", function()
   end)
 
   it("raises on what a scraper would refuse", function()
-    for _, text in ipairs { "a", "a 1", "a{x=1} 1\n", 'a{x="1} 1\n', "a x\n", "a 1\na 1\n", 'a{x="1",x="2"} 1\n', 'a{x="1"y="2"} 1\n', 'a{x="\\t"} 1\n', "{} 1\n" } do
+    for _, text in ipairs {
+      "a", "a 1", "a{x=1} 1\n", 'a{x="1} 1\n', "a x\n", "a 1\na 1\n",
+      'a{x="1",x="2"} 1\n', 'a{x="1"y="2"} 1\n', 'a{x="\\t"} 1\n', "{} 1\n",
+    } do
       assert.has_error(function() exposition.parse(text) end)
     end
   end)

@@ -120,7 +120,9 @@ end
 
 function connection:request(request)
   self:send(request)
-  return assert(self:receive())
+  local reply, why = self:receive()
+  if not reply then error(self.server:explain(why), 2) end
+  return reply
 end
 
 function connection:close()
@@ -129,10 +131,11 @@ end
 
 function server:connect()
   local host, port = self.addr:match("^(.*):(%d+)$")
-  local sock = assert(socket.connect(host, tonumber(port)))
+  local sock, why = socket.connect(host:gsub("[%[%]]", ""), tonumber(port))
+  if not sock then error(self:explain(why), 2) end
   sock:settimeout(30 * SLOW)
   sock:setoption("tcp-nodelay", true)
-  return setmetatable({ sock = sock }, connection)
+  return setmetatable({ sock = sock, server = self }, connection)
 end
 
 -- One request on a connection of its own.
@@ -182,6 +185,15 @@ end
 
 function server:stderr()
   return read_file(self.dir .. "/stderr") or ""
+end
+
+-- Why an answer did not come: with the end of the process and its last words, if it has ended.
+function server:explain(why)
+  local deadline = socket.gettime() + SLOW
+  while not self.process:poll() and socket.gettime() < deadline do socket.sleep(0.01) end
+  local code = self.process:poll()
+  if not code then return "no answer: " .. why end
+  return ("no answer: %s; moongate ended with %d:\n%s"):format(why, code, self:stderr())
 end
 
 local function count_listening(self)

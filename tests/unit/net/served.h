@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,16 +55,18 @@ __attribute__((unused)) static void unserve(void)
 	server = NULL;
 }
 
+__attribute__((unused)) static void wait_a_little(time_t deadline, const char *what)
+{
+	if (time(NULL) > deadline)
+		fail_msg("waited in vain for %s", what);
+	usleep(500);
+}
+
 /* Waits for a condition. */
 #define WAIT_FOR(condition)                                                                                            \
-	do {                                                                                                           \
-		time_t deadline_ = time(NULL) + PATIENCE_S;                                                            \
-		while (!(condition)) {                                                                                 \
-			if (time(NULL) > deadline_)                                                                    \
-				fail_msg("waited in vain for %s", #condition);                                         \
-			usleep(500);                                                                                   \
-		}                                                                                                      \
-	} while (0)
+	for (time_t until_ = time(NULL) + PATIENCE_S; !(condition);) {                                                 \
+		wait_a_little(until_, #condition);                                                                     \
+	}
 
 struct client {
 	int fd;
@@ -85,6 +88,8 @@ __attribute__((unused)) static struct client dial(void)
 	assert_true(c.fd >= 0);
 	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
 	assert_int_equal(setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), 0);
+	int on = 1;
+	assert_int_equal(setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
 	assert_int_equal(connect(c.fd, (struct sockaddr *)&a, sizeof a), 0);
 	return c;
 }

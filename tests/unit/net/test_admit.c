@@ -151,7 +151,7 @@ static struct http_token token_of(const char *text, unsigned scopes)
 static void scopes_are_wanted(void **state)
 {
 	static const char *const names[] = {"nothing", "i", "q", "iq", "a", "ia", "qa", "all"};
-	struct http_token tokens[8];
+	static struct http_token tokens[8];
 
 	(void)state;
 	for (unsigned s = 0; s < 8; s++)
@@ -189,9 +189,10 @@ static void other_credentials_are_not_known(void **state)
 	    "Authorization: Bearer 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\r\n",
 	    "X-Authorization: Bearer secret\r\n",
 	};
-	struct http_token token = token_of("secret", SCOPE_QUERY);
+	static struct http_token token;
 
 	(void)state;
+	token = token_of("secret", SCOPE_QUERY);
 	gate.tokens = &token;
 	gate.token_count = 1;
 	for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
@@ -204,10 +205,12 @@ static void other_credentials_are_not_known(void **state)
 
 static void scopes_of_equal_tokens_add_up(void **state)
 {
-	struct http_token tokens[] = {token_of("t", SCOPE_QUERY), token_of("u", SCOPE_ADMIN),
-	                              token_of("t", SCOPE_INGEST)};
+	static struct http_token tokens[3];
 
 	(void)state;
+	tokens[0] = token_of("t", SCOPE_QUERY);
+	tokens[1] = token_of("u", SCOPE_ADMIN);
+	tokens[2] = token_of("t", SCOPE_INGEST);
 	gate.tokens = tokens;
 	gate.token_count = 3;
 	assert_int_equal(admit_scopes(&gate, SLICE("Bearer t")), SCOPE_QUERY | SCOPE_INGEST);
@@ -307,11 +310,12 @@ static void expectations_are_met_or_refused(void **state)
 /* Who may not use a path learns nothing of its limits. */
 static void refusals_have_an_order(void **state)
 {
-	struct http_token token = token_of("secret", SCOPE_QUERY);
+	static struct http_token token;
 	const char *all = "Content-Length: 99999\r\nOrigin: null\r\nContent-Encoding: br\r\nExpect: tea\r\n";
 	char with[256];
 
 	(void)state;
+	token = token_of("secret", SCOPE_QUERY);
 	gate.tokens = &token;
 	gate.token_count = 1;
 	assert_int_equal(ask("POST", "/nothing", all), 404);

@@ -222,7 +222,7 @@ static void bodies_are_bounded_together(void **state)
 		buf_free(&chunked);
 		assert_true(stats().bodies_bytes <= 2 * MIB);
 		give_back();
-		assert_int_equal(stats().bodies_bytes, 0);
+		WAIT_FOR(stats().bodies_bytes == 0);
 	}
 	answer_free(&a);
 }
@@ -271,6 +271,7 @@ static void compressed_bodies_are_inflated(void **state)
 		}
 		struct slice all = slice_new(text.ptr, lengths[i / 2]);
 		(i % 2 == 0 ? add_gzip : add_zstd)(&packed, all);
+		CHECK(packed.ptr != NULL);
 		const char *encoding = i % 2 == 0 ? "Content-Encoding: gzip\r\n" : "Content-Encoding: zstd\r\n";
 		assert_int_equal(post("/sum", encoding, buf_slice(&packed), &a), 200);
 		snprintf(want, sizeof want, "%zu %08lx", all.len, crc32(0, (const Bytef *)all.ptr, (uInt)all.len));
@@ -329,6 +330,7 @@ static void fifty_bombs_at_once_are_refused(void **state)
 	for (int i = 0; i < 3; i++)
 		add_gzip(&bomb, slice_new(zeros, 8 * MIB));
 	mem_free(zeros);
+	CHECK(bomb.ptr != NULL);
 	buf_printf(&request, "POST /sum HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
 	           bomb.len);
 	buf_slice_append(&request, buf_slice(&bomb));
@@ -412,9 +414,9 @@ static void addresses_are_understood_or_refused(void **state)
 		struct http_server *s = http_server_new(&o, &err);
 		assert_true((s != NULL) == (cases[i].error == NULL));
 		if (s != NULL)
-			assert_non_null(strstr(http_server_address(s), cases[i].bound));
+			assert_non_null(strstr(http_server_address(s), cases[i].bound != NULL ? cases[i].bound : "?"));
 		else
-			assert_non_null(strstr(err.text, cases[i].error));
+			assert_non_null(strstr(err.text, cases[i].error != NULL ? cases[i].error : "?"));
 		http_server_free(s);
 	}
 }

@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "net/inflate.h"
 #include "net/net.h"
@@ -158,6 +159,7 @@ static void damage_is_found(void **state)
 
 	(void)state;
 	add_gzip(&packed, text.ptr, text.len);
+	CHECK(packed.ptr != NULL);
 	for (size_t i = 10; i < packed.len; i++) {
 		struct body body = {0};
 		packed.ptr[i] ^= 4;
@@ -254,6 +256,7 @@ static void damage_in_what_was_counted_is_found(void **state)
 	struct body body = {0};
 
 	(void)state;
+	CHECK(packed.ptr != NULL);
 	packed.ptr[packed.len - 6] ^= 1;
 	assert_int_equal(inflate_all(f, buf_slice(&packed), 16 * MIB, SIZE_MAX, &body).status, 400);
 	inflater_free(f);

@@ -344,6 +344,17 @@ static void a_server_need_not_be_started(void **state)
 	http_server_free(s);
 }
 
+static void a_server_need_not_be_stopped(void **state)
+{
+	struct client c = dial();
+	(void)state;
+	WAIT_FOR(stats().connections == 1);
+	http_server_free(server);
+	server = NULL;
+	hear_end(&c);
+	hang_up(&c);
+}
+
 static void stopping_under_load_loses_no_answer(void **state)
 {
 	enum { CLIENTS = 30 };
@@ -381,6 +392,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(new_connections_are_refused_then, setup, teardown),
 	    cmocka_unit_test_setup_teardown(grace_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_server_need_not_be_started, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_server_need_not_be_stopped, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stopping_under_load_loses_no_answer, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,13 @@ static void answers_have_the_usual_headers(void **state)
 	assert_string_equal(a.body.ptr, "hello");
 	assert_string_equal(header_of(&a, "Content-Type"), "application/octet-stream");
 	assert_string_equal(header_of(&a, "Content-Length"), "5");
+	struct tm t = {0};
 	assert_int_equal(strlen(header_of(&a, "Date")), 29);
+	const char *end = strptime(header_of(&a, "Date"), "%a, %d %b %Y %H:%M:%S GMT", &t);
+	int weekday = t.tm_wday;
+	time_t date = timegm(&t); /* computes the day of the week anew */
+	assert_true(end != NULL && *end == '\0' && t.tm_wday == weekday);
+	assert_true(date <= time(NULL) && date >= time(NULL) - 5);
 	assert_int_equal(strlen(header_of(&a, "X-Request-Id")), 16);
 	assert_null(header_of(&a, "Server"));
 	assert_null(header_of(&a, "Connection"));
