@@ -1,5 +1,6 @@
-/* Which exposition format an Accept header asks for (RFC 9110 §12.5.1): the more specific range decides for a format, then the greater weight
- * between the formats. OpenMetrics wins a tie only where it was named, so that browsers and curl get plain text. */
+/* Which exposition format an Accept header asks for (RFC 9110 §12.5.1): the more specific range decides for a format,
+ * then the greater weight between the formats. OpenMetrics wins a tie only where it was named, so that browsers and
+ * curl get plain text. */
 #include <strings.h>
 
 #include "metrics/metrics.h"

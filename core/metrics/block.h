@@ -1,17 +1,18 @@
 /* Blocks: memory that snapshots share with the registry without counting references.
  *
  * A snapshot of a million series cannot afford a million atomic increments, so what it shares is kept alive by time
- * instead. The registry's one writer numbers its snapshots. A block (label texts, the state of a sketch, …) is never freed
- * or changed while a snapshot lives that was taken after the block was made:
+ * instead. The registry's one writer numbers its snapshots. A block (label texts, the state of a sketch, …) is never
+ * freed or changed while a snapshot lives that was taken after the block was made:
  *  - block_shared() tells the writer that it must copy the block before it changes it (copy on write);
- *  - block_retire() frees a block that the writer has dropped, at once when no snapshot lives, else with the last snapshot
- *    that may see it.
+ *  - block_retire() frees a block that the writer has dropped, at once when no snapshot lives, else with the last
+ *    snapshot that may see it.
  *
- * Retired blocks hang on the newest snapshot of that moment. When a snapshot ends, its blocks move to the next older living
- * one, in constant time; the oldest frees its blocks. So the writer never waits for a reader, and a reader never for longer
- * than a few list operations.
+ * Retired blocks hang on the newest snapshot of that moment. When a snapshot ends, its blocks move to the next older
+ * living one, in constant time; the oldest frees its blocks. So the writer never waits for a reader, and a reader
+ * never for longer than a few list operations.
  *
- * Threads: block_new, block_shared, block_retire and snapshots_enter are the writer's; snapshots_leave is for any thread. */
+ * Threads: block_new, block_shared, block_retire and snapshots_enter are the writer's; snapshots_leave is for any
+ * thread. */
 #ifndef MOONGATE_METRICS_BLOCK_H
 #define MOONGATE_METRICS_BLOCK_H
 

@@ -1,5 +1,5 @@
-/* Saving a snapshot; FORMAT.md describes every byte. The same snapshot always gives the same bytes, and loading and saving again gives them
- * once more. */
+/* Saving a snapshot; FORMAT.md describes every byte. The same snapshot always gives the same bytes, and loading and
+ * saving again gives them once more. */
 #include "metrics/checkpoint.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* Definitions: what a script may say of a metric, checked; and kept, as one block.
  *
- * Names follow Prometheus's data model, and the stricter of its two text formats: what OpenMetrics would refuse is refused here,
- * so that both formats show the same metrics. */
+ * Names follow Prometheus's data model, and the stricter of its two text formats: what OpenMetrics would refuse is
+ * refused here, so that both formats show the same metrics. */
 #include <errno.h>
 
 #include "metrics/internal.h"

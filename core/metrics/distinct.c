@@ -1,9 +1,10 @@
 /* Counting different values.
  *
- * Beyond 1,536 values a HyperLogLog with 2^14 registers answers, standard error 1.04 / √(2^14) = 0.81 %. The estimate is Ertl's
- * improved one ("New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284, algorithms 4 to 6): unbiased over
- * the whole range without tables. It needs only how many registers have each value, which is kept up to date, so that reading costs
- * 52 steps and not 16,384. Registers are bytes, not six bits: a quarter more memory for a plain load and store.
+ * Beyond 1,536 values a HyperLogLog with 2^14 registers answers, standard error 1.04 / √(2^14) = 0.81 %. The estimate
+ * is Ertl's improved one ("New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284,
+ * algorithms 4 to 6): unbiased over the whole range without tables. It needs only how many registers have each value,
+ * which is kept up to date, so that reading costs 52 steps and not 16,384. Registers are bytes, not six bits: a
+ * quarter more memory for a plain load and store.
  *
  * The seed of the hash is fixed, because the state outlives the process. */
 #include "metrics/distinct.h"

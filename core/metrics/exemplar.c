@@ -1,8 +1,8 @@
 /* Exemplars: for a counter's series and each bucket of a histogram's the trace of one record that changed it.
  *
- * One is replaced when the record at hand is a second newer (by the records' own times), so a busy series pays for one a second.
- * A registry keeps at most EXEMPLARS_MAX; past it series that have none go without. They are an example, never the data: running out
- * of memory for one is no error. */
+ * One is replaced when the record at hand is a second newer (by the records' own times), so a busy series pays for
+ * one a second. A registry keeps at most EXEMPLARS_MAX; past it series that have none go without. They are an
+ * example, never the data: running out of memory for one is no error. */
 #include <errno.h>
 
 #include "metrics/internal.h"

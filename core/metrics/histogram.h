@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 /* The first bucket whose upper bound is not below `v`; `count` for the one up to +Inf. Bounds rise. A loop without
- * branches over the few bounds that histograms have is faster than halving, whose every second guess is wrong; past 32 it is not. */
+ * branches over the few bounds that histograms have is faster than halving, whose every second guess is wrong; past
+ * 32 it is not. */
 static inline uint32_t histogram_bucket(const double *bounds, uint32_t count, double v)
 {
 	uint32_t low = 0;

@@ -1,6 +1,6 @@
-/* From the hash of label values to the number of a series. One table, that becomes sixteen when it has grown large: a single table of
- * a million entries would stop the writer for 15 to 70 ms when it doubles, a sixteenth of it for one or two. The upper four
- * bits of the lower half of the hash, the half that base/table.h keeps, choose the part. */
+/* From the hash of label values to the number of a series. One table, that becomes sixteen when it has grown large: a
+ * single table of a million entries would stop the writer for 15 to 70 ms when it doubles, a sixteenth of it for one
+ * or two. The upper four bits of the lower half of the hash, the half that base/table.h keeps, choose the part. */
 #ifndef MOONGATE_METRICS_INDEX_H
 #define MOONGATE_METRICS_INDEX_H
 

@@ -1,12 +1,13 @@
 /* The registry's insides, shared by the files of this folder.
  *
- * A family (struct metric) keeps its series by number, 1024 to a chunk. A chunk has arrays of rows (16 bytes each, plus what
- * the type needs), of keys (64 bytes) and of pointers to the label blocks. Chunks are never moved once the first one is full, so growing a family
- * to a million series costs one small allocation every 1024; a snapshot copies the rows chunk by chunk, which the C library
- * serves from memory that it already has, and shares everything else as blocks (block.h).
+ * A family (struct metric) keeps its series by number, 1024 to a chunk. A chunk has arrays of rows (16 bytes each,
+ * plus what the type needs), of keys (64 bytes) and of pointers to the label blocks. Chunks are never moved once the
+ * first one is full, so growing a family to a million series costs one small allocation every 1024; a snapshot copies
+ * the rows chunk by chunk, which the C library serves from memory that it already has, and shares everything else as
+ * blocks (block.h).
  *
- * A row holds the value beside the time of the last change, because they are always written together: with a million series
- * a change then costs one missed cache line where arrays of their own would cost three. */
+ * A row holds the value beside the time of the last change, because they are always written together: with a million
+ * series a change then costs one missed cache line where arrays of their own would cost three. */
 #ifndef MOONGATE_METRICS_INTERNAL_H
 #define MOONGATE_METRICS_INTERNAL_H
 
@@ -117,8 +118,8 @@ struct exemplars_array {
 	const struct exemplar *items[];
 };
 
-/* A series' key again, where a look-up finds it at once: one cache line that is fetched together with the row, instead of two that follow
- * on each other. The writer's alone. */
+/* A series' key again, where a look-up finds it at once: one cache line that is fetched together with the row,
+ * instead of two that follow on each other. The writer's alone. */
 struct series_key {
 	uint32_t generation; /* 0: no series */
 	uint16_t len;        /* KEY_LONG: the key is in the label block only */
@@ -217,7 +218,8 @@ static inline void row_touch(struct series_row *row, uint32_t now_s)
 
 /* metric.c: an empty family of a definition, or NULL. */
 struct metric *metric_new(struct registry *r, struct metric_meta *meta);
-/* Ends a family: series, states, definition. A large one goes on dying in registry_expire, so that removing it stops nothing. */
+/* Ends a family: series, states, definition. A large one goes on dying in registry_expire, so that removing it stops
+ * nothing. */
 void metric_free(struct metric *m);
 /* Frees up to `chunks` chunks of dying families. */
 void metric_free_dying(struct registry *r, size_t chunks);
@@ -234,12 +236,12 @@ uint32_t chunk_room(uint32_t room, size_t chunk);
 
 /* series.c: a family's series by key.
  *
- * A series that was not changed for `idle` has ended, whether or not anything has come by to remove it: looking it up removes
- * it, snapshots leave it out, and it does not count against a limit. So what a program sees does not depend on when registry_expire
- * visits, and a replay sees the same. */
+ * A series that was not changed for `idle` has ended, whether or not anything has come by to remove it: looking it up
+ * removes it, snapshots leave it out, and it does not count against a limit. So what a program sees does not depend
+ * on when registry_expire visits, and a replay sees the same. */
 
-/* The number of the living series with these values, or NUMBER_NONE in *number. Values that are not UTF-8 or too long are never
- * found. 0, or -ENOMEM where an idle series had to be removed. */
+/* The number of the living series with these values, or NUMBER_NONE in *number. Values that are not UTF-8 or too long
+ * are never found. 0, or -ENOMEM where an idle series had to be removed. */
 int series_find(struct metric *m, const struct slice *values, uint32_t *number);
 /* Makes the series; the family does not have it. Limits are the caller's. 0 or -ENOMEM. */
 int series_create(struct metric *m, struct slice key, int64_t created_ns, uint32_t *number);
@@ -247,7 +249,8 @@ int series_create(struct metric *m, struct slice key, int64_t created_ns, uint32
 int series_remove(struct metric *m, uint32_t number);
 /* Finds or makes the overflow series. 0 or -ENOMEM. */
 int series_overflow(struct metric *m, uint32_t *number);
-/* Is there room for one more series within the limits? 1, 0, or -ENOMEM. Removes an idle series where that makes room. */
+/* Is there room for one more series within the limits? 1, 0, or -ENOMEM. Removes an idle series where that makes
+ * room. */
 int series_room(struct metric *m);
 /* Series that count against limits: a topk counts its k from the start, overflow series never count. */
 uint32_t metric_billed(const struct metric *m);
@@ -272,10 +275,11 @@ void state_retire(struct registry *r, enum metric_type type, struct block *state
 
 /* Exemplars that a series of the family may have. */
 uint32_t exemplar_slots(const struct metric *m);
-/* Keeps the trace of the record at hand for `slot` of the series, if there is one and it is its turn. 0; out of memory it keeps
- * the old one, since an exemplar is an example. */
+/* Keeps the trace of the record at hand for `slot` of the series, if there is one and it is its turn. 0; out of
+ * memory it keeps the old one, since an exemplar is an example. */
 void exemplar_offer(struct metric *m, uint32_t number, uint32_t slot, double value);
-/* Puts an exemplar into its place, in place of what is there. One whose trace id is not UTF-8 or too long for OpenMetrics is left out. 0 or -ENOMEM. */
+/* Puts an exemplar into its place, in place of what is there. One whose trace id is not UTF-8 or too long for
+ * OpenMetrics is left out. 0 or -ENOMEM. */
 int exemplar_put(struct metric *m, uint32_t number, uint32_t slot, struct slice trace, struct slice span, double value,
                  int64_t time_ns);
 /* Removes those of a series. 0 or -ENOMEM with nothing changed. */

@@ -1,7 +1,8 @@
 /* Label values as keys and as text; labels.h has the form of keys.
  *
- * The text that expositions show is made once, when the series is made: showing a series is then one copy. Label values live
- * as long as their series, so that the text costs memory (as much again as the key), and no time ever after. */
+ * The text that expositions show is made once, when the series is made: showing a series is then one copy. Label
+ * values live as long as their series, so that the text costs memory (as much again as the key), and no time ever
+ * after. */
 #include "metrics/labels.h"
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */

@@ -1,7 +1,8 @@
 /* Label values as keys and as text.
  *
- * A key is what a series is found by: for each label in the family's order the value's length (two bytes, little-endian) and its
- * bytes, which are valid UTF-8 of at most METRIC_LABEL_VALUE_MAX bytes. Two different lists of values never give the same key. */
+ * A key is what a series is found by: for each label in the family's order the value's length (two bytes,
+ * little-endian) and its bytes, which are valid UTF-8 of at most METRIC_LABEL_VALUE_MAX bytes. Two different lists of
+ * values never give the same key. */
 #ifndef MOONGATE_METRICS_LABELS_H
 #define MOONGATE_METRICS_LABELS_H
 

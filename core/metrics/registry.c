@@ -1,7 +1,8 @@
 /* The registry: its families by name, reloads, the clock.
  *
- * A reload is prepared beside what runs: families that stay are marked and get their new definition at its end, families that are new
- * or start anew wait in `pending`. So registry_reload_cancel() undoes all of it, and nothing at the end can fail. */
+ * A reload is prepared beside what runs: families that stay are marked and get their new definition at its end,
+ * families that are new or start anew wait in `pending`. So registry_reload_cancel() undoes all of it, and nothing at
+ * the end can fail. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -179,7 +180,8 @@ void registry_install_pending(struct registry *r)
 
 /* ---- definitions ---- */
 
-/* Takes a sample's or family's name that another family has? (Of those that the running definitions have, or so far.) */
+/* Takes a sample's or family's name that another family has? (Of those that the running definitions have, or so
+ * far.) */
 static int check_clash(const struct registry *r, const struct metric_def *def, struct error *err)
 {
 	for (size_t i = 0; i < r->metric_count + r->pending_count; i++) {

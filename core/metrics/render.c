@@ -1,5 +1,6 @@
-/* The exposition of a snapshot: which lines there are. What is the same in every series of a family (names, bounds) is written once
- * beforehand, labels were written when the series was made, so that a series is two copies and its number. */
+/* The exposition of a snapshot: which lines there are. What is the same in every series of a family (names, bounds)
+ * is written once beforehand, labels were written when the series was made, so that a series is two copies and its
+ * number. */
 #include <errno.h>
 
 #include "base/check.h"

@@ -1,5 +1,6 @@
-/* Loading a checkpoint. Nothing in the bytes is trusted: each length is held against what is left before anything is allocated, each
- * value against what the running code could have written, so that a registry that was loaded is as sound as one that grew. */
+/* Loading a checkpoint. Nothing in the bytes is trusted: each length is held against what is left before anything is
+ * allocated, each value against what the running code could have written, so that a registry that was loaded is as
+ * sound as one that grew. */
 #include <errno.h>
 #include <float.h>
 

@@ -1,9 +1,10 @@
-/* Series: looked up by label values, made, removed, counted against their limits. What it means for a series to be idle is said
- * in internal.h.
+/* Series: looked up by label values, made, removed, counted against their limits. What it means for a series to be
+ * idle is said in internal.h.
  *
- * The way of a change is metric_series() and then one of change.c: the values' hash, one slot of the table, the series' key, its
- * row. Values are looked up as they come: what is not UTF-8 or too long is never found, because no key has it, and takes the slow
- * way. No key is put together either: bytes that were just written in pieces are slow to read as words. Everything that happens seldom is a function of its own, out of that way. */
+ * The way of a change is metric_series() and then one of change.c: the values' hash, one slot of the table, the
+ * series' key, its row. Values are looked up as they come: what is not UTF-8 or too long is never found, because no
+ * key has it, and takes the slow way. No key is put together either: bytes that were just written in pieces are slow
+ * to read as words. Everything that happens seldom is a function of its own, out of that way. */
 #include <errno.h>
 
 #include "base/check.h"
@@ -23,8 +24,11 @@ static inline bool same_values(const void *ctx, const void *values, uint32_t num
 
 static inline uint32_t look_up(const struct metric *m, const struct slice *values)
 {
+	for (uint32_t i = 0; i < m->label_count; i++) {
+		if (values[i].len > METRIC_LABEL_VALUE_MAX)
+			return TABLE_NONE; /* and is not worth hashing */
+	}
 	uint64_t hash = values_hash(values, m->label_count, m->registry->seed);
-
 	return table_find(index_part(&m->index, hash), hash, same_values, m, values);
 }
 
@@ -155,8 +159,9 @@ int series_remove(struct metric *m, uint32_t number)
 
 /* ---- limits ---- */
 
-/* Removes one idle series to make room. 1, 0 when there is none, or -ENOMEM. Walks on from where the last walk ended, and not again in a
- * second (of engine time) in which a whole round found nothing, so that a flood of new label values costs one round a second. */
+/* Removes one idle series to make room. 1, 0 when there is none, or -ENOMEM. Walks on from where the last walk ended,
+ * and not again in a second (of engine time) in which a whole round found nothing, so that a flood of new label
+ * values costs one round a second. */
 static int series_reclaim(struct metric *m)
 {
 	struct registry *r = m->registry;

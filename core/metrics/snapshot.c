@@ -1,8 +1,8 @@
 /* Snapshots: the rows of all families copied, everything else shared (block.h).
  *
- * What it costs the writer: one memcpy a chunk of 1024 series, 16 bytes a series of a counter, gauge or topk, 24 to 32 of a summary, distinct,
- * ratio and mean, 16 + 8 a bucket of a histogram. States (sketches, registers, rings) are not copied now; the first change of each after
- * the snapshot copies that one state, as long as the snapshot lives. */
+ * What it costs the writer: one memcpy a chunk of 1024 series, 16 bytes a series of a counter, gauge or topk, 24 to
+ * 32 of a summary, distinct, ratio and mean, 16 + 8 a bucket of a histogram. States (sketches, registers, rings) are
+ * not copied now; the first change of each after the snapshot copies that one state, as long as the snapshot lives. */
 #include "metrics/snapshot.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* A snapshot's insides, for those who read it: exposition and checkpoint. Everything here is immutable and for any thread. */
+/* A snapshot's insides, for those who read it: exposition and checkpoint. Everything here is immutable and for any
+ * thread. */
 #ifndef MOONGATE_METRICS_SNAPSHOT_H
 #define MOONGATE_METRICS_SNAPSHOT_H
 

@@ -1,8 +1,8 @@
 /* Spare buffers for the copies of full chunks that snapshots make.
  *
- * Fresh memory costs the writer a page fault every 4 KiB, some 10 to 50 ms for the 16 MB that a million counters take, copying it 2 ms. So
- * each full chunk comes with a buffer of its size that has been written to once; a snapshot takes what it needs, and gives it back
- * at its end. A second snapshot beside the first gets fresh memory. */
+ * Fresh memory costs the writer a page fault every 4 KiB, some 10 to 50 ms for the 16 MB that a million counters
+ * take, copying it 2 ms. So each full chunk comes with a buffer of its size that has been written to once; a snapshot
+ * takes what it needs, and gives it back at its end. A second snapshot beside the first gets fresh memory. */
 #ifndef MOONGATE_METRICS_SPARES_H
 #define MOONGATE_METRICS_SPARES_H
 

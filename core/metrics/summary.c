@@ -1,16 +1,16 @@
 /* Quantiles over a sliding window.
  *
- * Buckets grow by the factor γ = 1.01 / 0.99, as in DDSketch (Masson, Rim, Lee, VLDB 2019): bucket i holds (γ^(i−1), γ^i] and is
- * answered with 0.99 γ^i, which is within 1 % of everything in it. Negative values have buckets of their own and zero has one, so
- * any finite value can be observed. The window slides by a tenth of its length: quantiles cover the last nine to ten tenths,
- * never anything older than the window.
+ * Buckets grow by the factor γ = 1.01 / 0.99, as in DDSketch (Masson, Rim, Lee, VLDB 2019): bucket i holds (γ^(i−1),
+ * γ^i] and is answered with 0.99 γ^i, which is within 1 % of everything in it. Negative values have buckets of their
+ * own and zero has one, so any finite value can be observed. The window slides by a tenth of its length: quantiles
+ * cover the last nine to ten tenths, never anything older than the window.
  *
- * All slots share one block, sorted arrays one after the other, because most series hit a few dozen buckets: cloning (after a
- * snapshot), saving and freeing are one copy each. Inserting a bucket moves the rest of its slot; nearly always that is the newest
- * and the last one, and a bucket is inserted once and then counted up.
+ * All slots share one block, sorted arrays one after the other, because most series hit a few dozen buckets: cloning
+ * (after a snapshot), saving and freeing are one copy each. Inserting a bucket moves the rest of its slot; nearly
+ * always that is the newest and the last one, and a bucket is inserted once and then counted up.
  *
- * The road not taken: t-digest and CKMS are smaller for wide distributions, but their error is in rank, they cannot be subtracted
- * slot by slot, and what they answer depends on the order of merging. */
+ * The road not taken: t-digest and CKMS are smaller for wide distributions, but their error is in rank, they cannot
+ * be subtracted slot by slot, and what they answer depends on the order of merging. */
 #include "metrics/summary.h"
 
 #include <errno.h>

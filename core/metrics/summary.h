@@ -1,4 +1,5 @@
-/* The state of a summary's series: counts of logarithmic buckets over a sliding window, from which quantiles are read. */
+/* The state of a summary's series: counts of logarithmic buckets over a sliding window, from which quantiles are
+ * read. */
 #ifndef MOONGATE_METRICS_SUMMARY_H
 #define MOONGATE_METRICS_SUMMARY_H
 
@@ -10,8 +11,8 @@ enum {
 	SUMMARY_KEY_MAX = 73500 /* a bucket's key lies within ± this */
 };
 
-/* Slots lie one after the other in `entries`, the oldest first, each sorted by key. At most 80 KiB; 8 bytes for each bucket
- * that was hit in each slot: a few hundred bytes in most series. */
+/* Slots lie one after the other in `entries`, the oldest first, each sorted by key. At most 80 KiB; 8 bytes for each
+ * bucket that was hit in each slot: a few hundred bytes in most series. */
 struct sketch {
 	struct block block;
 	int64_t head;                /* number of the newest slot: time / length of a slot */
@@ -47,7 +48,8 @@ static inline size_t sketch_size(uint32_t cap)
 /* An empty sketch with room for `cap` entries, or NULL. */
 struct sketch *sketch_new(struct registry *r, uint32_t cap);
 
-/* Counts an observation at `time_ns` (in the future: now). One that is older than the window is counted as late. 0, or -ENOMEM with nothing changed. */
+/* Counts an observation at `time_ns` (in the future: now). One that is older than the window is counted as late. 0,
+ * or -ENOMEM with nothing changed. */
 int sketch_observe(struct registry *r, union series_cell *cell, int64_t window_ns, int64_t time_ns, double v);
 
 /* The quantiles (rising) of the window that ends at now_ns; NaN when it is empty. `s` may be NULL. Any thread. */

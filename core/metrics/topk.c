@@ -1,16 +1,18 @@
 /* The k largest sums: Space-Saving (Metwally, Agrawal, El Abbadi, ICDT 2005) with weights.
  *
- * k entries have a count each. An add for a label list that has an entry raises its count. Any other takes over the entry with
- * the smallest count, inherits that count and raises it. So the counts add up to the total, the smallest is at most total / k, and
- * a list whose true sum is above the smallest count always has an entry.
+ * k entries have a count each. An add for a label list that has an entry raises its count. Any other takes over the
+ * entry with the smallest count, inherits that count and raises it. So the counts add up to the total, the smallest
+ * is at most total / k, and a list whose true sum is above the smallest count always has an entry.
  *
- * What is shown is not the count but its sure part, count − inherited: exactly what was added since the entry's list came in. What
- * leaves with a list moves to the overflow series. So, for every total there ever was:
- *  - all series and the overflow together are exactly what was added (like any sum of doubles, exact for whole numbers);
- *  - a series shows at most its true sum, and at least that less its inherited count, which is at most total / k.
- * For a sharp list of the largest ten ask for a k of a hundred.
+ * What is shown is not the count but its sure part, count − inherited: exactly what was added since the entry's list
+ * came in. What leaves with a list moves to the overflow series. So, for every total there ever was:
+ *  - all series and the overflow together are exactly what was added (like any sum of doubles, exact for whole
+ *    numbers);
+ *  - a series shows at most its true sum, and at least that less its inherited count, which is at most total / k. For
+ *    a sharp list of the largest ten ask for a k of a hundred.
  *
- * Ties are decided by age, so that the same adds give the same entries after a checkpoint too, whose heap may lie differently. */
+ * Ties are decided by age, so that the same adds give the same entries after a checkpoint too, whose heap may lie
+ * differently. */
 #include "metrics/topk.h"
 
 #include <errno.h>

@@ -8,7 +8,8 @@
 int topk_reserve(struct metric *m);
 void topk_deinit(struct metric *m);
 
-/* Enters a series (not the overflow series) into the heap, which has room; its row was filled before. For new entries and checkpoints. */
+/* Enters a series (not the overflow series) into the heap, which has room; its row was filled before. For new entries
+ * and checkpoints. */
 void topk_push(struct metric *m, uint32_t number);
 
 #endif

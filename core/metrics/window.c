@@ -1,7 +1,9 @@
-/* Sums over a sliding window, which moves on by a sixtieth of its length: the answer covers the last 59 to 60 sixtieths.
+/* Sums over a sliding window, which moves on by a sixtieth of its length: the answer covers the last 59 to 60
+ * sixtieths.
  *
- * A snapshot shares the ring, and the first change after it copies 976 bytes (some 50 ns). The road not taken: subtracting what
- * leaves the window from a running sum needs less reading, but keeps the rounding errors of values long gone. */
+ * A snapshot shares the ring, and the first change after it copies 976 bytes (some 50 ns). The road not taken:
+ * subtracting what leaves the window from a running sum needs less reading, but keeps the rounding errors of values
+ * long gone. */
 #include "metrics/window.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* The state of a ratio's and a mean's series: sums over a sliding window. A ratio is the mean of hits (1) and misses (0). */
+/* The state of a ratio's and a mean's series: sums over a sliding window. A ratio is the mean of hits (1) and misses
+ * (0). */
 #ifndef MOONGATE_METRICS_WINDOW_H
 #define MOONGATE_METRICS_WINDOW_H
 
@@ -16,8 +17,8 @@ struct ring {
 	} slots[WINDOW_SLOTS]; /* slot number n lies at n % WINDOW_SLOTS */
 };
 
-/* Adds an observation at `time_ns` (in the future: now). One that is older than the window is counted as late. 0; -EINVAL when the sum would not be
- * finite; -ENOMEM; then nothing is changed. */
+/* Adds an observation at `time_ns` (in the future: now). One that is older than the window is counted as late. 0;
+ * -EINVAL when the sum would not be finite; -ENOMEM; then nothing is changed. */
 int ring_observe(struct registry *r, union series_cell *cell, int64_t window_ns, int64_t time_ns, double v);
 
 /* The mean over the window that ends at now_ns, NaN when it is empty. `s` may be NULL. Any thread. */

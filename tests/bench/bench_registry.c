@@ -1,7 +1,7 @@
 /* What the registry costs: a change by label values, a snapshot, an exposition, a checkpoint.
  *
- *   bench_registry            all sizes up to a million series
- *   bench_registry 100000     up to that many
+ *   bench_registry            counters, all sizes up to a million series; then each type with a thousand
+ *   bench_registry 100000     counters up to that many
  *
  * Times are CPU time of this thread (CLOCK_THREAD_CPUTIME_ID), so that they hold on a busy machine. */
 #include <stdio.h>
@@ -36,6 +36,7 @@ static void values_of(uint32_t i, char user[USER_LEN], struct slice values[2])
 static struct metric *define(struct registry *r, const char *name, enum metric_type type)
 {
 	static const struct slice labels[] = {{"user_id", 7}, {"model", 5}};
+	static const double quantiles[] = {0.5, 0.9, 0.95, 0.99};
 	static const double buckets[] = {0.1, 0.5, 1, 2, 5, 10, 30};
 	struct metric_def def = {
 	    .type = type,
@@ -47,6 +48,10 @@ static struct metric *define(struct registry *r, const char *name, enum metric_t
 	    .bucket_count = 7,
 	    .max_series = 2000000,
 	    .idle_ns = METRIC_IDLE_DEFAULT,
+	    .quantiles = quantiles,
+	    .quantile_count = 4,
+	    .window_ns = 600 * NS_PER_S,
+	    .k = 100,
 	};
 	struct metric *m = NULL;
 	struct error err = {0};
@@ -157,11 +162,94 @@ static void bench_size(uint32_t series)
 	free_calls(&c);
 }
 
+/* ---- the other types, a thousand series each ---- */
+
+static int change(struct metric *m, struct series_ref s, const struct call *c, uint32_t i, int64_t now)
+{
+	double v = 0.001 * (double)(hash_mix(i, 3) % 30000);
+
+	switch (metric_type(m)) {
+	case METRIC_DISTINCT:
+		return metric_see(m, s, c->values[0], now);
+	case METRIC_RATIO:
+		return metric_hit(m, s, v < 29, now);
+	case METRIC_COUNTER:
+	case METRIC_GAUGE:
+		return metric_add(m, s, v);
+	default:
+		return metric_observe(m, s, v, now);
+	}
+}
+
+/* A million changes, a snapshot held beside every 100,000 of them if asked. Nanoseconds each. */
+static double bench_type_changes(struct registry *r, struct metric *m, const struct calls *c, bool snapshots)
+{
+	int64_t now = INT64_C(1767225600) * NS_PER_S;
+	struct metrics_snapshot *snap = NULL;
+	double start = cpu_ms();
+
+	for (uint32_t i = 0; i < 1000000; i++) {
+		struct series_ref s;
+		if (i % 100000 == 0) {
+			registry_set_now(r, now += 7 * NS_PER_S);
+			metrics_snapshot_unref(snap);
+			snap = snapshots ? registry_snapshot(r) : NULL;
+		}
+		if (metric_type(m) == METRIC_TOPK) {
+			CHECK(metric_topk_add(m, c->random[i].values, i % 100) == 0);
+			continue;
+		}
+		CHECK(metric_series(m, c->random[i].values, &s) == 0);
+		CHECK(change(m, s, &c->random[i ^ 1], i, now) == 0);
+	}
+	metrics_snapshot_unref(snap);
+	return (cpu_ms() - start) * 1e6 / 1000000;
+}
+
+static void bench_type(enum metric_type type, const char *name, const struct calls *c)
+{
+	struct registry *r = registry_new(NULL);
+	struct registry_stats stats;
+	struct buf text = {0};
+
+	CHECK(r != NULL);
+	registry_set_now(r, INT64_C(1767225600) * NS_PER_S);
+	struct metric *m = define(r, name, type);
+	double alone = bench_type_changes(r, m, c, false);
+	double shared = bench_type_changes(r, m, c, true);
+	double start = cpu_ms();
+	struct metrics_snapshot *snap = registry_snapshot(r);
+	double snapshot = cpu_ms() - start;
+	CHECK(snap != NULL);
+	start = cpu_ms();
+	CHECK(exposition_render(snap, EXPOSITION_TEXT, 0, &text) == 0);
+	double render = cpu_ms() - start;
+	registry_stats(r, &stats);
+	printf("%-9s change %6.1f ns, with snapshots %6.1f ns, snapshot %5.2f ms, text %6.2f ms, %6.0f B a series\n",
+	       name, alone, shared, snapshot, render, (double)stats.bytes / (double)stats.series);
+	metrics_snapshot_unref(snap);
+	buf_free(&text);
+	registry_free(r);
+}
+
+static void bench_types(void)
+{
+	static const char *const names[] = {"",         "counter", "gauge", "histogram", "summary",
+	                                    "distinct", "topk",    "ratio", "mean"};
+	struct calls c;
+
+	make_calls(&c, 1000);
+	for (int type = METRIC_COUNTER; type <= METRIC_MEAN; type++)
+		bench_type((enum metric_type)type, names[type], &c);
+	free_calls(&c);
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t most = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000000;
 
 	for (uint32_t series = 100; series <= most; series *= 10)
 		bench_size(series);
+	bench_types();
 	return 0;
 }

@@ -1,5 +1,5 @@
-/* The checkpoint of the metrics: any bytes are refused with a sentence or give a sound registry: one that can be shown, changed,
- * saved, and whose saved bytes load again and save the same. */
+/* The checkpoint of the metrics: any bytes are refused with a sentence or give a sound registry: one that can be
+ * shown, changed, saved, and whose saved bytes load again and save the same. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* A strict reader of OpenMetrics 1.0 text (https://prometheus.io/docs/specs/om/open_metrics_spec/): it knows what a family of
- * ours may use of the grammar, and refuses everything else. */
+/* A strict reader of OpenMetrics 1.0 text (https://prometheus.io/docs/specs/om/open_metrics_spec/): it knows what a
+ * family of ours may use of the grammar, and refuses everything else. */
 #ifndef MOONGATE_TESTS_METRICS_OPENMETRICS_H
 #define MOONGATE_TESTS_METRICS_OPENMETRICS_H
 

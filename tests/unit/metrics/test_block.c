@@ -1,5 +1,5 @@
-/* Blocks that outlive their retirement for as long as a snapshot may see them. That none is freed too early or forgotten is what
- * AddressSanitizer and the counting below watch over. */
+/* Blocks that outlive their retirement for as long as a snapshot may see them. That none is freed too early or
+ * forgotten is what AddressSanitizer and the counting below watch over. */
 #include "support.h"
 
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* Checkpoints: what is loaded is what was saved, bit for bit, and goes on the same; nothing else is taken. */
 #include "scenario.h"
 
+#include "base/check.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "metrics/checkpoint.h"
@@ -168,7 +169,7 @@ static int load_rc(const char *bytes, size_t len, struct error *err)
 	struct registry *r = registry_new(NULL);
 	char *copy = malloc(len != 0 ? len : 1); /* exactly so long: AddressSanitizer sees a byte too many */
 
-	assert_true(r != NULL && copy != NULL);
+	CHECK(r != NULL && copy != NULL);
 	memcpy(copy, bytes, len);
 	int rc = registry_load(r, slice_new(copy, len), err);
 	if (rc != 0)

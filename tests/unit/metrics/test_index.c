@@ -1,6 +1,8 @@
-/* The series index and the spare buffers: both must be the same after they have grown, been emptied, and run out of memory. */
+/* The series index and the spare buffers: both must be the same after they have grown, been emptied, and run out of
+ * memory. */
 #include "support.h"
 
+#include "base/check.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "metrics/index.h"
@@ -82,7 +84,7 @@ static void test_spares(void **state)
 	assert_int_equal(spares_more(&s, 4096), 0);
 	assert_int_equal(spares_more(&s, 8192), 0);
 	void *a = spares_take(&s, 4096), *b = spares_take(&s, 4096), *c = spares_take(&s, 4096);
-	assert_true(a != NULL && b != NULL && c != NULL);
+	CHECK(a != NULL && b != NULL && c != NULL);
 	assert_int_equal(s.lists[0].kept, 0);
 	memset(c, 1, 4096);
 	spares_give(&s, a, 4096);

@@ -49,7 +49,8 @@ static void test_cut(void **state)
 	wanted[METRIC_LABEL_VALUE_MAX] = '\0';
 	clean_is(value, METRIC_LABEL_VALUE_MAX, wanted, 0);
 	clean_is(value, METRIC_LABEL_VALUE_MAX + 1, wanted, 1);
-	memcpy(value + METRIC_LABEL_VALUE_MAX - 1, "\xc3\xbc", 2); /* ü does not fit */
+	value[METRIC_LABEL_VALUE_MAX - 1] = (char)0xc3; /* ü does not fit */
+	value[METRIC_LABEL_VALUE_MAX] = (char)0xbc;
 	wanted[METRIC_LABEL_VALUE_MAX - 1] = '\0';
 	clean_is(value, METRIC_LABEL_VALUE_MAX + 1, wanted, 1);
 	memset(value, 0xff, sizeof value); /* each byte becomes three */

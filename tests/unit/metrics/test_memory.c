@@ -1,5 +1,6 @@
-/* Every allocation of a busy registry's life fails once, then from some point on all of them: nothing crashes, nothing leaks
- * (AddressSanitizer), what was refused changed nothing that is counted, and when there is memory again everything goes on. */
+/* Every allocation of a busy registry's life fails once, then from some point on all of them: nothing crashes,
+ * nothing leaks (AddressSanitizer), what was refused changed nothing that is counted, and when there is memory again
+ * everything goes on. */
 #include "scenario.h"
 
 #include "base/fault.h"
@@ -7,7 +8,8 @@
 
 enum { CHANGES = 600 };
 
-/* A life: definitions, changes with snapshots between them, a reload, a checkpoint loaded. How much of it was refused. */
+/* A life: definitions, changes with snapshots between them, a reload, a checkpoint loaded. How much of it was
+ * refused. */
 static int live(bool *done)
 {
 	struct scenario s = {.random = 17, .now = START};

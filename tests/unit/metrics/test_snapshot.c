@@ -1,4 +1,5 @@
-/* Snapshots: what one holds never changes, whatever happens to the registry, and on whatever thread it is read and ended. */
+/* Snapshots: what one holds never changes, whatever happens to the registry, and on whatever thread it is read and
+ * ended. */
 #include "scenario.h"
 
 #include <pthread.h>
