@@ -26,8 +26,8 @@ void match_init(struct match *m, struct slice text, const char *pattern_end, boo
 static bool look(struct match *m)
 {
 	m->ticks = MATCH_TICKS;
-	if (m->stopped != NULL && m->stopped(m->ctx))
-		m->cut = true;
+	if (!m->cut && m->stopped != NULL)
+		m->cut = m->stopped(m->ctx);
 	return !m->cut;
 }
 

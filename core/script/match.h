@@ -1,5 +1,6 @@
 /* Lua patterns, matched by code of our own: same syntax, results and error texts as LuaJIT's string library, but a match can be
- * stopped while it runs. (The stock matcher cannot: ".-.-b" over 64 KiB of text runs for hours.) Knows nothing of Lua states.
+ * stopped while it runs. (The stock matcher cannot: ".-.-b" over 64 KiB of text runs for hours.) And a NUL in a pattern is a
+ * character like others, where it ends the stock one's. Knows nothing of Lua states.
  *
  * Private to script/. Any thread, one struct a match. */
 #ifndef MOONGATE_SCRIPT_MATCH_H

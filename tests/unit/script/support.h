@@ -210,9 +210,9 @@ static inline struct value value_of(struct batch *b, const char *text, size_t le
 }
 
 /* "a=1 b=text u={x=2 y={z=3}} l=[1 two]": fields of an object up to `close`; returns what is behind it. */
-static inline const char *read_fields(struct batch *b, const char *at, char close, struct object *out);
+static const char *read_fields(struct batch *b, const char *at, char close, struct object *out);
 
-static inline const char *read_value(struct batch *b, const char *at, struct value *out)
+__attribute__((noinline, unused)) static const char *read_value(struct batch *b, const char *at, struct value *out)
 {
 	if (*at == '{') {
 		struct object *o = arena_alloc(&b->arena, sizeof *o);
@@ -236,7 +236,8 @@ static inline const char *read_value(struct batch *b, const char *at, struct val
 	return at + len;
 }
 
-static inline const char *read_fields(struct batch *b, const char *at, char close, struct object *out)
+__attribute__((noinline, unused)) static const char *read_fields(struct batch *b, const char *at, char close,
+                                                                 struct object *out)
 {
 	uint32_t keys[256];
 	struct value *values = batch_values(b, 256);
