@@ -58,7 +58,8 @@ static void journal_over(const char *name, const char *bytes, size_t size)
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	if (file_write_atomic(path, bytes, size, &err) != 0)
 		abort();
-	const struct journal_options options = {.dir = dir, .segment_bytes = 1 << 20, .retention_bytes = 1 << 30, .on_commit = on_commit};
+	const struct journal_options options = {
+	    .dir = dir, .segment_bytes = 1 << 20, .retention_bytes = 1 << 30, .on_commit = on_commit};
 	struct journal *j = journal_open(&options, &found, &err);
 	struct batch *b = batch_new();
 	if (j != NULL && b != NULL)
@@ -100,7 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(bytes + header, data + 1 + given, size - 1 - given);
 	if (repaired)
 		repair(bytes, len, header, sealed ? 0 : 7);
-	journal_over(sealed ? "events-00000000000000000001-00000000000000000002.sealed" : "segment-00000000000000000007.open", bytes, len);
+	journal_over(sealed ? "events-00000000000000000001-00000000000000000002.sealed"
+	                    : "segment-00000000000000000007.open",
+	             bytes, len);
 	free(bytes);
 	return 0;
 }

@@ -112,12 +112,14 @@ static void test_more_than_is_remembered(void **state)
 static void test_nested_fields(void **state)
 {
 	(void)state;
-	struct world *w = seeing("on('x', function(ev)\n"
-	                         "  local u = ev.usage\n"
-	                         "  seen:inc(tostring(ev['usage.input']) .. ' ' .. tostring(ev['usage.deep.er']) .. ' ' ..\n"
-	                         "    tostring(u and u.input) .. ' ' .. tostring(u and u.deep and u.deep.er) .. ' ' ..\n"
-	                         "    tostring(ev.list and #ev.list) .. ' ' .. tostring(ev.list and ev.list[2]) .. ' ' .. tostring(ev['list.0']))\n"
-	                         "end)\n");
+	struct world *w =
+	    seeing("on('x', function(ev)\n"
+	           "  local u = ev.usage\n"
+	           "  seen:inc(tostring(ev['usage.input']) .. ' ' .. tostring(ev['usage.deep.er']) .. ' ' ..\n"
+	           "    tostring(u and u.input) .. ' ' .. tostring(u and u.deep and u.deep.er) .. ' ' ..\n"
+	           "    tostring(ev.list and #ev.list) .. ' ' .. tostring(ev.list and ev.list[2]) .. ' ' .. "
+	           "tostring(ev['list.0']))\n"
+	           "end)\n");
 	for (int i = 0; i < 4; i++) {
 		event(w, "x", "usage={input=5 deep={er=true}} list=[one two]");
 		event(w, "x", "usage={input=6}");
@@ -129,7 +131,8 @@ static void test_nested_fields(void **state)
 	saw(w, "5 true 5 true 2 two one", 4);
 	saw(w, "6 nil 6 nil nil nil nil", 4);
 	saw(w, "nil nil nil nil nil nil nil", 4);
-	saw(w, "nil nil nil nil 5 nil nil", 4);  /* texts: u.input is a method of strings that is not there, #ev.list a length */
+	saw(w, "nil nil nil nil 5 nil nil",
+	    4); /* texts: u.input is a method of strings that is not there, #ev.list a length */
 	saw(w, "7 nil 8 nil nil nil nil", 4); /* the exact key comes first */
 	world_free(w);
 }
@@ -157,12 +160,13 @@ static void test_copies_of_objects_are_fresh(void **state)
 static void test_writes_are_wiped(void **state)
 {
 	(void)state;
-	struct world *w = seeing("on('x', function(ev)\n"
-	                         "  seen:inc(tostring(ev.a) .. tostring(ev.b) .. tostring(ev.new) .. tostring(ev.type))\n"
-	                         "  ev.a, ev.b, ev.new, ev.type = 'A', nil, 'N', 'T'\n"
-	                         "  if ev.a ~= 'A' or ev.b ~= nil or ev.new ~= 'N' or ev.type ~= 'T' then seen:inc('not written') end\n"
-	                         "end)\n"
-	                         "on('x', function(ev) seen:inc('second ' .. tostring(ev.a) .. tostring(ev.new)) end)\n");
+	struct world *w = seeing(
+	    "on('x', function(ev)\n"
+	    "  seen:inc(tostring(ev.a) .. tostring(ev.b) .. tostring(ev.new) .. tostring(ev.type))\n"
+	    "  ev.a, ev.b, ev.new, ev.type = 'A', nil, 'N', 'T'\n"
+	    "  if ev.a ~= 'A' or ev.b ~= nil or ev.new ~= 'N' or ev.type ~= 'T' then seen:inc('not written') end\n"
+	    "end)\n"
+	    "on('x', function(ev) seen:inc('second ' .. tostring(ev.a) .. tostring(ev.new)) end)\n");
 	for (int i = 0; i < 3; i++) {
 		event(w, "x", "a=1 b=2");
 		event(w, "x", "b=2");
@@ -182,18 +186,19 @@ static void test_writes_are_wiped(void **state)
 static void test_methods(void **state)
 {
 	(void)state;
-	struct world *w = seeing("local kept\n"
-	                         "on('x', function(ev)\n"
-	                         "  local names = {}\n"
-	                         "  for name, value in ev:fields() do names[#names + 1] = name .. '=' .. type(value) end\n"
-	                         "  seen:inc(table.concat(names, ' '))\n"
-	                         "  local c = ev:copy()\n"
-	                         "  seen:inc(c.type .. c.time .. c.a .. c.o.p[1] .. c.copy)\n"
-	                         "  seen:inc(ev:get('copy') .. ev:get('o.p.0') .. tostring(ev:get('none')) .. ev:get('type'))\n"
-	                         "  c.a = 'mine'\n"
-	                         "  for k, v in pairs(c) do assert(v ~= nil) end\n"
-	                         "  if kept then seen:inc('kept ' .. kept.a) end\n"
-	                         "  kept = c end)\n");
+	struct world *w =
+	    seeing("local kept\n"
+	           "on('x', function(ev)\n"
+	           "  local names = {}\n"
+	           "  for name, value in ev:fields() do names[#names + 1] = name .. '=' .. type(value) end\n"
+	           "  seen:inc(table.concat(names, ' '))\n"
+	           "  local c = ev:copy()\n"
+	           "  seen:inc(c.type .. c.time .. c.a .. c.o.p[1] .. c.copy)\n"
+	           "  seen:inc(ev:get('copy') .. ev:get('o.p.0') .. tostring(ev:get('none')) .. ev:get('type'))\n"
+	           "  c.a = 'mine'\n"
+	           "  for k, v in pairs(c) do assert(v ~= nil) end\n"
+	           "  if kept then seen:inc('kept ' .. kept.a) end\n"
+	           "  kept = c end)\n");
 	w->now_ns = 1000 * NS_PER_S;
 	post(w, "x", "a=1 o={p=[q]} copy=field z=null");
 	post(w, "x", "a=2 o={p=[q]} copy=field z=null");
@@ -209,22 +214,25 @@ static void test_methods(void **state)
 static void test_misuse_is_refused(void **state)
 {
 	(void)state;
-	struct world *w = seeing("local kept, iterator\n"
-	                         "local function fails(what, f, ...)\n"
-	                         "  local ok, e = pcall(f, ...)\n"
-	                         "  seen:inc(what .. ': ' .. (ok and 'it did not fail' or e:gsub('^.-:%d+: ', '')))\n"
-	                         "end\n"
-	                         "on('x', function(ev)\n"
-	                         "  local a = ev.a\n"
-	                         "  if kept then fails('iterator', iterator) return end\n"
-	                         "  fails('pairs', pairs, ev) fails('next', next, ev) fails('rawget', rawget, ev, 'a') fails('rawset', rawset, ev, 'a', 1)\n"
-	                         "  fails('setmetatable', setmetatable, ev, {}) fails('number', function() ev[1] = 2 end)\n"
-	                         "  fails('dot', ev.copy) fails('insert', table.insert, ev, 1)\n"
-	                         "  seen:inc('meta ' .. tostring(getmetatable(ev)))\n"
-	                         "  kept, iterator = ev, ev:fields()\n"
-	                         "end)\n"
-	                         "on('y', function() fails('after', function() return kept.b end) fails('copy after', function() return kept:copy() end)\n"
-	                         "  fails('write after', function() kept.q = 1 end) end)\n");
+	struct world *w =
+	    seeing("local kept, iterator\n"
+	           "local function fails(what, f, ...)\n"
+	           "  local ok, e = pcall(f, ...)\n"
+	           "  seen:inc(what .. ': ' .. (ok and 'it did not fail' or e:gsub('^.-:%d+: ', '')))\n"
+	           "end\n"
+	           "on('x', function(ev)\n"
+	           "  local a = ev.a\n"
+	           "  if kept then fails('iterator', iterator) return end\n"
+	           "  fails('pairs', pairs, ev) fails('next', next, ev) fails('rawget', rawget, ev, 'a') "
+	           "fails('rawset', rawset, ev, 'a', 1)\n"
+	           "  fails('setmetatable', setmetatable, ev, {}) fails('number', function() ev[1] = 2 end)\n"
+	           "  fails('dot', ev.copy) fails('insert', table.insert, ev, 1)\n"
+	           "  seen:inc('meta ' .. tostring(getmetatable(ev)))\n"
+	           "  kept, iterator = ev, ev:fields()\n"
+	           "end)\n"
+	           "on('y', function() fails('after', function() return kept.b end) fails('copy after', function() "
+	           "return kept:copy() end)\n"
+	           "  fails('write after', function() kept.q = 1 end) end)\n");
 	post(w, "x", "a=1 b=2");
 	post(w, "y", "");
 	post(w, "x", "a=1 b=2");
@@ -315,7 +323,8 @@ static void test_odd_names(void **state)
 {
 	(void)state;
 	struct world *w = seeing("on('x', function(ev)\n"
-	                         "  seen:inc(ev['with \"quotes\"\\\\'] or '-') seen:inc(ev['é'] or '-') seen:inc(ev['end'] or '-') seen:inc(ev[''] or '-')\n"
+	                         "  seen:inc(ev['with \"quotes\"\\\\'] or '-') seen:inc(ev['é'] or '-') "
+	                         "seen:inc(ev['end'] or '-') seen:inc(ev[''] or '-')\n"
 	                         "end)\n");
 	for (int i = 0; i < 3; i++) {
 		uint32_t keys[4];
@@ -343,9 +352,11 @@ static void test_odd_names(void **state)
 static void test_errors_stay_alone(void **state)
 {
 	(void)state;
-	struct world *w = seeing("on('x', function(ev) if ev.bad then local t = nil t.x = 1 end seen:inc('first') end)\n"
-	                         "on('x', function(ev) seen:inc('second') end)\n"
-	                         "on('x', function(ev) if ev.bad then error(setmetatable({}, { __tostring = function() while true do end end })) end end)\n");
+	struct world *w =
+	    seeing("on('x', function(ev) if ev.bad then local t = nil t.x = 1 end seen:inc('first') end)\n"
+	           "on('x', function(ev) seen:inc('second') end)\n"
+	           "on('x', function(ev) if ev.bad then error(setmetatable({}, { __tostring = function() while true do "
+	           "end end })) end end)\n");
 	event(w, "x", "");
 	event(w, "x", "bad=true");
 	event(w, "x", "");
@@ -379,20 +390,13 @@ static void test_exemplars(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_fields_of_all_types),
-	    cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_changing_shapes),
-	    cmocka_unit_test(test_more_than_is_remembered),
-	    cmocka_unit_test(test_nested_fields),
-	    cmocka_unit_test(test_copies_of_objects_are_fresh),
-	    cmocka_unit_test(test_writes_are_wiped),
-	    cmocka_unit_test(test_methods),
-	    cmocka_unit_test(test_misuse_is_refused),
-	    cmocka_unit_test(test_types_and_all),
-	    cmocka_unit_test(test_very_many_types),
-	    cmocka_unit_test(test_many_batches),
-	    cmocka_unit_test(test_odd_names),
-	    cmocka_unit_test(test_errors_stay_alone),
+	    cmocka_unit_test(test_fields_of_all_types), cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_changing_shapes),     cmocka_unit_test(test_more_than_is_remembered),
+	    cmocka_unit_test(test_nested_fields),       cmocka_unit_test(test_copies_of_objects_are_fresh),
+	    cmocka_unit_test(test_writes_are_wiped),    cmocka_unit_test(test_methods),
+	    cmocka_unit_test(test_misuse_is_refused),   cmocka_unit_test(test_types_and_all),
+	    cmocka_unit_test(test_very_many_types),     cmocka_unit_test(test_many_batches),
+	    cmocka_unit_test(test_odd_names),           cmocka_unit_test(test_errors_stay_alone),
 	    cmocka_unit_test(test_exemplars),
 	};
 	quiet();

@@ -39,7 +39,6 @@ static void test_every_type_counts(void **state)
 	world_free(w);
 }
 
-
 /* Loads a script whose top level is wrong: its message. */
 static void refuses(const char *text, const char *message)
 {
@@ -53,7 +52,8 @@ static void test_definitions_are_checked(void **state)
 {
 	(void)state;
 	refuses("\ncounter 'bad-name' {}", "scripts/metrics/t.lua:2: ");
-	refuses("counter 'a' { lables = {} }", "scripts/metrics/t.lua:1: counter \"a\": unknown option lables; it takes help, idle, labels, max_series, unit");
+	refuses("counter 'a' { lables = {} }", "scripts/metrics/t.lua:1: counter \"a\": unknown option lables; it "
+	                                       "takes help, idle, labels, max_series, unit");
 	refuses("counter 'a' { labels = 'x' }", "t.lua:1: counter \"a\": labels wants a list of strings");
 	refuses("counter 'a' { labels = { 'x', 5 } }", "labels wants a list of strings");
 	refuses("counter 'a' { labels = { x = 'y' } }", "labels wants a list of strings");
@@ -76,7 +76,8 @@ static void test_definitions_are_checked(void **state)
 static void test_names_without_tables(void **state)
 {
 	(void)state;
-	refuses("local a = 1\nlocal c = counter 'n'\nlocal b = 2", "scripts/metrics/t.lua:2: counter \"n\" wants a table after its name");
+	refuses("local a = 1\nlocal c = counter 'n'\nlocal b = 2",
+	        "scripts/metrics/t.lua:2: counter \"n\" wants a table after its name");
 	refuses("local c = gauge 'n'\nc:set(1)", "scripts/metrics/t.lua:2: gauge \"n\" wants a table after its name");
 	refuses("local c = mean 'n'\nc.x = 1", "scripts/metrics/t.lua:2: mean \"n\" wants a table after its name");
 }
@@ -135,12 +136,14 @@ static void call_fails(const char *call, const char *message)
 static void test_calls_are_checked(void **state)
 {
 	(void)state;
-	call_fails("c:add(-1, 'a', 'b')", PLACE "counter \\\"c_total\\\": add wants a finite number of at least 0, got -1");
+	call_fails("c:add(-1, 'a', 'b')",
+	           PLACE "counter \\\"c_total\\\": add wants a finite number of at least 0, got -1");
 	call_fails("c:add(0/0, 'a', 'b')", "add wants a finite number of at least 0");
 	call_fails("c:add(1/0, 'a', 'b')", "add wants a finite number of at least 0, got inf");
 	call_fails("c:add('1', 'a', 'b')", "add wants a number, got string");
 	call_fails("c:add(nil, 'a', 'b')", "add wants a number, got nil");
-	call_fails("c:add(1, 'a')", PLACE "counter \\\"c_total\\\": add wants a number and 2 label values: a, b, got 2 arguments");
+	call_fails("c:add(1, 'a')",
+	           PLACE "counter \\\"c_total\\\": add wants a number and 2 label values: a, b, got 2 arguments");
 	call_fails("c:add(1, 'a', 'b', 'c')", "got 4 arguments");
 	call_fails("c.add(1, 'a', 'b')", "counter \\\"c_total\\\": call it with a colon");
 	call_fails("c:inc()", "inc wants 2 label values: a, b, got 0 arguments");
@@ -167,11 +170,14 @@ static void test_calls_are_checked(void **state)
 static void test_changes_are_for_handlers(void **state)
 {
 	(void)state;
-	refuses("local c = counter 'c_total' {}\nc:inc()", "scripts/metrics/t.lua:2: inc: only handlers and every() may do that");
-	refuses("local s = state 's'\ns:set('a', 1)", "scripts/metrics/t.lua:2: state:set: only handlers and every() may do that");
+	refuses("local c = counter 'c_total' {}\nc:inc()",
+	        "scripts/metrics/t.lua:2: inc: only handlers and every() may do that");
+	refuses("local s = state 's'\ns:set('a', 1)",
+	        "scripts/metrics/t.lua:2: state:set: only handlers and every() may do that");
 	refuses("local s = state 's'\ns:get('a')", "state \"s\": get is for handlers and every()");
 	refuses("emit('x')", "scripts/metrics/t.lua:1: emit: only handlers and every() may do that");
-	refuses("local c = counter 'c_total' { labels = { 'a' } }\nlocal b = c:with { a = 1 }\nb:inc()", "scripts/metrics/t.lua:3: ");
+	refuses("local c = counter 'c_total' { labels = { 'a' } }\nlocal b = c:with { a = 1 }\nb:inc()",
+	        "scripts/metrics/t.lua:3: ");
 }
 
 /* In a tail call the script's frame is gone: the place is then that of the handler. */
@@ -193,15 +199,16 @@ static void test_place_of_tail_calls(void **state)
 static void test_bound_labels(void **state)
 {
 	(void)state;
-	struct world *w = world_with("local c = counter 'c_total' { labels = { 'a', 'b' } }\n"
-	                             "local fixed = c:with { a = 'x', b = true }\n"
-	                             "local t = topk('t') { labels = { 'a' }, k = 3 }:with { a = 1.5 }\n"
-	                             "local r, g = ratio('r') { labels = { 'a' } }:with { a = '' }, gauge('g') {}:with {}\n"
-	                             "on('x', function(ev)\n"
-	                             "  fixed:inc() fixed:add(2)\n"
-	                             "  c:with { a = ev.user_id, b = 7 }:add(ev.n)\n"
-	                             "  t:add(2) t:inc() r:hit() r:miss() g:set(5) g:dec()\n"
-	                             "end)\n");
+	struct world *w =
+	    world_with("local c = counter 'c_total' { labels = { 'a', 'b' } }\n"
+	               "local fixed = c:with { a = 'x', b = true }\n"
+	               "local t = topk('t') { labels = { 'a' }, k = 3 }:with { a = 1.5 }\n"
+	               "local r, g = ratio('r') { labels = { 'a' } }:with { a = '' }, gauge('g') {}:with {}\n"
+	               "on('x', function(ev)\n"
+	               "  fixed:inc() fixed:add(2)\n"
+	               "  c:with { a = ev.user_id, b = 7 }:add(ev.n)\n"
+	               "  t:add(2) t:inc() r:hit() r:miss() g:set(5) g:dec()\n"
+	               "end)\n");
 	event(w, "x", "user_id=ann n=0.5");
 	event(w, "x", "user_id=ann n=0.25");
 	frame(w);
@@ -217,11 +224,12 @@ static void test_bound_labels(void **state)
 static void test_label_texts(void **state)
 {
 	(void)state;
-	struct world *w = world_with("local c = counter 'c_total' { labels = { 'a', 'b' } }\n"
-	                             "on('x', function(ev)\n"
-	                             "  c:inc(nil, 'z') c:inc('', 'z') c:inc(3, -4) c:inc(0.1, 1e15) c:inc(1e100, 2^53)\n"
-	                             "  c:inc(false, 'a\"b\\\\c\\nd') c:inc(123456789012, 'q')\n"
-	                             "end)\n");
+	struct world *w =
+	    world_with("local c = counter 'c_total' { labels = { 'a', 'b' } }\n"
+	               "on('x', function(ev)\n"
+	               "  c:inc(nil, 'z') c:inc('', 'z') c:inc(3, -4) c:inc(0.1, 1e15) c:inc(1e100, 2^53)\n"
+	               "  c:inc(false, 'a\"b\\\\c\\nd') c:inc(123456789012, 'q')\n"
+	               "end)\n");
 	post(w, "x", "");
 	assert_value(w, "c_total{b=\"z\"}", 2);
 	assert_value(w, "c_total{a=\"3\",b=\"-4\"}", 1);
@@ -246,16 +254,11 @@ static void test_overflow_series(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_every_type_counts),
-	    cmocka_unit_test(test_definitions_are_checked),
-	    cmocka_unit_test(test_names_without_tables),
-	    cmocka_unit_test(test_same_name_in_two_scripts),
-	    cmocka_unit_test(test_calls_are_checked),
-	    cmocka_unit_test(test_changes_are_for_handlers),
-	    cmocka_unit_test(test_place_of_tail_calls),
-	    cmocka_unit_test(test_bound_labels),
-	    cmocka_unit_test(test_label_texts),
-	    cmocka_unit_test(test_overflow_series),
+	    cmocka_unit_test(test_every_type_counts),    cmocka_unit_test(test_definitions_are_checked),
+	    cmocka_unit_test(test_names_without_tables), cmocka_unit_test(test_same_name_in_two_scripts),
+	    cmocka_unit_test(test_calls_are_checked),    cmocka_unit_test(test_changes_are_for_handlers),
+	    cmocka_unit_test(test_place_of_tail_calls),  cmocka_unit_test(test_bound_labels),
+	    cmocka_unit_test(test_label_texts),          cmocka_unit_test(test_overflow_series),
 	};
 	quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);
