@@ -57,7 +57,7 @@ int exemplars_grow(struct metric *m, struct series_chunk *chunk, uint32_t had, u
 static struct exemplars_array *array_writable(struct metric *m, uint32_t number)
 {
 	struct series_chunk *chunk = &m->chunks[number >> CHUNK_BITS];
-	uint32_t room = chunk_room(m->room, number >> CHUNK_BITS);
+	uint32_t room = chunk_part(m->room, number >> CHUNK_BITS);
 
 	if (chunk->exemplars == NULL) {
 		chunk->exemplars = array_new(m, room, NULL, 0);

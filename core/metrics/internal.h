@@ -229,10 +229,8 @@ void metric_apply_meta(struct metric *m, struct metric_meta *meta);
 int metric_grow(struct metric *m);
 /* The label array of a number's chunk, fit to be changed; NULL when memory is out. */
 struct labels_array *metric_labels_writable(struct metric *m, uint32_t number);
-/* Rows in a chunk, of those below `used`. */
-uint32_t chunk_used(uint32_t used, size_t chunk);
-/* Rows that a chunk has room for, if the family has room for `room` series. */
-uint32_t chunk_room(uint32_t room, size_t chunk);
+/* How many of the first `count` numbers lie in a chunk (which begins at or before `count`). */
+uint32_t chunk_part(uint32_t count, size_t chunk);
 
 /* series.c: a family's series by key.
  *

@@ -63,16 +63,11 @@ struct metric *metric_new(struct registry *r, struct metric_meta *meta)
 	return m;
 }
 
-uint32_t chunk_used(uint32_t used, size_t chunk)
+uint32_t chunk_part(uint32_t count, size_t chunk)
 {
 	uint32_t first = (uint32_t)chunk << CHUNK_BITS;
 
-	return used - first < CHUNK_SERIES ? used - first : CHUNK_SERIES;
-}
-
-uint32_t chunk_room(uint32_t room, size_t chunk)
-{
-	return chunk_used(room, chunk);
+	return count - first < CHUNK_SERIES ? count - first : CHUNK_SERIES;
 }
 
 static size_t labels_array_size(uint32_t room)
@@ -98,7 +93,7 @@ struct labels_array *metric_labels_writable(struct metric *m, uint32_t number)
 {
 	struct registry *r = m->registry;
 	struct series_chunk *chunk = &m->chunks[number >> CHUNK_BITS];
-	uint32_t room = chunk_room(m->room, number >> CHUNK_BITS);
+	uint32_t room = chunk_part(m->room, number >> CHUNK_BITS);
 
 	if (!block_shared(r->snapshots, &chunk->labels->block))
 		return chunk->labels;
@@ -233,10 +228,10 @@ static void free_chunk(struct metric *m, size_t i)
 {
 	struct registry *r = m->registry;
 	struct series_chunk *chunk = &m->chunks[i];
-	uint32_t room = chunk_room(m->room, i);
+	uint32_t room = chunk_part(m->room, i);
 	uint32_t first = (uint32_t)i << CHUNK_BITS;
 
-	for (uint32_t j = 0; j < chunk_used(m->used, i); j++) {
+	for (uint32_t j = 0; j < chunk_part(m->used, i); j++) {
 		const struct series_labels *l = chunk->labels->items[j];
 		if (l == NULL)
 			continue;

@@ -125,7 +125,7 @@ static size_t position(const struct registry *r, struct slice name)
 	return low;
 }
 
-struct metric *registry_find(const struct registry *r, struct slice name)
+static struct metric *find_metric(const struct registry *r, struct slice name)
 {
 	size_t at = position(r, name);
 
@@ -286,7 +286,7 @@ int registry_define(struct registry *r, const struct metric_def *def, struct met
 	*restarted = false;
 	struct metric *m = find_pending(r, def->name);
 	if (m == NULL)
-		m = registry_find(r, def->name);
+		m = find_metric(r, def->name);
 	if (m == NULL)
 		return define_new(r, def, out, err);
 	if (!m->defined)
@@ -299,7 +299,7 @@ int registry_define(struct registry *r, const struct metric_def *def, struct met
 
 int registry_check_type(const struct registry *r, const struct metric_def *def, struct error *err)
 {
-	const struct metric *m = registry_find(r, def->name);
+	const struct metric *m = find_metric(r, def->name);
 
 	if (m == NULL || m->type == def->type)
 		return 0;

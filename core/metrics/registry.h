@@ -7,9 +7,6 @@
 /* Removes all families. */
 void registry_clear(struct registry *r);
 
-/* The family with this name, or NULL; those that a reload has prepared do not count. */
-struct metric *registry_find(const struct registry *r, struct slice name);
-
 /* Makes a family of a checked definition, which waits for registry_install_pending; NULL when memory is out. */
 struct metric *registry_add_pending(struct registry *r, const struct metric_def *def);
 

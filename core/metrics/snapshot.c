@@ -13,7 +13,7 @@
 /* A full chunk's copy lies in a spare buffer. */
 static bool is_full(uint32_t used, size_t chunk)
 {
-	return chunk_used(used, chunk) == CHUNK_SERIES;
+	return chunk_part(used, chunk) == CHUNK_SERIES;
 }
 
 static void free_rows(struct metrics_snapshot *s, struct family_view *f, size_t i)
@@ -38,7 +38,7 @@ static void free_families(struct metrics_snapshot *s)
 static int copy_chunk(struct chunk_view *to, const struct metric *m, size_t i)
 {
 	const struct series_chunk *chunk = &m->chunks[i];
-	size_t size = (size_t)chunk_used(m->used, i) * m->row_size;
+	size_t size = (size_t)chunk_part(m->used, i) * m->row_size;
 
 	to->labels = chunk->labels;
 	to->exemplars = chunk->exemplars;

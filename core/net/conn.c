@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "net/internal.h"
 
-enum { POOL_MAX = 1024, REFUSED_MAX = 16 };
+/* Requests of one connection that are served at a stretch, before others get their turn. */
+enum { TURN_REQUESTS = 32 };
 
 #define LINGER_NS (2 * NS_PER_S)
 #define LINGER_STOPPING_NS (NS_PER_S / 4)
@@ -26,39 +27,9 @@ static struct conn *conn_of(void *data)
 
 /* ---- life ---- */
 
-static struct conn *take(struct loop *l)
-{
-	struct conn *c = l->conn_pool;
-	if (c != NULL) {
-		l->conn_pool = c->pool_next;
-		l->conns_pooled--;
-	} else {
-		c = mem_alloc(sizeof *c);
-		if (c == NULL)
-			return NULL;
-	}
-	memset(c, 0, sizeof *c);
-	c->magic = CONN_MAGIC;
-	c->loop = l;
-	return c;
-}
-
-static void put(struct conn *c)
-{
-	struct loop *l = c->loop;
-	c->magic = 0;
-	if (l->conns_pooled == POOL_MAX) {
-		mem_free(c);
-		return;
-	}
-	c->pool_next = l->conn_pool;
-	l->conn_pool = c;
-	l->conns_pooled++;
-}
-
 static void on_closed(uv_handle_t *handle)
 {
-	put(conn_of(handle->data));
+	conn_free(conn_of(handle->data));
 }
 
 static void forget(struct conn *c)
@@ -84,6 +55,7 @@ void conn_close(struct conn *c)
 	c->state = CONN_CLOSING;
 	forget(c);
 	send_unblock(c);
+	loop_unyield(c);
 	mem_free(c->pending);
 	c->pending = NULL;
 	c->req = NULL;
@@ -155,16 +127,23 @@ static void on_event(struct conn *c, enum reader_event event, bool more)
 	}
 }
 
-/* Feeds bytes until they are used up or a request keeps the connection busy. Returns how many were used. */
+/* May another request begin with the bytes at hand? */
+static bool has_turn(const struct conn *c, uint32_t *turns, size_t left)
+{
+	return c->req != NULL || (left > 0 && (*turns)-- > 0);
+}
+
+/* Feeds bytes until they are used up, a request keeps the connection busy, or its turn is over. Returns how many were used. */
 static size_t feed(struct conn *c, const char *bytes, size_t len)
 {
 	enum reader_event event = READER_HEAD;
+	uint32_t turns = TURN_REQUESTS;
 	size_t at = 0;
 
 	c->feeding = true;
 	while (takes_bytes(c) && event != READER_MORE) {
 		size_t used;
-		if (c->req == NULL && (at == len || !begin_request(c)))
+		if (!has_turn(c, &turns, len - at) || (c->req == NULL && !begin_request(c)))
 			break;
 		event = reader_feed(&c->req->reader, bytes + at, len - at, &used);
 		at += used;
@@ -193,8 +172,11 @@ static void keep(struct conn *c, const char *bytes, size_t len)
 static void receive(struct conn *c, const char *bytes, size_t len)
 {
 	size_t used = takes_bytes(c) ? feed(c, bytes, len) : 0;
-	if (used < len && (c->state == CONN_HANDLER || c->state == CONN_WRITE))
-		keep(c, bytes + used, len - used);
+	if (used == len || c->state == CONN_LINGER || c->state == CONN_CLOSING)
+		return;
+	keep(c, bytes + used, len - used);
+	if (takes_bytes(c))
+		loop_yield(c);
 }
 
 /* Bytes went straight into the body. */
@@ -242,7 +224,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		receive(c, buf->base, (size_t)n);
 }
 
-static void read_start(struct conn *c)
+void conn_read(struct conn *c)
 {
 	if (c->reading)
 		return;
@@ -253,7 +235,7 @@ static void read_start(struct conn *c)
 
 /* ---- after a reply ---- */
 
-static void linger(struct conn *c)
+void conn_linger(struct conn *c)
 {
 	uv_os_fd_t fd;
 
@@ -265,11 +247,10 @@ static void linger(struct conn *c)
 	}
 	c->state = CONN_LINGER;
 	c->since_ns = c->loop->now_ns;
-	read_start(c);
+	conn_read(c);
 }
 
-/* Goes on with the bytes that came early, then with reading. */
-static void resume(struct conn *c)
+void conn_resume(struct conn *c)
 {
 	if (c->pending != NULL) {
 		c->pending_at += feed(c, c->pending + c->pending_at, c->pending_len - c->pending_at);
@@ -280,10 +261,12 @@ static void resume(struct conn *c)
 	}
 	if (!takes_bytes(c))
 		return;
-	if (c->eof)
+	if (c->pending != NULL)
+		loop_yield(c);
+	else if (c->eof)
 		conn_close(c);
 	else
-		read_start(c);
+		conn_read(c);
 }
 
 void conn_replied(struct conn *c)
@@ -299,11 +282,11 @@ void conn_replied(struct conn *c)
 	c->state = CONN_IDLE;
 	c->since_ns = c->loop->now_ns;
 	if (close_after && may_send)
-		linger(c);
+		conn_linger(c);
 	else if (close_after)
 		conn_close(c);
 	else if (!c->feeding)
-		resume(c);
+		conn_resume(c);
 }
 
 /* ---- time ---- */
@@ -356,64 +339,4 @@ void conn_check(struct conn *c)
 	case CONN_CLOSING:
 		break;
 	}
-}
-
-/* ---- accepting ---- */
-
-void conn_refused(struct loop *l, const char *why)
-{
-	count(&l->counters.connections_refused, 1);
-	l->refused_new++;
-	if (l->refused_log_ns != 0 && l->now_ns - l->refused_log_ns < NS_PER_S)
-		return;
-	LOG(LOG_WARN, "connections are refused", log_str("reason", why), log_int("refused", l->refused_new));
-	l->refused_log_ns = l->now_ns;
-	l->refused_new = 0;
-}
-
-/* One too many: it gets its answer if that fits into the socket, as it does, and a moment to read it. */
-static void refuse(struct conn *c)
-{
-	struct loop *l = c->loop;
-	struct http_server *s = l->server;
-	uv_buf_t answer = uv_buf_init(s->refusal, (unsigned)s->refusal_len);
-
-	conn_refused(l, "too many connections");
-	uv_try_write((uv_stream_t *)&c->tcp, &answer, 1);
-	if (l->refused_open > REFUSED_MAX)
-		conn_close(c);
-	else
-		linger(c);
-}
-
-void conn_accept(struct loop *l)
-{
-	struct http_server *s = l->server;
-	struct conn *c = take(l);
-
-	l->now_ns = clock_mono_ns();
-	l->accept_waits = c == NULL; /* libuv accepts nothing more until this one is taken */
-	if (c == NULL) {
-		loop_watch(l);
-		return;
-	}
-	CHECK(uv_tcp_init(&l->uv, &c->tcp) == 0);
-	c->tcp.data = c;
-	c->since_ns = l->now_ns;
-	c->refused = __atomic_add_fetch(&s->connections, 1, __ATOMIC_RELAXED) > s->options.max_connections;
-	TAILQ_INSERT_TAIL(&l->conns, c, all);
-	if (c->refused) {
-		__atomic_sub_fetch(&s->connections, 1, __ATOMIC_RELAXED);
-		l->refused_open++;
-	} else {
-		count(&l->counters.connections, 1);
-		count(&l->counters.connections_total, 1);
-	}
-	loop_watch(l);
-	if (uv_accept((uv_stream_t *)&l->listener, (uv_stream_t *)&c->tcp) != 0)
-		conn_close(c);
-	else if (c->refused)
-		refuse(c);
-	else
-		read_start(c);
 }

@@ -96,6 +96,8 @@ struct conn {
 	bool refused;         /* one connection too many: not counted */
 	TAILQ_ENTRY(conn) all;
 	TAILQ_ENTRY(conn) blocked;
+	bool yielding; /* on the loop's list of those */
+	TAILQ_ENTRY(conn) yielded;
 	struct conn *pool_next;
 };
 
@@ -115,6 +117,7 @@ struct loop {
 	uv_tcp_t listener;
 	uv_async_t async;
 	uv_timer_t tick;
+	uv_idle_t idle; /* runs while connections yield */
 	pthread_t thread;
 	bool has_uv, has_thread;
 	bool ticking;
@@ -126,6 +129,7 @@ struct loop {
 	struct conn_list conns; /* all but closing ones */
 	struct conn_list blocked;
 	size_t blocked_bytes;
+	struct conn_list yielded;
 	struct request_list handed; /* requests that handlers have */
 	uint32_t handed_count;
 	struct conn *conn_pool;
@@ -189,12 +193,27 @@ void loop_post(struct http_request *req);
 struct inflater *loop_inflater(struct loop *l, enum encoding encoding);
 void loop_inflater_put(struct loop *l, enum encoding encoding, struct inflater *f);
 
-/* ---- conn.c ---- */
+/* The connection has bytes of further requests at hand, which come after the others have had their turn. */
+void loop_yield(struct conn *c);
+void loop_unyield(struct conn *c);
+
+/* ---- accept.c ---- */
 
 /* Accepts one connection. */
 void conn_accept(struct loop *l);
 /* A connection was turned away: counts it, and says so in the log once a second. */
 void conn_refused(struct loop *l, const char *why);
+/* Gives a closed connection's memory to the pool. */
+void conn_free(struct conn *c);
+
+/* ---- conn.c ---- */
+
+/* Begins to read, or goes on. */
+void conn_read(struct conn *c);
+/* Goes on with the bytes that came early, then with reading. */
+void conn_resume(struct conn *c);
+/* Shuts down our side and throws away what still comes, for a while. */
+void conn_linger(struct conn *c);
 /* Closes at once; a request with a handler goes on without it. */
 void conn_close(struct conn *c);
 /* The reply to c->req is with the kernel. */

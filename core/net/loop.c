@@ -46,6 +46,7 @@ static void finish_if_idle(struct loop *l)
 	close_inbox(l);
 	close_handle(&l->async);
 	close_handle(&l->tick);
+	close_handle(&l->idle);
 }
 
 /* Requests whose head is complete are in flight. */
@@ -107,6 +108,44 @@ void loop_watch(struct loop *l)
 	l->ticking = true;
 	if (!uv_is_closing((uv_handle_t *)&l->tick))
 		CHECK(uv_timer_start(&l->tick, on_tick, every, every) == 0);
+}
+
+/* ---- turns ---- */
+
+/* Once around: those who yield again come after whatever the sockets have meanwhile. */
+static void on_idle(uv_idle_t *idle)
+{
+	struct loop *l = loop_of(idle->data);
+	uint32_t turns = 0;
+	struct conn *c;
+
+	l->now_ns = clock_mono_ns();
+	TAILQ_FOREACH(c, &l->yielded, yielded)
+	turns++;
+	for (; turns > 0 && !TAILQ_EMPTY(&l->yielded); turns--) {
+		c = TAILQ_FIRST(&l->yielded);
+		loop_unyield(c);
+		conn_resume(c);
+	}
+	if (TAILQ_EMPTY(&l->yielded))
+		uv_idle_stop(idle);
+}
+
+void loop_yield(struct conn *c)
+{
+	struct loop *l = c->loop;
+	c->yielding = true;
+	TAILQ_INSERT_TAIL(&l->yielded, c, yielded);
+	if (!uv_is_closing((uv_handle_t *)&l->idle))
+		CHECK(uv_idle_start(&l->idle, on_idle) == 0);
+}
+
+void loop_unyield(struct conn *c)
+{
+	if (!c->yielding)
+		return;
+	c->yielding = false;
+	TAILQ_REMOVE(&c->loop->yielded, c, yielded);
 }
 
 /* ---- replies from other threads ---- */
@@ -187,8 +226,9 @@ static int init_handles(struct loop *l, int fd)
 		close(fd);
 		return code;
 	}
-	CHECK(uv_timer_init(&l->uv, &l->tick) == 0 && uv_tcp_init(&l->uv, &l->listener) == 0);
-	l->async.data = l->tick.data = l->listener.data = l;
+	CHECK(uv_timer_init(&l->uv, &l->tick) == 0 && uv_idle_init(&l->uv, &l->idle) == 0);
+	CHECK(uv_tcp_init(&l->uv, &l->listener) == 0);
+	l->async.data = l->tick.data = l->idle.data = l->listener.data = l;
 	code = uv_tcp_open(&l->listener, fd);
 	if (code != 0) {
 		close(fd);
@@ -204,6 +244,7 @@ int loop_init(struct loop *l, struct http_server *s, int fd, struct error *err)
 	l->id_state = (uint64_t)clock_wall_ns() + ((uint64_t)(l - s->loops) << 56);
 	TAILQ_INIT(&l->conns);
 	TAILQ_INIT(&l->blocked);
+	TAILQ_INIT(&l->yielded);
 	TAILQ_INIT(&l->handed);
 	pthread_mutex_init(&l->lock, NULL);
 	l->inbox_end = &l->inbox;

@@ -176,6 +176,36 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	hang_up(&c);
 }
 
+/* A client that sends requests without end gets its turn like the others, no more. */
+static void a_flood_of_requests_waits_for_its_turn(void **state)
+{
+	enum { REQUESTS = 3000 };
+	struct http_options o = {.threads = 1, .routes = routes, .route_count = sizeof routes / sizeof *routes};
+	const char *request = "GET / HTTP/1.1\r\nHost:a\r\n\r\n";
+	struct buf all = {0};
+	struct client flood, other;
+	struct answer a = {0};
+	(void)state;
+	unserve();
+	serve(&o);
+	for (int i = 0; i < REQUESTS; i++)
+		buf_str(&all, request);
+	flood = dial();
+	other = dial();
+	assert_true(say_bytes(&flood, all.ptr, all.len));
+	say(&other, request);
+	assert_true(hear(&other, &a));
+	for (int i = 0; i < REQUESTS; i++) {
+		assert_true(hear(&flood, &a));
+		assert_int_equal(a.status, 200);
+	}
+	assert_int_equal(stats().requests, REQUESTS + 1);
+	buf_free(&all);
+	answer_free(&a);
+	hang_up(&flood);
+	hang_up(&other);
+}
+
 static void a_request_may_be_cut_anywhere(void **state)
 {
 	const char *text = "POST /echo HTTP/1.1\r\nHost: a\r\nX-Request-Id: i\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -526,6 +556,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(requests_are_shown_to_handlers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bad_request_ids_are_replaced, setup, teardown),
 	    cmocka_unit_test_setup_teardown(pipelined_requests_are_answered_in_order, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_flood_of_requests_waits_for_its_turn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_request_may_be_cut_anywhere, setup, teardown),
 	    cmocka_unit_test_setup_teardown(connections_stay_or_close, setup, teardown),
 	    cmocka_unit_test_setup_teardown(head_is_get_without_body, setup, teardown),
