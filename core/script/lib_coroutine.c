@@ -2,18 +2,31 @@
  * overflows. create, yield, status, running, isyieldable are the stock ones. */
 #include "script/internal.h"
 
+/* Why `co` cannot be resumed; NULL: it can. */
+static const char *not_suspended(lua_State *L, lua_State *co)
+{
+	lua_Debug ar;
+	int status = lua_status(co);
+
+	if (co == L)
+		return "cannot resume non-suspended coroutine";
+	if (status == LUA_YIELD)
+		return NULL;
+	if (status == 0 && lua_getstack(co, 0, &ar) > 0)
+		return "cannot resume non-suspended coroutine"; /* it waits for one that it resumed itself */
+	return status != 0 || lua_gettop(co) == 0 ? "cannot resume dead coroutine" : NULL;
+}
+
 /* Resumes `co` with the `n` values on top of L. The number of results, now on top of L; or −1 and the error. */
 static int resume(lua_State *L, lua_State *co, int n)
 {
 	script_check_stack(L);
-	if (!lua_checkstack(co, n + 1)) {
+	const char *fault = not_suspended(L, co);
+	if (fault == NULL && !lua_checkstack(co, n + 1))
+		fault = "too many arguments to resume";
+	if (fault != NULL) {
 		lua_pop(L, n);
-		lua_pushliteral(L, "too many arguments to resume");
-		return -1;
-	}
-	if (lua_status(co) == 0 && lua_gettop(co) == 0) {
-		lua_pop(L, n);
-		lua_pushliteral(L, "cannot resume dead coroutine");
+		lua_pushstring(L, fault);
 		return -1;
 	}
 	lua_xmove(L, co, n);

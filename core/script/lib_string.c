@@ -375,6 +375,16 @@ static bool converts_itself(lua_State *L, int index)
 	return true;
 }
 
+/* The stock function, called from C, sees neither its own name nor the script's line. */
+static void raise_format_error(lua_State *L, const char *text)
+{
+	const char *unknown = strstr(text, "'?'");
+
+	if (unknown == NULL)
+		script_raise(L, "%s", text);
+	script_raise(L, "%.*s'format'%s", (int)(unknown - text), text, unknown + 3);
+}
+
 /* Upvalues: the stock format, tostring. Values that convert themselves are converted here, where the stack is guarded. */
 static int l_format(lua_State *L)
 {
@@ -394,8 +404,7 @@ static int l_format(lua_State *L)
 	lua_insert(L, 1);
 	int status = lua_pcall(L, n, 1, 0);
 	if (status == LUA_ERRRUN && lua_type(L, -1) == LUA_TSTRING)
-		script_raise(L, "string.format: %s",
-		             lua_tostring(L, -1)); /* the stock one cannot see the script's line from here */
+		raise_format_error(L, lua_tostring(L, -1));
 	if (status != 0)
 		lua_error(L);
 	return 1;

@@ -1,0 +1,2 @@
+-- expect: cut time
+on("x", function() for _ = 1, math.huge do end end)

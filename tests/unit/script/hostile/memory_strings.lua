@@ -1,0 +1,2 @@
+-- expect: cut memory
+on("x", function() local s = "x" while true do s = s .. s end end)

@@ -1,0 +1,2 @@
+-- expect: cut memory
+on("x", function() local t = {} while true do t = { t, {}, {} } end end)

@@ -1,0 +1,2 @@
+-- expect: error
+on("x", function() return select("#", unpack({}, 1, 1e8)) end)

@@ -1,0 +1,2 @@
+-- expect: cut time
+on("x", function() for _ in pcall, pcall do end end)

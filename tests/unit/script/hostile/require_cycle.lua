@@ -1,0 +1,2 @@
+-- expect: error modules require each other
+on("x", function() require "loop_a" end)

@@ -1,0 +1,2 @@
+-- expect: any
+on("x", function() require "deep_1" end)

@@ -1,0 +1,3 @@
+-- expect: refused more memory than a script may have
+local t = {}
+for i = 1, 1e9 do t[i] = { i } end

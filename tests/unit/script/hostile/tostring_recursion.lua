@@ -1,0 +1,3 @@
+-- expect: error
+local o o = setmetatable({}, { __tostring = function() return tostring(o) .. "" end })
+on("x", function() return tostring(o) end)

@@ -1,0 +1,194 @@
+/* Every script of hostile/ does its worst in a host with small limits. Its first line says what is to come of it:
+ *
+ *   -- expect: ok                nothing failed
+ *   -- expect: error TEXT        the call failed, and the log says TEXT
+ *   -- expect: cut time          the call was cut off, within 50 ms past the limit
+ *   -- expect: cut memory        the call was cut off at the memory limit
+ *   -- expect: refused TEXT      it is not loaded
+ *   -- expect: any               any of these: what counts is that it comes to an end
+ *
+ * And in each case another script counts on, the same one can be called again, and memory stays below the cap. */
+#include "support.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+
+enum { CALL_MS = 25, LOAD_MS = 60, MEMORY_MB = 8, LATE_MS = 50, ROUNDS = 2 };
+
+static char log_path[] = "/tmp/moongate-hostile-XXXXXX";
+
+static double cpu_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* What was logged since the last time. */
+static const char *logged(void)
+{
+	static struct buf text;
+	struct error err = {0};
+
+	buf_reset(&text);
+	assert_int_equal(file_read_all(log_path, 64 << 20, &text, &err), 0);
+	buf_byte(&text, '\0');
+	assert_int_equal(truncate(log_path, 0), 0);
+	return text.ptr;
+}
+
+static void add_modules(struct world *w)
+{
+	static char names[8][16], texts[8][64];
+
+	world_file(w, "conf/loop_a.lua", "loop_a", "local b = require 'loop_b' return b");
+	world_file(w, "conf/loop_b.lua", "loop_b", "local a = require 'loop_a' return a");
+	world_file(w, "conf/endless.lua", "endless", "while true do end");
+	for (int i = 0; i < 8; i++) {
+		snprintf(names[i], sizeof names[i], "deep_%d", i + 1);
+		snprintf(texts[i], sizeof texts[i], "return require('deep_%d')", i + 2 > 8 ? 1 : i + 2);
+		world_file(w, names[i], names[i], texts[i]);
+	}
+}
+
+static struct world *hostile_world(const char *path, const char *text)
+{
+	struct world *w = world_new();
+
+	world_close_host(w);
+	w->options.call_ms = CALL_MS;
+	w->options.load_ms = LOAD_MS;
+	w->options.memory_mb = MEMORY_MB;
+	w->options.state_mb = 1;
+	w->options.strikes = 1000;
+	world_open_host(w);
+	add_modules(w);
+	world_file(w, path, NULL, text);
+	world_file(w, "scripts/metrics/zz_good.lua", NULL,
+	           "local good = counter 'good_total' {}\non('x', function() good:inc() end)");
+	return w;
+}
+
+static uint32_t complaints;
+
+/* All that is wrong is told, not only the first. */
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	complaints++;
+}
+
+/* Is that what happened? */
+static void check_outcome(struct world *w, const char *name, const char *expect, double took_ms)
+{
+	struct script_stats s = stats_of(w, 0);
+	const char *log = logged();
+
+	if (strcmp(expect, "ok") == 0) {
+		if (s.errors + s.cuts != 0)
+			complain("%s: it should have gone well: %s", name, log);
+	} else if (strncmp(expect, "error", 5) == 0) {
+		if (s.errors == 0 || s.cuts != 0 || strstr(log, expect[5] == '\0' ? "" : expect + 6) == NULL)
+			complain("%s: wanted the error \"%s\", got %d errors, %d cuts: %s", name, expect, (int)s.errors, (int)s.cuts, log);
+	} else if (strncmp(expect, "cut ", 4) == 0) {
+		bool memory = strcmp(expect, "cut memory") == 0;
+		const char *reason = memory ? "it needed more memory than a script may have" : "it took longer than a call may";
+		if (s.cuts == 0 || strstr(log, reason) == NULL)
+			complain("%s: wanted a cut because %s, got %d errors, %d cuts: %s", name, reason, (int)s.errors, (int)s.cuts, log);
+		if (!memory && took_ms < CALL_MS - 1)
+			complain("%s: cut off after %.1f ms, before its time", name, took_ms);
+	} else if (strcmp(expect, "any") != 0) {
+		complain("%s: \"%s\" is no expectation", name, expect);
+	}
+}
+
+static void run_hostile(const char *name, const char *text, const char *expect)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "scripts/metrics/%s", name);
+	struct world *w = hostile_world(path, text);
+	int rc = world_try_load(w);
+	if (strncmp(expect, "refused ", 8) == 0) {
+		if (rc == 0 || strstr(w->err.text, expect + 8) == NULL)
+			complain("%s: wanted a refusal with \"%s\", got %d: %s", name, expect + 8, rc, w->err.text);
+		world_free(w);
+		return;
+	}
+	if (rc != 0)
+		complain("%s: it does not load: %s", name, w->err.text);
+	logged();
+	for (int round = 1; round <= ROUNDS; round++) {
+		w->now_ns += 2 * NS_PER_S;
+		uint64_t calls = stats_of(w, 0).calls;
+		double began = cpu_ms();
+		post(w, "x", "a=1");
+		double took = cpu_ms() - began;
+		calls = stats_of(w, 0).calls - calls;
+		check_outcome(w, name, expect, took);
+		if (took > (double)calls * (CALL_MS + LATE_MS))
+			complain("%s: %.1f ms for %d calls", name, took, (int)calls);
+		if (stats_of(w, 0).memory_bytes > (MEMORY_MB << 20) * 11 / 10)
+			complain("%s: %d bytes", name, (int)stats_of(w, 0).memory_bytes);
+		if (value(w, "good_total") != round)
+			complain("%s: the other script did not run", name);
+	}
+	world_free(w);
+}
+
+static uint32_t scripts_run;
+
+static int run_file(void *ctx, const char *name)
+{
+	(void)ctx;
+	char path[512];
+	char expect[256];
+	struct buf text = {0};
+	struct error err = {0};
+
+	snprintf(path, sizeof path, TEST_DIR "/hostile/%s", name);
+	assert_int_equal(file_read_all(path, 1 << 20, &text, &err), 0);
+	buf_byte(&text, '\0');
+	if (sscanf(text.ptr, "-- expect: %255[^\n]", expect) != 1)
+		fail_msg("%s: its first line says what to expect", name);
+	run_hostile(name, text.ptr, expect);
+	buf_free(&text);
+	scripts_run++;
+	return 0;
+}
+
+static void test_hostile_scripts(void **state)
+{
+	(void)state;
+	struct error err = {0};
+
+	assert_int_equal(file_list(TEST_DIR "/hostile", run_file, NULL, &err), 0);
+	assert_true(scripts_run >= 80);
+	assert_int_equal(complaints, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile_scripts)};
+	int fd = mkstemp(log_path);
+	struct log_options o = {.level = LOG_WARN, .to_stdout = false, .file = log_path};
+	struct error err = {0};
+
+	if (fd < 0 || log_start(&o, &err) != 0)
+		return 1;
+	close(fd);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	log_stop();
+	unlink(log_path);
+	return failed;
+}
