@@ -13,6 +13,6 @@ uint32_t crc32c_with_tables(uint32_t crc, const unsigned char *at, size_t len);
 bool crc32c_has_instruction(void);
 
 /* With the instruction; only when there is one. */
-uint32_t crc32c_with_instruction(uint32_t crc, const unsigned char *at, size_t len);
+uint32_t crc32c_with_instruction(uint32_t begin, const unsigned char *at, size_t len);
 
 #endif

@@ -95,7 +95,8 @@ struct segment {
 struct writer {
 	struct segment *segment; /* also in the journal's list */
 	int fd;
-	uint64_t zeroed; /* up to here the file is written through */
+	int sync_failure; /* negative errno: what was written is in doubt, however another sync would end */
+	uint64_t zeroed;  /* up to here the file is written through */
 };
 
 /* Calls `each` for every valid frame of a mapped segment in order, and `damage` for every run of bytes that is none. Returns where the frames end.
@@ -115,7 +116,7 @@ int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, u
 /* Makes a file of `size` bytes ready at `path`, zeroed through when `zero`. */
 int segment_prepare(const char *path, uint64_t size, bool zero);
 /* Writes the header into the file at `from`, renames it to its name. */
-int segment_activate(const char *dir, const char *from, struct segment *s, int *fd);
+int segment_activate(const char *dir, const char *from, struct segment *s, int *out);
 
 /* ---- sealed.c ---- */
 

@@ -98,6 +98,7 @@ int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need)
 		return code;
 	}
 	j->writer.zeroed = zeroed ? s->size : SEGMENT_HEADER_BYTES;
+	j->writer.sync_failure = 0;
 	append_segment(j, s);
 	return 0;
 }
@@ -131,10 +132,14 @@ static int write_bytes(struct journal *j, const char *bytes, uint64_t len)
 	return code;
 }
 
+/* Never tried again on a file for which it failed: the kernel reports a lost write once, and then calls the file clean. */
 static int sync_now(struct journal *j)
 {
+	struct writer *w = &j->writer;
 	int64_t began = clock_mono_ns();
-	int code = j->writer.segment == NULL ? 0 : file_datasync(j->writer.fd);
+	int code = w->segment == NULL ? 0 : w->sync_failure;
+	if (code == 0 && w->segment != NULL)
+		code = w->sync_failure = file_datasync(w->fd);
 	j->last_sync_ns = clock_mono_ns();
 	atomic_fetch_add(&j->sync_ns, (uint64_t)(j->last_sync_ns - began));
 	j->unsynced = false;

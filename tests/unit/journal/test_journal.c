@@ -289,17 +289,15 @@ static void a_failed_group_stays_void_after_a_crash(void **state)
 	harness_deinit(&h);
 }
 
-static void a_group_may_span_segments(void **state)
+/* Commits one group of 4,000 records, more than four segments hold. */
+static int write_long_group(struct harness *h, int64_t first)
 {
-	(void)state;
-	struct harness h;
 	int code;
-	harness_init(&h);
-	harness_start(&h);
 	struct batch *b = batch_new();
 	for (int64_t n = 0; n < 4000; n++)
-		harness_record(b, n, 1000);
-	struct journal_group *g = journal_group_begin(h.journal, &code);
+		harness_record(b, first + n, 1000);
+	struct journal_group *g = journal_group_begin(h->journal, &code);
+	assert_non_null(g);
 	assert_int_equal(journal_frame_begin(g, FRAME_EVENTS, 1), 0);
 	for (uint32_t i = 0; i < b->count; i++) {
 		if (journal_frame_add(g, &b->records[i]) == 1) {
@@ -309,14 +307,125 @@ static void a_group_may_span_segments(void **state)
 	}
 	journal_frame_end(g);
 	assert_true(journal_group_frames(g) > 12);
-	assert_int_equal(harness_commit(&h, g), 0);
+	code = harness_commit(h, g);
 	batch_free(b);
+	return code;
+}
+
+static void a_group_may_span_segments(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	assert_int_equal(write_long_group(&h, 0), 0);
 	harness_close(&h);
 	harness_open(&h);
 	struct harness_read r = harness_replay(&h, 0);
 	assert_int_equal(r.records, 4000);
 	assert_true(r.in_order && r.whole);
 	harness_deinit(&h);
+}
+
+/* Its first segments are full and closed when the group fails: they must not have been sealed with it. */
+static void a_refused_group_over_segments_does_not_come_back(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1; nth <= 12; nth++) {
+		struct harness h;
+		struct error err = {0};
+		harness_init(&h);
+		harness_start(&h);
+		assert_int_equal(harness_write(&h, 0, 1, 0), 0);
+		fault_set(FAULT_FSYNC, nth, false, EIO);
+		uint32_t told = write_long_group(&h, 1) == 0 ? 4000 : 0;
+		fault_clear();
+		assert_int_equal(journal_resume(h.journal, &err), 0);
+		assert_int_equal(harness_write(&h, 5000, 1, 0), 0);
+		harness_close(&h);
+		harness_open(&h);
+		struct harness_read r = harness_replay(&h, 0);
+		assert_true(r.in_order && r.whole);
+		assert_int_equal(r.records, told + 2);
+		harness_deinit(&h);
+	}
+}
+
+/* ---- several groups at once ---- */
+
+/* Holds the sync thread in the answer to one group until the next ones are committed, so that it takes those together. */
+struct crowd {
+	struct harness h;
+	bool held, go;
+	uint32_t answered;
+};
+
+static void crowd_on_commit(void *ctx, struct journal_group *g)
+{
+	struct crowd *c = ctx;
+	(void)g;
+	pthread_mutex_lock(&c->h.lock);
+	c->held = true;
+	c->answered++;
+	pthread_cond_broadcast(&c->h.wake);
+	while (!c->go)
+		pthread_cond_wait(&c->h.wake, &c->h.lock);
+	pthread_mutex_unlock(&c->h.lock);
+}
+
+static struct journal_group *begin_one(struct journal *j, struct batch *b, int64_t n, uint32_t pad)
+{
+	int code;
+	struct record *r = harness_record(b, n, pad);
+	struct journal_group *g = journal_group_begin(j, &code);
+	assert_non_null(g);
+	assert_int_equal(journal_frame_begin(g, FRAME_EVENTS, 1), 0);
+	assert_true(journal_frame_add(g, r) >= 0);
+	journal_frame_end(g);
+	return g;
+}
+
+/* The first of two groups is written, the second wants a new segment, and the sync that this takes fails. Another sync of that file would seem to succeed. */
+static void a_failed_sync_is_not_tried_again(void **state)
+{
+	(void)state;
+	struct crowd c = {0};
+	struct error err = {0};
+	struct batch *b = batch_new();
+	struct journal_group *g[3];
+	harness_init(&c.h);
+	c.h.options.on_commit = crowd_on_commit;
+	c.h.options.ctx = &c;
+	harness_start(&c.h);
+	g[0] = begin_one(c.h.journal, b, 0, 600 * 1000);
+	journal_group_commit(g[0]);
+	pthread_mutex_lock(&c.h.lock);
+	while (!c.held)
+		pthread_cond_wait(&c.h.wake, &c.h.lock);
+	pthread_mutex_unlock(&c.h.lock);
+	for (int i = 1; i < 3; i++) {
+		g[i] = begin_one(c.h.journal, b, i, 300 * 1000);
+		journal_group_commit(g[i]);
+	}
+	fault_set(FAULT_FSYNC, 1, false, EIO);
+	pthread_mutex_lock(&c.h.lock);
+	c.go = true;
+	pthread_cond_broadcast(&c.h.wake);
+	while (c.answered < 3)
+		pthread_cond_wait(&c.h.wake, &c.h.lock);
+	pthread_mutex_unlock(&c.h.lock);
+	fault_clear();
+	assert_int_equal(journal_group_status(g[0], &err), 0);
+	assert_true(journal_group_status(g[1], &err) < 0);
+	assert_true(journal_group_status(g[2], &err) < 0);
+	for (int i = 0; i < 3; i++)
+		journal_group_free(g[i]);
+	batch_free(b);
+	assert_int_equal(journal_resume(c.h.journal, &err), 0);
+	harness_close(&c.h);
+	harness_open(&c.h);
+	assert_int_equal(harness_replay(&c.h, 0).records, 1);
+	harness_deinit(&c.h);
 }
 
 static void syncing_by_interval_keeps_what_was_written(void **state)
@@ -347,6 +456,8 @@ int main(void)
 	    cmocka_unit_test(every_failure_of_the_disk_is_survived),
 	    cmocka_unit_test(a_failed_group_stays_void_after_a_crash),
 	    cmocka_unit_test(a_group_may_span_segments),
+	    cmocka_unit_test(a_refused_group_over_segments_does_not_come_back),
+	    cmocka_unit_test(a_failed_sync_is_not_tried_again),
 	    cmocka_unit_test(syncing_by_interval_keeps_what_was_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
