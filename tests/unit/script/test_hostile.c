@@ -99,12 +99,15 @@ static void check_outcome(struct world *w, const char *name, const char *expect,
 			complain("%s: it should have gone well: %s", name, log);
 	} else if (strncmp(expect, "error", 5) == 0) {
 		if (s.errors == 0 || s.cuts != 0 || strstr(log, expect[5] == '\0' ? "" : expect + 6) == NULL)
-			complain("%s: wanted the error \"%s\", got %d errors, %d cuts: %s", name, expect, (int)s.errors, (int)s.cuts, log);
+			complain("%s: wanted the error \"%s\", got %d errors, %d cuts: %s", name, expect, (int)s.errors,
+			         (int)s.cuts, log);
 	} else if (strncmp(expect, "cut ", 4) == 0) {
 		bool memory = strcmp(expect, "cut memory") == 0;
-		const char *reason = memory ? "it needed more memory than a script may have" : "it took longer than a call may";
+		const char *reason =
+		    memory ? "it needed more memory than a script may have" : "it took longer than a call may";
 		if (s.cuts == 0 || strstr(log, reason) == NULL)
-			complain("%s: wanted a cut because %s, got %d errors, %d cuts: %s", name, reason, (int)s.errors, (int)s.cuts, log);
+			complain("%s: wanted a cut because %s, got %d errors, %d cuts: %s", name, reason, (int)s.errors,
+			         (int)s.cuts, log);
 		if (!memory && took_ms < CALL_MS - 1)
 			complain("%s: cut off after %.1f ms, before its time", name, took_ms);
 	} else if (strcmp(expect, "any") != 0) {
