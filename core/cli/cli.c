@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/distance.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "cli/internal.h"
@@ -20,21 +21,12 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* How many letters differ at the same place, and by how much the lengths do: enough to tell "chekc" from "demo". */
-static unsigned unlike(const char *a, const char *b)
-{
-	unsigned n = 0;
-	for (; *a != '\0' && *b != '\0'; a++, b++)
-		n += *a != *b;
-	return n + (unsigned)strlen(a) + (unsigned)strlen(b);
-}
-
 const char *command_suggest(const char *name)
 {
 	const char *best = NULL;
-	unsigned nearest = 3;
+	unsigned nearest = distance_near(name) + 1;
 	for (int i = 0; commands[i] != NULL; i++) {
-		unsigned d = unlike(name, commands[i]->name);
+		unsigned d = distance(name, commands[i]->name);
 		if (d < nearest) {
 			nearest = d;
 			best = commands[i]->name;
@@ -55,11 +47,11 @@ static const struct flag *find_flag(const struct command *c, const char *arg, si
 static int unknown_flag(const struct command *c, const char *arg, size_t len)
 {
 	const char *best = NULL;
-	unsigned nearest = 4;
 	char given[64];
 	snprintf(given, sizeof given, "%.*s", (int)len, arg);
+	unsigned nearest = distance_near(given) + 1;
 	for (const struct flag *f = c->flags; f != NULL && f->name != NULL; f++) {
-		unsigned d = unlike(given, f->name);
+		unsigned d = distance(given, f->name);
 		if (d < nearest) {
 			nearest = d;
 			best = f->name;

@@ -1,6 +1,7 @@
 /* Defaults, flags, and what can only be checked when everything is known. */
 #include "config/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +50,20 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
 	return option_set_text(c, o, value, err);
 }
 
-/* Is the host part of "host:port" an address of this machine alone? */
+/* Is the host part of "host:port" an address of this machine alone? A name is not, whatever it looks like: it may resolve to anything. */
 static bool is_loopback(const char *listen)
 {
-	return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 ||
-	       strncmp(listen, "localhost:", 10) == 0;
+	char host[64];
+	struct in_addr address;
+	const char *colon = strrchr(listen, ':');
+	size_t len = colon != NULL ? (size_t)(colon - listen) : 0;
+	if (len == 0 || len >= sizeof host)
+		return false;
+	memcpy(host, listen, len);
+	host[len] = '\0';
+	if (strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+		return true;
+	return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 static int check_listen(const char *listen, struct error *err)
@@ -89,6 +99,6 @@ int config_check(const struct config *c, struct error *err)
 		    (unsigned long long)c->journal.retention_bytes, 2 * (unsigned long long)c->journal.segment_bytes);
 	code = clock_set_timezone(c->timezone, err);
 	if (code != 0)
-		error_prefix(err, "timezone: ");
+		error_prefix(err, "timezone");
 	return code;
 }

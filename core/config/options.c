@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/distance.h"
 #include "base/mem.h"
 
 static const char *const durabilities[] = {"group", "interval", NULL};
@@ -75,34 +76,10 @@ const struct option *option_find(const char *key)
 	return NULL;
 }
 
-/* Levenshtein's distance, by one row; texts over 63 bytes are far from everything. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[64];
-	size_t n = strlen(a), m = strlen(b);
-	if (n > 63 || m > 63)
-		return 99;
-	for (unsigned k = 0; k <= m; k++)
-		row[k] = k;
-	for (size_t i = 1; i <= n; i++) {
-		unsigned diagonal = row[0];
-		row[0] = (unsigned)i;
-		for (size_t k = 1; k <= m; k++) {
-			unsigned above = row[k];
-			unsigned change = diagonal + (a[i - 1] != b[k - 1]);
-			unsigned insert = row[k - 1] + 1, remove = above + 1;
-			row[k] = change < insert ? change : insert;
-			row[k] = row[k] < remove ? row[k] : remove;
-			diagonal = above;
-		}
-	}
-	return row[m];
-}
-
 const char *option_suggest(const char *key)
 {
 	const char *best = NULL;
-	unsigned nearest = 4;
+	unsigned nearest = distance_near(key) + 1;
 	for (size_t i = 0; i < option_count; i++) {
 		unsigned d = distance(key, options[i].key);
 		if (d < nearest) {

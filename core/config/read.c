@@ -116,9 +116,9 @@ static int at_key(struct reading *r, const char *key, int code)
 {
 	unsigned line = line_of(r, key);
 	if (line > 0)
-		error_prefix(r->err, "%s:%u: ", r->path, line);
+		error_prefix(r->err, "%s:%u", r->path, line);
 	else
-		error_prefix(r->err, "%s: ", r->path);
+		error_prefix(r->err, "%s", r->path);
 	return code;
 }
 
@@ -303,12 +303,13 @@ static int read_table(struct reading *r, lua_State *L, const char *section)
 
 static void on_count(lua_State *L, lua_Debug *ar)
 {
-	(void)ar;
 	void *ud;
 	lua_getallocf(L, &ud);
 	struct reading *r = ud;
-	if (clock_mono_ns() > r->deadline_ns)
-		luaL_error(L, "the configuration takes longer than 100 ms");
+	if (clock_mono_ns() <= r->deadline_ns)
+		return;
+	lua_getinfo(L, "l", ar);
+	luaL_error(L, "%s:%d: the configuration takes longer than 100 ms", r->path, ar->currentline);
 }
 
 static void open_library(lua_State *L, lua_CFunction open, const char *name)
