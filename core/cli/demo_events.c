@@ -100,7 +100,8 @@ struct demo *demo_new(uint64_t seed, uint32_t users, int64_t start_ns)
 		return NULL;
 	/* The start belongs to the seed: two runs at different times then have different ids, and none is taken for a retry of the other. */
 	d->random = (seed * UINT64_C(0x9e3779b97f4a7c15)) ^ (uint64_t)start_ns;
-	d->random |= 1;
+	if (d->random == 0)
+		d->random = 1; /* the generator's only dead end */
 	d->users = users > 0 ? users : 1;
 	for (int i = 0; i < 8; i++)
 		draw(d);
@@ -223,7 +224,8 @@ static void tool_call(struct demo *d, struct session *s, int64_t now_ns, struct 
 	s->failed_hard = failed;
 	s->retries = 0;
 	s->tools--;
-	s->tool = draw_below(d, 6);
+	if (!failed)
+		s->tool = draw_below(d, 6);
 }
 
 static void agent_error(struct demo *d, struct session *s, int64_t now_ns, struct buf *out)
@@ -234,6 +236,7 @@ static void agent_error(struct demo *d, struct session *s, int64_t now_ns, struc
 	           RETRIES_MAX + 1);
 	end(out);
 	s->failed_hard = false;
+	s->tool = draw_below(d, 6);
 }
 
 static void pool_status(struct demo *d, int64_t now_ns, struct buf *out)
