@@ -32,6 +32,7 @@ enum {
 	NAME_BYTES_MAX = 256,     /* of a field in an emitted event or a filtered record */
 	TEXT_MAX = 65536,         /* bytes of a string in an emitted event or a filtered record */
 	LOAD_TEXT_MAX = 64 << 10, /* load() */
+	PCALL_DEPTH_MAX = 2000,   /* frames below a pcall */
 	FILE_BYTES_MAX = 1 << 20, /* a script file */
 	FILES_MAX = 4096,         /* of a bundle */
 	SCRIPT_REASON_MAX = 256
@@ -227,6 +228,9 @@ void script_check_changes(lua_State *L, const struct script *s, const char *what
 void script_check_loading(lua_State *L, const struct script *s, const char *what);
 /* Raises if C functions and Lua code have called each other so deeply that the C stack may run out. */
 void script_check_stack(lua_State *L);
+
+/* Pushes the compiled text and returns 0, or pushes what is wrong and returns Lua's status. Bytecode is refused. `chunk` is "@path" or "=name". */
+int script_load_text(lua_State *L, struct slice text, const char *chunk);
 
 /* ---- sandbox.c: states ---- */
 

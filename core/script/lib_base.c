@@ -91,7 +91,7 @@ static int l_load(lua_State *L)
 
 	if (text.len > LOAD_TEXT_MAX)
 		script_raise(L, "load: a text of %zu bytes; at most %d are allowed", text.len, LOAD_TEXT_MAX);
-	if (luaL_loadbufferx(L, text.ptr, text.len, name, "t") != 0) {
+	if (script_load_text(L, text, name) != 0) {
 		lua_pushnil(L);
 		lua_insert(L, -2);
 		return 2;
@@ -129,6 +129,16 @@ static int l_loading(lua_State *L)
 	return 0;
 }
 
+/* Raises when calls are nested so deeply that ending them one by one would take long: a call that is cut off unwinds at some 3 µs a pcall. */
+static int l_check_depth(lua_State *L)
+{
+	lua_Debug ar;
+
+	if (lua_getstack(L, PCALL_DEPTH_MAX, &ar) != 0)
+		script_raise(L, "pcall: calls are nested too deeply (more than %d)", PCALL_DEPTH_MAX);
+	return 0;
+}
+
 /* A number that tells calls apart. */
 static int l_call(lua_State *L)
 {
@@ -152,7 +162,7 @@ static int l_module(lua_State *L)
 		if (!slice_eq(m->name, name))
 			continue;
 		snprintf(chunk, sizeof chunk, "@%.*s", SLICE_ARG(m->path));
-		if (luaL_loadbufferx(L, m->text.ptr, m->text.len, chunk, "t") != 0)
+		if (script_load_text(L, m->text, chunk) != 0)
 			lua_error(L);
 		return 1;
 	}
@@ -183,7 +193,8 @@ void lib_base_open(lua_State *L)
 void lib_base_core(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"fail", l_fail}, {"where", l_where},   {"loading", l_loading},
-	                                     {"call", l_call}, {"module", l_module}, {NULL, NULL}};
+	                                     {"call", l_call}, {"module", l_module}, {"check_depth", l_check_depth},
+	                                     {NULL, NULL}};
 
 	for (const luaL_Reg *f = functions; f->name != NULL; f++) {
 		lua_pushcfunction(L, f->func);

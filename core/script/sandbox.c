@@ -276,13 +276,23 @@ static int finish(struct script *s, struct error *err)
 	return error_set(err, -EINVAL, "%.*s", SLICE_ARG(script_error_text(s->L)));
 }
 
+int script_load_text(lua_State *L, struct slice text, const char *chunk)
+{
+	bool named = *chunk == '@' || *chunk == '=';
+
+	if (text.len == 0 || text.ptr[0] != LUA_SIGNATURE[0])
+		return luaL_loadbufferx(L, text.ptr, text.len, chunk, "t");
+	lua_pushfstring(L, "%s: found bytecode, wanted Lua source", named ? chunk + 1 : chunk);
+	return LUA_ERRSYNTAX;
+}
+
 int sandbox_run_file(struct script *s, struct slice text, struct error *err)
 {
 	lua_State *L = s->L;
 	char chunk[WHERE_MAX];
 
 	snprintf(chunk, sizeof chunk, "@%s", s->path);
-	int status = luaL_loadbufferx(L, text.ptr, text.len, chunk, "t");
+	int status = script_load_text(L, text, chunk);
 	if (status == 0)
 		status = lua_pcall(L, 0, 0, 0);
 	int rc = status != 0 ? top_level_failed(s, status, err) : finish(s, err);

@@ -1,11 +1,18 @@
 -- Functions of the standard library that are rebuilt, because the stock ones run for as long as their arguments say (insert, sort), run
--- code that cannot be stopped (xpcall's handler), or read files (require). In Lua each step can be interrupted.
+-- code that cannot be stopped (xpcall's handler), nest without bound (pcall), or read files (require). In Lua each step can be interrupted.
 local core = ...
-local fail, globals = core.fail, core.globals
-local type, select, pcall, error, tostring, floor = type, select, pcall, error, tostring, math.floor
-local concat = table.concat
+local fail, check_depth, globals = core.fail, core.check_depth, core.globals
+local type, select, error, tostring, floor = type, select, error, tostring, math.floor
+local concat, stock_pcall = table.concat, pcall
 
--- xpcall -------------------------------------------------------------------------------------------------------------------------
+-- pcall and xpcall ----------------------------------------------------------------------------------------------------------------
+
+local function pcall(...)
+  check_depth()
+  return stock_pcall(...)
+end
+
+globals.pcall = pcall
 
 local function handled(handler, ok, ...)
   if ok then return true, ... end

@@ -113,7 +113,7 @@ static void test_load_is_text_only(void **state)
 	      "local parts = { 'return ', '4', nil } local i = 0\n"
 	      "assert(load(function() i = i + 1 return parts[i] end)() == 4)\n"
 	      "local f, e = load('return +') assert(f == nil and e:find(\"unexpected symbol\"))\n"
-	      "local f, e = load('\\27LJ\\2\\2') assert(f == nil and e:find('attempt to load'))\n"
+	      "local f, e = load('\\27LJ\\2\\2') assert(f == nil and e:find('found bytecode'))\n"
 	      "local f, e = load('\\27LJ\\2\\2', 'x', 'b') assert(f == nil)\n"
 	      "local ok, e = pcall(load, (' '):rep(65537)) assert(not ok and e:find('65537 bytes'))\n"
 	      "local ok, e = pcall(load, function() return (' '):rep(1000) end) assert(not ok and e:find('more than "
@@ -255,7 +255,9 @@ static void test_broken_modules(void **state)
 	assert_contains(refusal(w, "require(5)"), "require wants the name of a module, got number");
 	assert_contains(refusal(w, "\nlocal = 5"), "scripts/metrics/t.lua:2: ");
 	assert_contains(refusal(w, "\nerror 'at the top'"), "scripts/metrics/t.lua:2: at the top");
-	assert_contains(refusal(w, "\x1bLJ"), "scripts/metrics/t.lua");
+	assert_contains(refusal(w, "\x1bLJ"), "scripts/metrics/t.lua: found bytecode, wanted Lua source");
+	world_file(w, "conf/a.lua", "a", "\x1bLJ");
+	assert_contains(refusal(w, "require 'a'"), "conf/a.lua: found bytecode, wanted Lua source");
 	world_free(w);
 }
 

@@ -1,2 +1,6 @@
 -- expect: cut memory
-on("x", function() local t = {} for i = 1, 1000 do t[i] = ("x"):rep(1e5) end return table.concat(t) end)
+on("x", function()
+  local t, s = {}, ("x"):rep(1e5)
+  for i = 1, 1000 do t[i] = s end
+  return table.concat(t)
+end)

@@ -11,7 +11,7 @@ on("x", function()
     seen[v] = true
     for k, inner in pairs(v) do
       for _, evil in ipairs { "debug", "ffi", "io", "jit", "package", "loaded", "preload", "getfenv", "setfenv", "newproxy", "dump", "execute" } do
-        assert(k ~= evil, path .. "." .. tostring(k))
+        assert(k ~= evil or path == "_G.log", path .. "." .. tostring(k))
       end
       walk(inner, path .. "." .. tostring(k))
     end
