@@ -45,8 +45,8 @@ static int check_scripts(const struct config *c, struct error *err)
 		code = script_set_bind(set, err);
 	if (code == 0 && quiet == NULL) {
 		registry_stats(registry, &stats);
-		printf("ok: %u script%s, %llu metrics\n", count_main(bundle), count_main(bundle) == 1 ? "" : "s",
-		       (unsigned long long)stats.families);
+		printf("ok: %u script%s, %llu metric%s\n", count_main(bundle), count_main(bundle) == 1 ? "" : "s",
+		       (unsigned long long)stats.families, stats.families == 1 ? "" : "s");
 	}
 	script_set_free(set);
 	script_bundle_free(bundle);

@@ -137,7 +137,8 @@ struct reading {
 	const char *name;  /* what messages call it: "scripts" */
 	const char *below; /* path below the root, "" or "metrics/" */
 	unsigned depth;
-	bool folders; /* go into sub-folders */
+	bool folders;  /* go into sub-folders */
+	bool required; /* the folder that was given must be there */
 };
 
 static bool ends_in_lua(const char *name)
@@ -171,6 +172,8 @@ static int read_file(const struct reading *r, const char *below)
 	if (strcmp(shown, "conf/moongate.lua") == 0)
 		return 0;
 	int rc = file_read_all(path, FILE_BYTES_MAX, &text, r->err);
+	if (rc == -ENOENT) /* a caller takes that for a folder that is not there */
+		rc = error_set(r->err, -ESTALE, "%s: it was listed, but is not there", shown);
 	if (rc == -EFBIG)
 		rc = error_set(r->err, rc, "%s: more than %d KiB", shown, FILE_BYTES_MAX >> 10);
 	if (rc == 0) {
@@ -210,7 +213,7 @@ static int read_entry(void *ctx, const char *name)
 	return read_folder(&inner);
 }
 
-/* Reads a folder; what is no folder, or not there, holds nothing. */
+/* Reads a folder; what is no folder, or not there, holds nothing (unless it is required). */
 static int read_folder(const struct reading *r)
 {
 	char path[4096];
@@ -220,6 +223,8 @@ static int read_folder(const struct reading *r)
 	if (snprintf(path, sizeof path, "%s/%s", r->root, r->below) >= (int)sizeof path)
 		return error_set(r->err, -ENAMETOOLONG, "%s/%s: the path is too long", r->name, r->below);
 	int rc = file_list(path, read_entry, (void *)(uintptr_t)r, r->err);
+	if (r->required && r->depth == 0)
+		return rc;
 	return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
 }
 
@@ -241,7 +246,8 @@ int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const c
 		                    .root = folders[i].root,
 		                    .name = folders[i].name,
 		                    .below = "",
-		                    .folders = folders[i].folders};
+		                    .folders = folders[i].folders,
+		                    .required = i == 0};
 		if (r.root != NULL)
 			rc = read_folder(&r);
 	}

@@ -40,7 +40,7 @@ struct script_bundle {
 };
 
 /* Reads <scripts_dir>/metrics/ *.lua as main files (sub-folders too; hidden files and spec/ left out), <scripts_dir>/ **.lua, <plugins_dir>/ **.lua and <conf_dir>/ *.lua as modules
- * (a directory may be NULL or missing; conf/moongate.lua itself is no module). Files over 1 MiB or that begin with the bytecode mark are refused. 0, or a negative errno with file and cause. */
+ * (a directory may be NULL; plugins and conf may be missing; conf/moongate.lua itself is no module). Files over 1 MiB or that begin with the bytecode mark are refused. 0, or a negative errno with file and cause. */
 int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir,
                        struct script_bundle **out, struct error *err);
 void script_bundle_free(struct script_bundle *b);

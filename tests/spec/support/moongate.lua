@@ -58,6 +58,12 @@ function moongate.sh(command, input)
   return output, tonumber(code)
 end
 
+-- The binary's path, good from any directory.
+function moongate.absolute_binary()
+  if moongate.binary:sub(1, 1) == "/" then return moongate.binary end
+  return moongate.sh("pwd"):gsub("\n", "") .. "/" .. moongate.binary
+end
+
 function moongate.gzip(text)
   return (moongate.sh("gzip -c", text):gsub("\n$", "", 1))
 end
