@@ -1,5 +1,6 @@
 /* moongate demo: sends the generator's events at a rate, and says what became of them. A body that was not answered, or answered with 429, 503 or 507, is sent again as it
  * is: its ids keep it from counting twice. */
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,21 +50,26 @@ static bool read_number(const char *name, const char *text, double min, double m
 	return false;
 }
 
-/* The number behind "name": in the answer. */
-static uint64_t count_in(const struct buf *reply, const char *name)
-{
-	char text[4096];
-	snprintf(text, sizeof text, "%.*s", (int)(reply->len < sizeof text - 1 ? reply->len : sizeof text - 1),
-	         reply->ptr);
-	const char *at = strstr(text, name);
-	return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
 static void sleep_ns(int64_t ns)
 {
 	struct timespec ts = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
 	if (ns > 0)
 		nanosleep(&ts, NULL);
+}
+
+/* Adds up what the answer says. False: it is no such answer. */
+static bool read_reply(struct sending *s)
+{
+	cJSON *reply = cJSON_ParseWithLength(s->reply.ptr, s->reply.len);
+	const cJSON *accepted = cJSON_GetObjectItemCaseSensitive(reply, "accepted");
+	const cJSON *duplicate = cJSON_GetObjectItemCaseSensitive(reply, "duplicate");
+	bool fine = cJSON_IsNumber(accepted) && cJSON_IsNumber(duplicate);
+	if (fine) {
+		s->accepted += (uint64_t)accepted->valuedouble;
+		s->duplicate += (uint64_t)duplicate->valuedouble;
+	}
+	cJSON_Delete(reply);
+	return fine;
 }
 
 /* Sends the body until it is answered for good. False: given up. */
@@ -83,9 +89,11 @@ static bool send_body(struct sending *s, uint64_t events)
 	}
 	s->sent += events;
 	if (status == 200) {
-		s->accepted += count_in(&s->reply, "\"accepted\":");
-		s->duplicate += count_in(&s->reply, "\"duplicate\":");
-		return true;
+		if (read_reply(s))
+			return true;
+		status = -EPROTO;
+		error_set(&err, status, "the answer is none of moongate's: %.*s", (int)(s->reply.len < 300 ? s->reply.len : 300),
+		          s->reply.ptr);
 	}
 	s->failed += events;
 	if (status < 0)
