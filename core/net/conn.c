@@ -274,7 +274,7 @@ void conn_replied(struct conn *c)
 	struct http_request *req = c->req;
 	bool close_after = req->close_after;
 	/* A server that stops closes on clients that may be sending their next request. */
-	bool may_send = req->linger || c->pending != NULL || c->loop->stopping;
+	bool may_send = req->linger || c->pending != NULL || is_stopping(c->loop->server);
 
 	c->req = NULL;
 	req->conn = NULL;

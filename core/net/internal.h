@@ -121,7 +121,7 @@ struct loop {
 	pthread_t thread;
 	bool has_uv, has_thread;
 	bool ticking;
-	bool stopping;
+	bool stopping; /* begin_stop was here; what clients are told follows is_stopping() */
 	bool accept_waits;      /* a connection could not be taken for want of memory */
 	int64_t refused_log_ns; /* when refusals were last logged */
 	uint64_t refused_new;   /* since then */
@@ -166,6 +166,12 @@ struct http_server {
 	int64_t grace_until_ns; /* set before `stopping` */
 	bool started;
 };
+
+/* Has the end begun? True a moment before the loops notice. */
+static inline bool is_stopping(const struct http_server *s)
+{
+	return __atomic_load_n(&s->stopping, __ATOMIC_ACQUIRE) != 0;
+}
 
 static inline void count(uint64_t *counter, uint64_t n)
 {

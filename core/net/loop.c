@@ -49,10 +49,10 @@ static void finish_if_idle(struct loop *l)
 	close_handle(&l->idle);
 }
 
-/* Requests whose head is complete are in flight. */
+/* Requests whose head is complete are in flight; and so are answers, until a lingering connection has closed by itself. */
 static bool is_in_flight(const struct conn *c)
 {
-	return c->state == CONN_BODY || c->state == CONN_HANDLER || c->state == CONN_WRITE;
+	return c->state == CONN_BODY || c->state == CONN_HANDLER || c->state == CONN_WRITE || c->state == CONN_LINGER;
 }
 
 static void close_connections(struct loop *l, bool all)
@@ -165,7 +165,7 @@ static void on_async(uv_async_t *async)
 		send_reply(req);
 		req = next;
 	}
-	if (!l->stopping && __atomic_load_n(&l->server->stopping, __ATOMIC_ACQUIRE))
+	if (!l->stopping && is_stopping(l->server))
 		begin_stop(l);
 	finish_if_idle(l);
 }

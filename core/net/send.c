@@ -212,7 +212,7 @@ void send_reply(struct http_request *req)
 	if (c != NULL) {
 		CHECK(c->magic == CONN_MAGIC && c->req == req && c->state != CONN_WRITE);
 		count(&l->counters.bytes_out, req->body_sent);
-		req->close_after |= !req->reader.head.keep_alive || l->stopping;
+		req->close_after |= !req->reader.head.keep_alive || is_stopping(l->server);
 		render_head(req, l);
 		send_now(c);
 	}
