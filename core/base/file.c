@@ -162,3 +162,12 @@ void file_unmap(const void *at, size_t len)
 	if (at != NULL)
 		munmap((void *)(uintptr_t)at, len);
 }
+
+void file_map_pass(const void *at, size_t from, size_t to)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t first = from / page * page, last = to / page * page;
+
+	if (last > first)
+		(void)madvise((char *)(uintptr_t)at + first, last - first, MADV_DONTNEED); /* a hint: failing costs memory only */
+}

@@ -55,6 +55,10 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, struct er
 const void *file_map(int fd, size_t len, int *code);
 void file_unmap(const void *at, size_t len);
 
+/* The bytes from `from` to `to` of a map have been read and will not be soon again: whole pages of them leave this process's memory. Reading them
+ * all the same works, and reads the file anew. */
+void file_map_pass(const void *at, size_t from, size_t to);
+
 /* An exclusive lock on `path` (made where missing), held until the descriptor is closed: the descriptor, or
  * -EWOULDBLOCK when another process has it. */
 int file_lock(const char *path, struct error *err);

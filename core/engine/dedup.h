@@ -23,7 +23,7 @@ uint64_t dedup_key(struct slice tenant, struct slice id);
 /* Asks the processor to fetch the place of a key that will be added soon. */
 void dedup_prefetch(const struct dedup *d, uint64_t key);
 
-/* Moves the window to `now_ns` (never back) and does a bounded share of the cleaning. Call once a frame. */
+/* Moves the window to `now_ns` (never back) and does a bounded share of the cleaning. Call once a group. */
 void dedup_advance(struct dedup *d, int64_t now_ns);
 
 /* Adds a key at the window's time. 1: it is new. 0: it was there. -ENOMEM: it could not be stored. */

@@ -147,10 +147,11 @@ void intake_submission(struct engine *e, struct submission *s)
 
 	struct group *g = e->open;
 	CHECK(g != NULL);
-	if (g->submissions == 0)
-		g->opened_ns = clock_mono_ns();
 	advance_clock(e);
-	dedup_advance(e->dedup, e->now_ns);
+	if (g->submissions == 0) {
+		g->opened_ns = clock_mono_ns();
+		dedup_advance(e->dedup, e->now_ns);
+	}
 	group_add_submission(g, s);
 	int code = add_records(e, g, s);
 	if (code != 0) {

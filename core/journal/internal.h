@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "journal/journal.h"
 
 enum {
@@ -99,8 +100,8 @@ struct writer {
 	uint64_t zeroed;  /* up to here the file is written through */
 };
 
-/* Calls `each` for every valid frame of a mapped segment in order, and `damage` for every run of bytes that is none. Returns where the frames end.
- * *torn: bytes of a torn frame there. `each` may stop by returning non-zero (then *stopped is that). */
+/* Calls `each` for every valid frame of a mapped segment (file_map) in order, and `damage` for every run of bytes that is none. Returns where the frames end.
+ * *torn: bytes of a torn frame there. `each` may stop by returning non-zero (then *stopped is that). Behind it the map leaves memory. */
 struct scan {
 	int (*each)(void *ctx, const struct frame_header *h, const char *payload);
 	void (*damage)(void *ctx, uint64_t offset, const char *bytes, uint64_t len);
@@ -108,6 +109,17 @@ struct scan {
 	uint64_t torn;
 	int stopped;
 };
+
+/* A map that is read from front to back: after each so many bytes what was read leaves memory. */
+enum { MAP_PASS_BYTES = 1 << 20 };
+static inline void map_pass(const char *map, uint64_t *passed, uint64_t at)
+{
+	if (at - *passed < MAP_PASS_BYTES)
+		return;
+	file_map_pass(map, *passed, at);
+	*passed = at;
+}
+
 /* The next place at or behind `at` with a valid frame of that generation, or `len`. */
 uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len);
 uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);

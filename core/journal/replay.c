@@ -14,6 +14,7 @@ struct source {
 	const char *path;
 	uint64_t first_seq, last_seq, void_from, generation;
 	uint64_t at, len; /* in the map */
+	uint64_t passed;  /* what lies before it has left memory */
 	const char *map;
 	int fd;
 	bool opened, over;
@@ -179,6 +180,7 @@ int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns,
 				break;
 		}
 		s->at += frame_size(s->header.length);
+		map_pass(s->map, &s->passed, s->at);
 		source_settle(j, s);
 	}
 	for (uint32_t i = 0; i < m.count; i++) {

@@ -133,9 +133,10 @@ uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, 
 {
 	uint64_t at = SEGMENT_HEADER_BYTES;
 	uint64_t next_seq = s->first_seq;
+	uint64_t passed = 0;
 	scan->torn = 0;
 	scan->stopped = 0;
-	while (at + FRAME_HEADER_BYTES <= len) {
+	for (; at + FRAME_HEADER_BYTES <= len; map_pass(bytes, &passed, at)) {
 		struct frame_header h;
 		if (!frame_valid(bytes + at, len - at, s->generation, &h)) {
 			uint64_t found = frame_find(s->generation, bytes, at, len);

@@ -7,6 +7,9 @@
 #include "base/mem.h"
 #include "script/internal.h"
 
+/* Records that go through all scripts before the next ones do, so that the second script finds them in the cache. */
+enum { BLOCK_RECORDS = 128 };
+
 /* ---- types and slots ---- */
 
 static bool same_type(const void *ctx, const void *key, uint32_t item)
@@ -280,8 +283,11 @@ void script_set_apply(struct script_set *set, struct record *const *records, uin
 		h->now_ns = now_ns;
 	run_timers(set, before_ns, h->now_ns);
 	const uint16_t *slots = find_slots(set, records, count);
-	for (uint32_t i = 0; i < set->count; i++)
-		run_records(set->scripts[i], records, slots, count);
+	for (uint32_t at = 0; at < count; at += BLOCK_RECORDS) {
+		uint32_t n = count - at < BLOCK_RECORDS ? count - at : BLOCK_RECORDS;
+		for (uint32_t i = 0; i < set->count; i++)
+			run_records(set->scripts[i], records + at, slots != NULL ? slots + at : NULL, n);
+	}
 	if (set->traced) {
 		registry_set_exemplar(h->registry, (struct slice){NULL, 0}, (struct slice){NULL, 0}, 0);
 		set->traced = false;
