@@ -47,7 +47,7 @@ return {
 
   dedup = {
     window = "10m",                 -- an id counts once within this time
-    max = 2000000,                  -- ids remembered at most; about 13 bytes each
+    max = 2000000,                  -- ids remembered at most; 13 to 20 bytes each
   },
 
   limits = {                        -- of each script; one that breaks them again and again is quarantined

@@ -169,5 +169,6 @@ void file_map_pass(const void *at, size_t from, size_t to)
 	size_t first = from / page * page, last = to / page * page;
 
 	if (last > first)
-		(void)madvise((char *)(uintptr_t)at + first, last - first, MADV_DONTNEED); /* a hint: failing costs memory only */
+		(void)madvise((char *)(uintptr_t)at + first, last - first,
+		              MADV_DONTNEED); /* a hint: failing costs memory only */
 }

@@ -92,8 +92,8 @@ static bool send_body(struct sending *s, uint64_t events)
 		if (read_reply(s))
 			return true;
 		status = -EPROTO;
-		error_set(&err, status, "the answer is none of moongate's: %.*s", (int)(s->reply.len < 300 ? s->reply.len : 300),
-		          s->reply.ptr);
+		error_set(&err, status, "the answer is none of moongate's: %.*s",
+		          (int)(s->reply.len < 300 ? s->reply.len : 300), s->reply.ptr);
 	}
 	s->failed += events;
 	if (status < 0)

@@ -2,7 +2,8 @@
  *
  * Time is cut into generations, a new one every 1/64 of the window or every max/64 keys, whichever comes first. A key is live while its
  * generation is; forgetting is moving `oldest` on, which costs nothing. Dead keys are swept by a cursor that passes over the
- * whole table before the 16-bit generation numbers come round. Sixteen partitions grow one at a time, so that no growth stalls the writer for more than a few milliseconds.
+ * whole table before the 16-bit generation numbers come round. Sixteen partitions grow by half one at a time, and begin with sizes that lie apart, since keys fill
+ * them all alike: so no growth, nor a row of them, stalls the writer for more than a few milliseconds.
  *
  * Road not taken: a ring of keys with an index beside it forgets exactly in order, but needs a second cache miss a look-up and
  * twice the memory. */
@@ -161,7 +162,8 @@ static int partition_rebuild(const struct dedup *d, struct partition *p, uint32_
 static int partition_make_room(const struct dedup *d, struct partition *p)
 {
 	if (p->cap == 0)
-		return partition_rebuild(d, p, PARTITION_START);
+		return partition_rebuild(d, p,
+		                         PARTITION_START + PARTITION_START / 2 * (uint32_t)(p - d->parts) / PARTITIONS);
 	if ((uint64_t)p->used * 5 < (uint64_t)p->cap * 4)
 		return 0;
 	uint32_t live = 0;

@@ -13,7 +13,7 @@
 
 struct dedup;
 
-/* An empty window, or NULL when memory is out. It grows with what it holds: about 13 bytes a key when full. */
+/* An empty window, or NULL when memory is out. It grows with what it holds: 13 to 20 bytes a key when full. */
 struct dedup *dedup_new(int64_t window_ns, uint32_t max);
 void dedup_free(struct dedup *d);
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "journal/internal.h"
 
 #define RETRY_AFTER_NS (2 * NS_PER_S)
@@ -161,6 +162,7 @@ void *journal_maintenance_run(void *arg)
 {
 	struct journal *j = arg;
 	pthread_setname_np(pthread_self(), "maintenance");
+	process_give_way(); /* a segment takes half a second of compressing, in which clients wait for the engine */
 	for (;;) {
 		pthread_mutex_lock(&j->lock);
 		struct segment *closed = closed_segment(j);

@@ -121,7 +121,7 @@ struct loop {
 	pthread_t thread;
 	bool has_uv, has_thread;
 	bool ticking;
-	bool stopping; /* begin_stop was here; what clients are told follows is_stopping() */
+	bool stopping;          /* begin_stop was here; what clients are told follows is_stopping() */
 	bool accept_waits;      /* a connection could not be taken for want of memory */
 	int64_t refused_log_ns; /* when refusals were last logged */
 	uint64_t refused_new;   /* since then */
