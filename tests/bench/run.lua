@@ -92,7 +92,7 @@ end
 
 local function memory(start)
   local server = start()
-  local r = run_load(server, { events = 1000, connections = 8, total = 2500000 / SCALE }, "--users 5500")
+  local r = run_load(server, { events = 1000, connections = 8, total = 2500000 / SCALE }, "--users 12000")
   local metrics = server.server:metrics()
   print(("\npeak memory with %s series and %s ids: %.1f MiB"):format(thousands(metrics:get("moongate_metric_series")),
     thousands(metrics:get("moongate_dedup_keys")), r.peak_mib))
