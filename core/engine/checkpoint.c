@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/bytes.h"
 #include "engine/internal.h"
 
 #define MAGIC SLICE("MOONCKPT")

@@ -2,9 +2,9 @@
  * next group. */
 #include <errno.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/bytes.h"
 #include "engine/internal.h"
 
 int control_push(struct engine *e, enum control_type type, const struct buf *payload)

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "script/bytes.h"
 #include "script/internal.h"
 
 enum {

@@ -1,10 +1,10 @@
 /* The host: the watchdog, the states and the strikes; what outlives a set of scripts. FORMAT.md says how it is saved. */
 #include <errno.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "script/bytes.h"
 #include "script/internal.h"
 
 enum { FORMAT_VERSION = 1 };

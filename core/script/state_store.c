@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/table.h"
-#include "script/bytes.h"
 
 enum {
 	NOT_QUEUED = 0xffffffffu,

@@ -1,7 +1,7 @@
 /* Little-endian numbers and length-prefixed bytes, to and from buffers. Readers are bounds-checked: false, and nothing read, when the
- * slice is too short. */
-#ifndef MOONGATE_SCRIPT_BYTES_H
-#define MOONGATE_SCRIPT_BYTES_H
+ * slice is too short; what was read leaves the slice's front. Any thread. */
+#ifndef MOONGATE_BASE_BYTES_H
+#define MOONGATE_BASE_BYTES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -86,15 +86,22 @@ static inline bool bytes_get_double(struct slice *from, double *v)
 	return true;
 }
 
-static inline bool bytes_get_slice(struct slice *from, struct slice *out)
+/* The next `len` bytes, borrowed. */
+static inline bool bytes_get_bytes(struct slice *from, uint64_t len, struct slice *out)
 {
-	uint32_t len;
-
-	if (!bytes_get_u32(from, &len) || from->len < len)
+	if (from->len < len)
 		return false;
 	*out = slice_new(from->ptr, len);
 	*from = slice_new(from->ptr + len, from->len - len);
 	return true;
+}
+
+/* A length (u32) and its bytes, borrowed. */
+static inline bool bytes_get_slice(struct slice *from, struct slice *out)
+{
+	uint32_t len;
+
+	return bytes_get_u32(from, &len) && bytes_get_bytes(from, len, out);
 }
 
 #endif
