@@ -95,6 +95,7 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
 /* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, … */
 int config_check(const struct config *c, struct error *err);
 
+/* Frees what the struct owns and zeroes it; harmless on a zeroed one. */
 void config_deinit(struct config *c);
 
 #endif

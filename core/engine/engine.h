@@ -48,6 +48,7 @@ int engine_start(struct engine *e, struct error *err);
 
 /* Finishes what was submitted, syncs, writes a checkpoint, joins the threads. */
 void engine_stop(struct engine *e);
+/* Frees a stopped engine, or one that never started; NULL is allowed. */
 void engine_free(struct engine *e);
 
 /* Hands records over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds done is called with -EAGAIN before this returns. */
@@ -70,6 +71,7 @@ struct engine_health {
 	    scripts_ok;    /* scripts_ok: none is quarantined */
 	char reasons[512]; /* what is false, for people; "" */
 };
+/* Fills *out with the state of this moment. Any thread; never blocks. */
 void engine_health(struct engine *e, struct engine_health *out);
 
 #endif

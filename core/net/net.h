@@ -70,9 +70,10 @@ struct http_server *http_server_new(const struct http_options *options, struct e
 /* "127.0.0.1:4318": the address really bound. Valid for the server's life. */
 const char *http_server_address(const struct http_server *s);
 
+/* Starts the loops' threads. 0, or a negative errno with a sentence; the server is then stopped. Once. */
 int http_server_start(struct http_server *s, struct error *err);
 
-/* Stops accepting, closes idle connections, lets requests in flight finish for at most `grace_ns`, then closes the rest and joins the threads. Any thread but a loop's. */
+/* Stops accepting, closes idle connections, lets requests in flight finish for at most `grace_ns`, then closes the rest and joins the threads. Any thread but a loop's, one at a time. */
 void http_server_stop(struct http_server *s, int64_t grace_ns);
 
 /* Stops it if need be. Requests that nobody has replied to are freed: no thread may use one any more. */
