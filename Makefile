@@ -1,6 +1,6 @@
 # A thin layer over CMake presets. `make help` lists the goals.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format bench fuzz demo install clean deps deps-test
+.PHONY: help run build test lint format bench fuzz torture demo install clean deps deps-test
 
 JOBS         ?= $(shell nproc)
 CONF         ?= conf/moongate.lua
@@ -31,6 +31,9 @@ bench: deps-test build ## events per CPU-second, next to a bare HTTP server
 
 fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz
+
+torture: deps-test build ## every row of tests/torture in its long form: hours
+	@tests/torture/run.sh
 
 demo: build ## send the events of simulated agents to a gateway that runs
 	@exec build/moongate demo --target http://127.0.0.1:4318 --rate 200 --seconds 60 --seed 1

@@ -1,12 +1,13 @@
 #!/bin/bash
 # The one test command. Sections, in their order when none is named:
 #
-#   lint   the sources (tools/lint.sh)
-#   unit   release build, C units and the fuzz targets' corpora
-#   spec   busted specs against build/moongate
-#   asan   the same units and specs under AddressSanitizer and UBSan
-#   tsan   the same under ThreadSanitizer
-#   fuzz   libFuzzer, FUZZ_SECONDS a target
+#   lint     the sources (tools/lint.sh)
+#   unit     release build, C units and the fuzz targets' corpora
+#   spec     busted specs against build/moongate
+#   asan     the same units and specs under AddressSanitizer and UBSan
+#   tsan     the same under ThreadSanitizer
+#   torture  the rows of tests/torture in their short form
+#   fuzz     libFuzzer, FUZZ_SECONDS a target
 #
 # The last line is the sum of all counts: "N passed, N failed". The exit code is 0 when nothing failed.
 #
@@ -17,7 +18,7 @@ exec </dev/null
 
 jobs=${JOBS:-$(nproc)}
 fuzz_seconds=${FUZZ_SECONDS:-10}
-all_sections=(lint unit spec asan tsan fuzz)
+all_sections=(lint unit spec torture asan tsan fuzz)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/moongate-test-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
@@ -150,6 +151,14 @@ section_unit() {
 section_spec() {
 	build release
 	specs build/moongate 1
+}
+
+section_torture() {
+	local code=0
+	build release
+	tests/torture/run.sh --short | tee "$scratch/torture" || code=$?
+	count_last "$scratch/torture" '^([0-9]+) passed, ([0-9]+) failed$'
+	return $code
 }
 
 section_asan() {
