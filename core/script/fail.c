@@ -6,6 +6,8 @@
 
 #include "script/internal.h"
 
+enum { LEVELS = 16 }; /* of calls that are looked at for a line */
+
 /* The marker that cut-off calls are unwound with; what it is does not matter, since the hook raises it again and again. */
 static const char cut_marker;
 
@@ -15,21 +17,39 @@ static bool frame_of_script(lua_State *L, lua_Debug *ar)
 	return lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0 && ar->source[0] == '@';
 }
 
+/* Finds the innermost line of a script that is being executed. */
+static bool find_line(lua_State *L, lua_Debug *ar)
+{
+	for (int level = 0; level < LEVELS && lua_getstack(L, level, ar) != 0; level++) {
+		if (frame_of_script(L, ar))
+			return true;
+	}
+	return false;
+}
+
 void script_where(lua_State *L, char *out)
 {
 	const struct script *s = script_of(L);
 	lua_Debug ar;
 
-	for (int level = 0; level < 16 && lua_getstack(L, level, &ar) != 0; level++) {
-		if (!frame_of_script(L, &ar))
-			continue;
+	if (find_line(L, &ar))
 		snprintf(out, WHERE_MAX, "%s:%d: ", ar.source + 1, ar.currentline);
-		return;
-	}
-	if (s->handler != NULL)
+	else if (s->handler != NULL)
 		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
 	else
 		snprintf(out, WHERE_MAX, "%s: ", s->path);
+}
+
+void script_note_cut(lua_State *L, struct script *s)
+{
+	lua_Debug ar;
+
+	if (s->cut_at[0] != '\0')
+		return;
+	if (find_line(L, &ar))
+		snprintf(s->cut_at, sizeof s->cut_at, "%s:%d", ar.source + 1, ar.currentline);
+	else
+		snprintf(s->cut_at, sizeof s->cut_at, "%s", s->handler != NULL ? s->handler->where : s->path);
 }
 
 int script_raise(lua_State *L, const char *format, ...)
@@ -49,6 +69,7 @@ int script_raise(lua_State *L, const char *format, ...)
 
 int script_raise_cut(lua_State *L)
 {
+	script_note_cut(L, script_of(L));
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&cut_marker);
 	lua_error(L);
 	__builtin_unreachable();

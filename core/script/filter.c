@@ -184,14 +184,15 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 	if (watch_stopped(s->watch)) {
 		watch_disarm(s->host->watchdog, s->watch);
 		s->stats.cuts++;
-		snprintf(why, sizeof why, "%s: the filter %s", s->handler->where,
+		snprintf(why, sizeof why, "%s: the filter %s", s->cut_at[0] != '\0' ? s->cut_at : s->handler->where,
 		         s->heap.refused ? "needs more memory than a script may have" : "takes longer than a call may");
 		count_strike(s);
 	} else {
 		s->stats.errors++;
 		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_error_text(L)));
 	}
-	LOG(LOG_ERROR, "a filter failed, and its record is refused", log_str("script", s->path), log_str("error", why));
+	LOG(LOG_ERROR, "a filter failed, and its record is refused", log_str("script", s->path),
+	    log_str("filter", s->handler->where), log_str("error", why));
 	refuse(f, r, why);
 }
 
@@ -227,6 +228,7 @@ static void run_one(lua_State *L, struct filtering *f, const struct handler *h, 
 
 	s->handler = h;
 	s->filtered = r;
+	s->cut_at[0] = '\0';
 	s->stats.calls++;
 	watch_call(s->watch);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);

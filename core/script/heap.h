@@ -18,7 +18,7 @@ struct heap {
 	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
 	void (*on_pressure)(struct heap *h); /* as on_refused, but for lua_gc to set the collector's pace */
 	void (*on_refused)(
-	    struct heap *h); /* called at a refusal while capped; may not touch the state but for lua_sethook */
+	    struct heap *h); /* called at a refusal while capped; may not change the state but for lua_sethook */
 };
 
 /* A lua_Alloc; `ud` is the heap. */

@@ -35,7 +35,8 @@ enum {
 	PCALL_DEPTH_MAX = 2000,   /* frames below a pcall */
 	FILE_BYTES_MAX = 1 << 20, /* a script file */
 	FILES_MAX = 4096,         /* of a bundle */
-	SCRIPT_REASON_MAX = 256
+	SCRIPT_REASON_MAX = 384,
+	WHERE_MAX = 256 /* a place in a script, as messages have it */
 };
 
 #define INTERVAL_MIN NS_PER_S
@@ -105,6 +106,8 @@ struct script {
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
 	uint32_t emits;              /* made by this call */
+	/* "scripts/metrics/cost.lua:12": where it was when it was first told to end; "" while it was not. */
+	char cut_at[WHERE_MAX];
 
 	/* The frame under way. */
 	uint32_t calls_in_frame; /* number of the next call */
@@ -210,8 +213,6 @@ static inline struct script *script_of(lua_State *L)
 
 /* ---- fail.c: errors that name script and line ---- */
 
-enum { WHERE_MAX = 256 };
-
 /* Writes "scripts/metrics/cost.lua:12: " for the line of the script that is being executed; where a tail call hides it, the line where the handler begins; where there is neither,
  * the script's path. `out` has WHERE_MAX bytes. */
 void script_where(lua_State *L, char *out);
@@ -219,7 +220,10 @@ void script_where(lua_State *L, char *out);
 /* Raises an error with that place in front. */
 _Noreturn int script_raise(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Raises what ends a call that is cut off. */
+/* Remembers in script->cut_at the line that is being executed, unless an earlier one is there. Allocates nothing: the allocator calls it, too. */
+void script_note_cut(lua_State *L, struct script *s);
+
+/* Raises what ends a call that is cut off, and remembers where that was. */
 _Noreturn int script_raise_cut(lua_State *L);
 
 /* Raises if the script may not use `what` now: changes are for handlers. */

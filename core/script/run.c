@@ -15,7 +15,8 @@
 enum {
 	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
 	CPU_SAMPLE_EVERY =
-	    16 /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
+	    16, /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
+	CALL_FIELDS = 5
 };
 
 #define REPLAY_LIMIT_NS (2 * NS_PER_S)
@@ -27,6 +28,7 @@ void script_enter(struct script *s, struct watch *watch, enum phase phase, int64
 	s->watch = watch;
 	s->phase = phase;
 	s->stack = __builtin_frame_address(0);
+	s->cut_at[0] = '\0';
 	s->heap.refused = false;
 	s->heap.capped = true;
 	watch_begin(s->host->watchdog, watch, s->L, s->path, s->set->seq, limit_ns);
@@ -76,21 +78,22 @@ void script_quarantine(struct script *s, struct slice reason)
 		o->on_quarantine(o->ctx, s->stats.script, s->stats.reason);
 }
 
-static void strike(struct script *s, const char *what)
+/* `what` happened to the call of s->handler, `at` a place. */
+static void strike(struct script *s, const char *what, const char *at)
 {
 	char reason[SCRIPT_REASON_MAX];
 	uint32_t strikes = host_strike(s->host, s->path);
 
 	if (strikes < s->host->options.strikes)
 		return;
-	int len = snprintf(reason, sizeof reason, "%u calls cut off within a minute, the last one because %s in %s",
-	                   strikes, what, s->handler->where);
+	int len = snprintf(reason, sizeof reason, "%u calls cut off within a minute, the last one because %s at %s",
+	                   strikes, what, at);
 	script_quarantine(s, slice_new(reason, len < (int)sizeof reason ? (size_t)len : sizeof reason - 1));
 }
 
 /* ---- how calls end ---- */
 
-/* The fields of a log line about the call under way; `fields` has room for 5. */
+/* The fields of a log line about the call under way: at most CALL_FIELDS. */
 static uint32_t describe(const struct script *s, struct log_field *fields)
 {
 	const struct value *id = s->record != NULL ? record_known(s->record, KNOWN_ID) : NULL;
@@ -103,6 +106,8 @@ static uint32_t describe(const struct script *s, struct log_field *fields)
 		fields[n++] = log_slice("type", record_type_name(s->record));
 	if (id != NULL && id->type == VALUE_STRING)
 		fields[n++] = log_slice("id", slice_new(id->str, id->len));
+	if (s->cut_at[0] != '\0')
+		fields[n++] = log_str("at", s->cut_at);
 	return n;
 }
 
@@ -110,7 +115,7 @@ static uint32_t describe(const struct script *s, struct log_field *fields)
 static void log_call(const struct script *s, enum log_level level, const char *what, const char *name,
                      struct slice text)
 {
-	struct log_field fields[6];
+	struct log_field fields[CALL_FIELDS + 1];
 	char msg[WHERE_MAX];
 
 	if (s->set->replaying)
@@ -160,15 +165,17 @@ static void call_cut(struct script *s)
 
 	watch_disarm(s->host->watchdog, s->watch);
 	report_cut(s, s->effects);
+	if (s->cut_at[0] == '\0') /* told to end, it failed in that moment by itself */
+		script_note_cut(s->L, s);
 	log_call(s, LOG_WARN, "was cut off", "reason", slice_cstr(what));
-	strike(s, what);
+	strike(s, what, s->cut_at);
 }
 
 /* A cut that is repeated before its first effect: the call is not made. */
 static void call_skipped(struct script *s)
 {
 	report_cut(s, 0);
-	strike(s, "it was cut off there before");
+	strike(s, "it was cut off there before", s->handler->where);
 }
 
 _Noreturn void script_cut_here(lua_State *L)
@@ -201,6 +208,7 @@ static bool call_begin(struct script *s, const struct handler *h)
 	s->handler = h;
 	s->effects = 0;
 	s->emits = 0;
+	s->cut_at[0] = '\0';
 	s->cut_after = NO_CUT;
 	s->stats.calls++;
 	watch_call(s->watch);

@@ -205,8 +205,10 @@ static void on_refused(struct heap *heap)
 {
 	struct script *s = (struct script *)heap;
 
-	if (s->watch != NULL)
-		watch_stop_now(s->host->watchdog, s->watch);
+	if (s->watch == NULL)
+		return;
+	script_note_cut(s->L, s); /* the main thread's line: which coroutine asked is not known here */
+	watch_stop_now(s->host->watchdog, s->watch);
 }
 
 /* Without an emergency collection garbage must not reach the cap. With a third of it used the collector begins anew as soon as it is through, which leaves 90 % of
@@ -254,11 +256,14 @@ static int top_level_failed(struct script *s, int status, struct error *err)
 {
 	const struct script_options *o = &s->host->options;
 
+	const char *at = s->cut_at[0] != '\0' ? s->cut_at : s->path;
+
 	if (s->heap.refused)
-		return error_set(err, -EINVAL, "%s: loading it takes more memory than a script may have (%u MiB)",
+		return error_set(err, -EINVAL, "%s: loading %s takes more memory than a script may have (%u MiB)", at,
 		                 s->path, o->memory_mb);
 	if (watch_stopped(s->watch))
-		return error_set(err, -EINVAL, "%s: loading it takes longer than it may (%u ms)", s->path, o->load_ms);
+		return error_set(err, -EINVAL, "%s: loading %s takes longer than it may (%u ms)", at, s->path,
+		                 o->load_ms);
 	if (status == LUA_ERRMEM)
 		return error_set(err, -ENOMEM, "%s: out of memory", s->path);
 	return error_set(err, -EINVAL, "%.*s", SLICE_ARG(script_error_text(s->L)));

@@ -88,7 +88,7 @@ describe("moongate check", function()
       { "\ncounter 'a' { lables = { 'x' } }", "scripts/metrics/a.lua:2: " },
       { "counter 'a_total' {}\n\ngauge 'a_total' {}", "scripts/metrics/a.lua:3: " },
       { "\n\nerror 'no'", "scripts/metrics/a.lua:3: no" },
-      { "while true do end", "scripts/metrics/a.lua: loading it takes longer than it may (1000 ms)" },
+      { "while true do end", "scripts/metrics/a.lua:1: loading scripts/metrics/a.lua takes longer than it may (1000 ms)" },
     } do
       local text, code = check { scripts = { ["metrics/a.lua"] = case[1] } }
       assert.equal(1, code)
