@@ -13,6 +13,32 @@ void api_get_healthy(void *ctx, struct http_request *req)
 	reply_json(req, 200, SLICE("{\"healthy\":true}"));
 }
 
+static void write_stopped(void *ctx, struct slice script, struct slice reason)
+{
+	struct buf *b = ctx;
+	if (buf_failed(b))
+		return;
+	buf_str(b, b->ptr[b->len - 1] == '[' ? "{\"script\":" : ",{\"script\":");
+	buf_json_string(b, script);
+	buf_str(b, ",\"reason\":");
+	buf_json_string(b, reason);
+	buf_byte(b, '}');
+}
+
+/* Scripts that have been stopped are named and change nothing else: the process takes data, and taking it out of service would stop the other scripts, too. */
+static void reply_ready(struct api *a, struct http_request *req)
+{
+	struct buf b = {0};
+	buf_str(&b, "{\"ready\":true,\"quarantined\":[");
+	engine_stopped_scripts(a->engine, ENGINE_STOP_HANDLERS, write_stopped, &b);
+	buf_str(&b, "],\"filters_stopped\":[");
+	engine_stopped_scripts(a->engine, ENGINE_STOP_FILTERS, write_stopped, &b);
+	buf_str(&b, "]}");
+	/* Without memory for the names it is ready none the less. */
+	reply_json(req, 200, buf_failed(&b) ? SLICE("{\"ready\":true}") : buf_slice(&b));
+	buf_free(&b);
+}
+
 /* Is the process able to take data? Of what people should know besides, /health speaks. */
 void api_get_ready(void *ctx, struct http_request *req)
 {
@@ -20,7 +46,7 @@ void api_get_ready(void *ctx, struct http_request *req)
 	struct engine_health h;
 	engine_health(a->engine, &h);
 	if (h.recovered && h.scripts_loaded && h.journal_writable) {
-		reply_json(req, 200, SLICE("{\"ready\":true}"));
+		reply_ready(a, req);
 		return;
 	}
 	http_reply_error(req, 503, 1, "not ready:%s%s%s", h.recovered ? "" : " recovery is not over;",

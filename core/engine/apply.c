@@ -38,6 +38,7 @@ int apply_reload(struct engine *e, struct reload *reload, struct error *err)
 	e->counters.reload_time_ns = clock_wall_ns();
 	atomic_store(&e->reload_refused, false);
 	atomic_store(&e->quarantined, 0);
+	stopped_clear(e);
 	atomic_store(&e->scripts_loaded, true);
 	return 0;
 }

@@ -52,14 +52,22 @@ void control_cut(void *ctx, const struct script_cut *cut)
 void control_quarantine(void *ctx, struct slice script, struct slice reason)
 {
 	struct engine *e = ctx;
-	atomic_fetch_add(&e->quarantined, 1);
-	LOG(LOG_ERROR, "script quarantined", log_slice("script", script), log_slice("reason", reason));
+	if (stopped_note(e, ENGINE_STOP_HANDLERS, script, reason)) {
+		atomic_fetch_add(&e->quarantined, 1);
+		LOG(LOG_ERROR, "script quarantined", log_slice("script", script), log_slice("reason", reason));
+	}
 	if (e->replaying)
 		return;
 	struct buf b = {0};
 	bytes_put_slice(&b, script);
 	bytes_put_slice(&b, reason);
 	push_or_say(e, CONTROL_QUARANTINE, &b);
+}
+
+void control_filters_stopped(void *ctx, struct slice script, struct slice reason)
+{
+	struct engine *e = ctx;
+	stopped_note(e, ENGINE_STOP_FILTERS, script, reason);
 }
 
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err)

@@ -100,6 +100,7 @@ static int make_host(struct engine *e, struct error *err)
 	    .emit_depth = 8,
 	    .on_cut = control_cut,
 	    .on_quarantine = control_quarantine,
+	    .on_filters_stopped = control_filters_stopped,
 	    .ctx = e,
 	};
 	e->host = script_host_new(&o, e->registry, err);
@@ -139,6 +140,7 @@ struct engine *engine_new(const struct config *config, struct error *err)
 	e->done_tail = &e->done_head;
 	e->recent = 1;
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->stopped_lock, NULL);
 	pthread_condattr_t attr;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -180,6 +182,8 @@ void engine_free(struct engine *e)
 	mem_free(e->journal_dir);
 	mem_free(e->backstop_path);
 	pthread_cond_destroy(&e->wake);
+	stopped_clear(e);
+	pthread_mutex_destroy(&e->stopped_lock);
 	pthread_mutex_destroy(&e->lock);
 	mem_free(e);
 }

@@ -74,4 +74,14 @@ struct engine_health {
 /* Fills *out with the state of this moment. Any thread; never blocks. */
 void engine_health(struct engine *e, struct engine_health *out);
 
+/* What of a script has been stopped, until the next reload. */
+enum engine_stop {
+	ENGINE_STOP_HANDLERS, /* it is quarantined */
+	ENGINE_STOP_FILTERS   /* its filters are not run, and the records that they are for are refused */
+};
+/* Calls `each` for every script of which `what` has been stopped, in the order in which that happened. The slices are good for the call; `each` must not block, nor call
+ * the engine. Any thread. */
+void engine_stopped_scripts(struct engine *e, enum engine_stop what,
+                            void (*each)(void *ctx, struct slice script, struct slice reason), void *ctx);
+
 #endif

@@ -143,6 +143,8 @@ struct engine {
 	_Atomic bool recovered, scripts_loaded, writable, scripts_ok;
 	_Atomic uint32_t quarantined;
 	_Atomic bool reload_refused;
+	pthread_mutex_t stopped_lock;
+	struct stopped *stopped; /* under its lock; owned */
 };
 
 /* ---- intake.c: submissions → groups ---- */
@@ -185,8 +187,17 @@ void reload_free(struct reload *reload);
 int control_push(struct engine *e, enum control_type type, const struct buf *payload);
 void control_cut(void *ctx, const struct script_cut *cut);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
+/* Not journaled: filters run on the way in, and replay runs none. */
+void control_filters_stopped(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
 int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err);
+
+/* ---- stopped.c ---- */
+
+/* Notes that something of a script was stopped. True: it is new; else the reason takes the place of the one before. Engine thread, or the one that recovers. */
+bool stopped_note(struct engine *e, enum engine_stop what, struct slice script, struct slice reason);
+/* A new set runs: nothing is stopped. */
+void stopped_clear(struct engine *e);
 
 /* ---- recover.c ---- */
 

@@ -194,6 +194,10 @@ static double quarantined(const struct script_stats *s)
 {
 	return s->quarantined;
 }
+static double filters_stopped(const struct script_stats *s)
+{
+	return s->filters_stopped;
+}
 
 static void per_script(struct pen p, const struct engine_view *v, const char *name, enum metric_type type,
                        const char *unit, script_figure *figure, const char *help)
@@ -216,6 +220,8 @@ static void render_scripts(struct pen p, const struct engine_view *v)
 	           "Memory of the script's Lua state.");
 	per_script(p, v, "moongate_script_quarantined", METRIC_GAUGE, "", quarantined,
 	           "1 while the script does not run.");
+	per_script(p, v, "moongate_script_filters_stopped", METRIC_GAUGE, "", filters_stopped,
+	           "1 while the script's filters do not run and their records are refused.");
 	one(p, "moongate_reloads", METRIC_COUNTER, "", (double)c->reloads, "Script sets swapped in.");
 	one(p, "moongate_reload_failures", METRIC_COUNTER, "", (double)c->reload_failures,
 	    "Script sets refused when they were to be swapped in.");

@@ -153,6 +153,26 @@ static void push_ev(lua_State *L, struct script *s)
 
 /* ---- failures ---- */
 
+static const char *place_of_cut(const struct script *s)
+{
+	return s->cut_at[0] != '\0' ? s->cut_at : s->handler->where;
+}
+
+static void stop_filters(struct script *s)
+{
+	const struct script_options *o = &s->host->options;
+	char reason[SCRIPT_REASON_MAX];
+
+	int len = snprintf(reason, sizeof reason, "%u filters cut off within a minute, the last one at %s",
+	                   s->filter_strikes, place_of_cut(s));
+	s->stats.filters_stopped = true;
+	LOG(LOG_ERROR, "filters stopped: records that they are for are refused until the next reload",
+	    log_str("script", s->path), log_str("filter", s->handler->where), log_str("reason", reason));
+	if (o->on_filters_stopped != NULL)
+		o->on_filters_stopped(o->ctx, s->stats.script,
+		                      slice_new(reason, len < (int)sizeof reason ? (size_t)len : sizeof reason - 1));
+}
+
 static void count_strike(struct script *s)
 {
 	int64_t now_ns = s->host->now_ns;
@@ -161,11 +181,8 @@ static void count_strike(struct script *s)
 		s->filter_strikes = 0;
 		s->filter_strike_ns = now_ns;
 	}
-	if (++s->filter_strikes < s->host->options.strikes || s->stats.filters_stopped)
-		return;
-	s->stats.filters_stopped = true;
-	LOG(LOG_ERROR, "filters stopped: records that they are for are refused until the next reload",
-	    log_str("script", s->path), log_str("filter", s->handler->where));
+	if (++s->filter_strikes >= s->host->options.strikes && !s->stats.filters_stopped)
+		stop_filters(s);
 }
 
 static void refuse(struct filtering *f, struct record *r, const char *why)
@@ -184,7 +201,7 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 	if (watch_stopped(s->watch)) {
 		watch_disarm(s->host->watchdog, s->watch);
 		s->stats.cuts++;
-		snprintf(why, sizeof why, "%s: the filter %s", s->cut_at[0] != '\0' ? s->cut_at : s->handler->where,
+		snprintf(why, sizeof why, "%s: the filter %s", place_of_cut(s),
 		         s->heap.refused ? "needs more memory than a script may have" : "takes longer than a call may");
 		count_strike(s);
 	} else {

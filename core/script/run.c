@@ -69,7 +69,8 @@ void script_quarantine(struct script *s, struct slice reason)
 	const struct script_options *o = &s->host->options;
 	size_t len = reason.len < sizeof s->reason ? reason.len : sizeof s->reason;
 
-	if (s->stats.quarantined)
+	if (s->stats.quarantined &&
+	    !s->set->replaying) /* in a replay the journal's reason, which comes later, is the true one */
 		return;
 	memcpy(s->reason, reason.ptr, len);
 	s->stats.quarantined = true;

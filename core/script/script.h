@@ -63,6 +63,8 @@ struct script_options {
 	/* A call was cut off (time or memory limit), or a script was quarantined: the engine journals it, so that replay does the same. Called on the engine thread. */
 	void (*on_cut)(void *ctx, const struct script_cut *cut);
 	void (*on_quarantine)(void *ctx, struct slice script, struct slice reason);
+	/* A script's filters were stopped: for whoever tells people. May be NULL, as the others may. Engine thread. */
+	void (*on_filters_stopped)(void *ctx, struct slice script, struct slice reason);
 	void *ctx;
 };
 

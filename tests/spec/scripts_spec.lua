@@ -84,6 +84,67 @@ on("x", function(ev) d:inc() end)]])
     assert.equal(0, server:metrics():get("moongate_script_quarantined", { script = "scripts/metrics/loop.lua" }))
   end)
 
+  -- GET /ready, which is GET /-/ready.
+  local function ready()
+    local reply = server:request { path = "/ready" }
+    assert.equal(reply.body, server:request { path = "/-/ready" }.body)
+    assert.equal(200, reply.status)
+    return json.decode(reply.body)
+  end
+
+  it("are named by /ready while they are quarantined, over a crash too, until a reload lifts it", function()
+    local path = "scripts/metrics/loop.lua"
+    start({
+      ["metrics/loop.lua"] = "on('x', function()\n  local n = 0\n  while true do end\nend)",
+      ["metrics/good.lua"] = "on('x', function() end)",
+    }, { limits = { call_ms = 20, strikes = 2 } })
+    assert.same({ ready = true, quarantined = {}, filters_stopped = {} }, ready())
+    post(server, { type = "x" })
+    assert.same({}, ready().quarantined)
+    post(server, { type = "x" })
+    local reason = "2 calls cut off within a minute, the last one because it took longer than a call may at scripts/metrics/loop.lua:3"
+    assert.same({ { script = path, reason = reason } }, ready().quarantined)
+    assert.equal(1, server:metrics():get("moongate_script_quarantined", { script = path }))
+    assert.is_truthy(server:log_find(function(line) return line.script == path and line.at == path .. ":3" end))
+
+    server:kill9()
+    server:restart()
+    assert.same({ { script = path, reason = reason } }, ready().quarantined)
+
+    server:write_script("metrics/broken.lua", "on('x'")
+    assert.equal(422, server:reload().status)
+    assert.equal(1, #ready().quarantined)
+    server:remove_script("metrics/broken.lua")
+    assert.equal(200, server:reload().status)
+    assert.same({}, ready().quarantined)
+    assert.equal(0, server:metrics():get("moongate_script_quarantined", { script = path }))
+
+    post(server, { type = "x" })
+    post(server, { type = "x" })
+    assert.equal(1, #ready().quarantined)
+    server:stop()
+    server:restart()
+    assert.same({ { script = path, reason = reason } }, ready().quarantined)
+  end)
+
+  it("whose filters are cut off again and again are named by /ready, until a reload lifts it", function()
+    local path = "scripts/metrics/f.lua"
+    start({ ["metrics/f.lua"] = "filter('x', function()\n  while true do end\nend)" }, { limits = { call_ms = 20, strikes = 2 } })
+    assert.equal(400, post(server, { type = "x" }).status)
+    assert.same({}, ready().filters_stopped)
+    local reply = post(server, { type = "x" })
+    assert.match("f%.lua:2: the filter takes longer than a call may", json.decode(reply.body).rejected[1].error)
+    assert.same({ { script = path, reason = "2 filters cut off within a minute, the last one at scripts/metrics/f.lua:2" } },
+      ready().filters_stopped)
+    assert.same({}, ready().quarantined)
+    assert.equal(1, server:metrics():get("moongate_script_filters_stopped", { script = path }))
+    server:write_script("metrics/f.lua", "filter('x', function() end)")
+    assert.equal(200, server:reload().status)
+    assert.same({}, ready().filters_stopped)
+    assert.equal(0, server:metrics():get("moongate_script_filters_stopped", { script = path }))
+    assert.equal(200, post(server, { type = "x" }).status)
+  end)
+
   it("can redact and drop before anything is written", function()
     start {
       ["metrics/f.lua"] = [[
