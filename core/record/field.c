@@ -1,8 +1,13 @@
-/* Fields of a record by name: the exact key first, then the name as a path into nested objects and arrays, the longest first key first. */
+/* Fields of a record by name: the exact key first, then the name as a path into nested objects and arrays, the longest first key first.
+ *
+ * Names come from scripts and keys from clients, and both may be hostile: a path is held against the keys that there are, not against each of its dots, and
+ * a look-up takes SPLITS_MAX ways to split it at most. */
 #include <errno.h>
 
 #include "base/hash.h"
 #include "record/record.h"
+
+enum { SPLITS_MAX = 1000 };
 
 int shape_find(const struct batch *b, uint32_t shape, struct slice name, uint64_t hash)
 {
@@ -20,32 +25,61 @@ static int find_name(const struct batch *b, uint32_t shape, struct slice name)
 	return shape_find(b, shape, name, hash_bytes(name.ptr, name.len, hash_seed()));
 }
 
-/* The dot before `end`, or −1. */
-static ptrdiff_t dot_before(struct slice name, size_t end)
+/* A way to split a path: its first key, which an object has, and what follows the dot behind it. */
+struct split {
+	int pos;           /* of the key in the shape; −1: there is none */
+	struct slice rest; /* the path behind it */
+};
+
+/* The longest first key of less than `end` bytes. */
+static struct split split_path(const struct batch *b, uint32_t shape, struct slice path, size_t end)
 {
-	for (size_t i = end; i-- > 0;) {
-		if (name.ptr[i] == '.')
-			return (ptrdiff_t)i;
+	const struct shape *s = &b->shapes[shape];
+	struct split best = {.pos = -1};
+	size_t best_len = 0;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct slice key = b->keys[s->keys[i]].name;
+		if (key.len >= end || path.ptr[key.len] != '.' || (best.pos >= 0 && key.len <= best_len))
+			continue;
+		if (key.len != 0 && memcmp(key.ptr, path.ptr, key.len) != 0)
+			continue;
+		best.pos = (int)i;
+		best_len = key.len;
 	}
-	return -1;
+	if (best.pos >= 0)
+		best.rest = slice_new(path.ptr + best_len + 1, path.len - best_len - 1);
+	return best;
 }
 
-static const struct value *walk(const struct batch *b, const struct value *v, struct slice path);
-
-/* The field `path` of an object given by shape and values, its first key being shorter than `end`. */
-static const struct value *walk_object(const struct batch *b, uint32_t shape, const struct value *values,
-                                       struct slice path)
+static bool has_dot(struct slice path)
 {
-	for (ptrdiff_t dot = dot_before(path, path.len); dot >= 0; dot = dot_before(path, (size_t)dot)) {
-		int pos = find_name(b, shape, slice_new(path.ptr, (size_t)dot));
-		if (pos < 0)
-			continue;
-		struct slice rest = slice_new(path.ptr + dot + 1, path.len - (size_t)dot - 1);
-		const struct value *found = walk(b, &values[pos], rest);
+	return path.len != 0 && memchr(path.ptr, '.', path.len) != NULL;
+}
+
+/* How long the first key of a split is. */
+static size_t key_len(struct slice path, struct split split)
+{
+	return path.len - split.rest.len - 1;
+}
+
+static const struct value *walk(const struct batch *b, const struct value *v, struct slice path, uint32_t *splits);
+
+/* The field `path` of an object given by shape and values. */
+static const struct value *walk_object(const struct batch *b, uint32_t shape, const struct value *values,
+                                       struct slice path, uint32_t *splits)
+{
+	if (!has_dot(path))
+		return NULL;
+	for (size_t end = path.len;;) {
+		struct split split = split_path(b, shape, path, end);
+		if (split.pos < 0 || ++*splits > SPLITS_MAX)
+			return NULL;
+		const struct value *found = walk(b, &values[split.pos], split.rest, splits);
 		if (found != NULL)
 			return found;
+		end = key_len(path, split);
 	}
-	return NULL;
 }
 
 static bool item_number(struct slice digits, uint32_t *n)
@@ -62,7 +96,7 @@ static bool item_number(struct slice digits, uint32_t *n)
 }
 
 /* What lies at `path` below a value. */
-static const struct value *walk(const struct batch *b, const struct value *v, struct slice path)
+static const struct value *walk(const struct batch *b, const struct value *v, struct slice path, uint32_t *splits)
 {
 	while (v->type == VALUE_ARRAY) {
 		const char *dot = memchr(path.ptr, '.', path.len);
@@ -80,7 +114,7 @@ static const struct value *walk(const struct batch *b, const struct value *v, st
 	int pos = find_name(b, v->object->shape, path);
 	if (pos >= 0)
 		return &v->object->values[pos];
-	return walk_object(b, v->object->shape, v->object->values, path);
+	return walk_object(b, v->object->shape, v->object->values, path, splits);
 }
 
 const struct value *record_get(const struct record *r, struct slice name, uint64_t hash)
@@ -88,7 +122,8 @@ const struct value *record_get(const struct record *r, struct slice name, uint64
 	int pos = shape_find(r->batch, r->shape, name, hash);
 	if (pos >= 0)
 		return &r->values[pos];
-	return walk_object(r->batch, r->shape, r->values, name);
+	uint32_t splits = 0;
+	return walk_object(r->batch, r->shape, r->values, name, &splits);
 }
 
 /* ---- changing: everything on the way to the changed field is copied, so that what others share stays as it is ---- */
@@ -99,6 +134,7 @@ struct change {
 	struct batch *batch;
 	enum edit edit;
 	struct value value;
+	uint32_t *splits; /* tried so far */
 };
 
 /* A shape without the field at `pos`. */
@@ -149,7 +185,7 @@ static int edit_below(const struct change *c, uint32_t shape, const struct value
 	int code = edit_value(c, &below, rest);
 	if (code != 0)
 		return code;
-	struct change replace = {c->batch, EDIT_SET, below};
+	struct change replace = {c->batch, EDIT_SET, below, c->splits};
 	return edit_at(&replace, &shape, values, pos);
 }
 
@@ -158,16 +194,17 @@ static int edit_object(const struct change *c, uint32_t *shape, const struct val
 	int pos = find_name(c->batch, *shape, path);
 	if (pos >= 0)
 		return edit_at(c, shape, values, (uint32_t)pos);
-	for (ptrdiff_t dot = dot_before(path, path.len); dot >= 0; dot = dot_before(path, (size_t)dot)) {
-		pos = find_name(c->batch, *shape, slice_new(path.ptr, (size_t)dot));
-		if (pos < 0)
-			continue;
-		struct slice rest = slice_new(path.ptr + dot + 1, path.len - (size_t)dot - 1);
-		int code = edit_below(c, *shape, values, (uint32_t)pos, rest);
+	if (!has_dot(path))
+		return -ENOENT;
+	for (size_t end = path.len;;) {
+		struct split split = split_path(c->batch, *shape, path, end);
+		if (split.pos < 0 || ++*c->splits > SPLITS_MAX)
+			return -ENOENT;
+		int code = edit_below(c, *shape, values, (uint32_t)split.pos, split.rest);
 		if (code != -ENOENT)
 			return code;
+		end = key_len(path, split);
 	}
-	return -ENOENT;
 }
 
 static int edit_array(const struct change *c, struct value *v, struct slice path)
@@ -238,13 +275,15 @@ static int add_field(struct record *r, struct slice name, struct value v)
 
 int record_set(struct record *r, struct slice name, struct value v)
 {
-	struct change c = {r->batch, EDIT_SET, v};
+	uint32_t splits = 0;
+	struct change c = {r->batch, EDIT_SET, v, &splits};
 	int code = edit_object(&c, &r->shape, &r->values, name);
 	return code == -ENOENT ? add_field(r, name, v) : code;
 }
 
 int record_remove(struct record *r, struct slice name)
 {
-	struct change c = {r->batch, EDIT_REMOVE, {.type = VALUE_NULL}};
+	uint32_t splits = 0;
+	struct change c = {r->batch, EDIT_REMOVE, {.type = VALUE_NULL}, &splits};
 	return edit_object(&c, &r->shape, &r->values, name);
 }

@@ -160,7 +160,7 @@ static inline const struct value *record_known(const struct record *r, enum know
 int shape_find(const struct batch *b, uint32_t shape, struct slice name, uint64_t hash);
 
 /* A field by name: the exact key first, then the name as a path ("usage.input_tokens" into the object `usage`; where several splits are possible the
- * longest first key wins; array items are reached by their 0-based number, "items.0.name"). NULL when there is none.
+ * longest first key wins; array items are reached by their 0-based number, "items.0.name"; of a path that can be split in very many ways not all are tried). NULL when there is none.
  * `hash` is hash_bytes(name, hash_seed()). */
 const struct value *record_get(const struct record *r, struct slice name, uint64_t hash);
 

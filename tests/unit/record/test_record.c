@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -175,6 +178,58 @@ static void fields_are_found_by_exact_name_then_by_path(void **state)
 	batch_free(b);
 }
 
+static void the_longest_first_key_wins_and_others_are_tried(void **state)
+{
+	(void)state;
+	struct batch *b = batch_new();
+	struct value short_one = object(b, (const char *[]){"b.c", "b.d"}, (struct value[]){integer(1), integer(3)}, 2);
+	struct value long_one = object(b, (const char *[]){"c", ""}, (struct value[]){integer(2), integer(4)}, 2);
+	struct record *r = batch_add(b);
+	struct value *values = batch_values(b, 2);
+	r->shape = shape_of(b, (const char *[]){"a", "a.b"}, 2);
+	values[0] = short_one;
+	values[1] = long_one;
+	r->values = values;
+	assert_int_equal(get(r, "a.b.c")->integer, 2);
+	assert_int_equal(get(r, "a.b.d")->integer, 3);
+	assert_int_equal(get(r, "a.b.")->integer, 4);
+	assert_int_equal(record_set(r, SLICE("a.b.d"), integer(5)), 0);
+	assert_int_equal(get(r, "a.b.d")->integer, 5);
+	assert_int_equal(get(r, "a.b.c")->integer, 2);
+	batch_free(b);
+}
+
+/* Thirty objects inside each other whose keys let a path be split in millions of ways, and paths with very many dots. */
+static void hostile_paths_come_to_an_end(void **state)
+{
+	(void)state;
+	enum { DOTS = 500000 };
+	struct batch *b = batch_new();
+	struct value v = integer(1);
+	struct record *r = batch_add(b);
+	struct value *values = batch_values(b, 2);
+	char *path = malloc(2 * DOTS + 1);
+	clock_t began = clock();
+
+	for (int i = 0; i < 30; i++)
+		v = object(b, (const char *[]){"a", "a.a"}, (struct value[]){v, v}, 2);
+	values[0] = values[1] = v;
+	r->shape = shape_of(b, (const char *[]){"a", "a.a"}, 2);
+	r->values = values;
+	assert_non_null(path);
+	for (int i = 0; i < DOTS; i++)
+		memcpy(path + 2 * (size_t)i, "a.", 2);
+	path[2 * DOTS] = '\0';
+	assert_null(get(r, path));
+	path[120] = '\0';
+	assert_null(get(r, path));
+	assert_int_equal(record_remove(r, slice_cstr(path)), -ENOENT);
+	assert_int_equal(record_set(r, slice_cstr(path), integer(2)), 0);
+	assert_true(clock() - began < CLOCKS_PER_SEC);
+	free(path);
+	batch_free(b);
+}
+
 static void a_change_touches_this_record_alone(void **state)
 {
 	(void)state;
@@ -266,6 +321,8 @@ int main(void)
 	    cmocka_unit_test(a_reset_batch_is_empty_and_usable),
 	    cmocka_unit_test(known_fields_have_positions),
 	    cmocka_unit_test(fields_are_found_by_exact_name_then_by_path),
+	    cmocka_unit_test(the_longest_first_key_wins_and_others_are_tried),
+	    cmocka_unit_test(hostile_paths_come_to_an_end),
 	    cmocka_unit_test(a_change_touches_this_record_alone),
 	    cmocka_unit_test(fields_can_be_removed_at_any_depth),
 	    cmocka_unit_test(a_copy_outlives_its_source),
