@@ -220,15 +220,18 @@ static void out_add_top(struct out *o)
 }
 
 enum { ARG_TEXT = 1, ARG_PATTERN, ARG_REPLACEMENT, ARG_MAX, SLOT_OUT };
+enum { ITEM_STEPS = 8 }; /* of the matcher, that an item of a replacement is worth */
 
-/* A text with %0 … %9 in it. */
-static void add_template(struct out *o, const struct match *m, const char *from, const char *to)
+/* A text with %0 … %9 in it. Its items count as steps: captures of nothing cost time and make no output that the memory limit would see. */
+static void add_template(struct out *o, struct match *m, const char *from, const char *to)
 {
 	size_t len;
 	const char *t = lua_tolstring(o->L, ARG_REPLACEMENT, &len);
 	const char *end = t + len;
 
 	while (t < end) {
+		if (!match_tick(m, ITEM_STEPS))
+			script_raise_cut(o->L);
 		const char *percent = memchr(t, '%', (size_t)(end - t));
 		if (percent == NULL)
 			percent = end;
