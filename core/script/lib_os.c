@@ -7,6 +7,7 @@
 #include "script/internal.h"
 
 #define TIME_MAX 253402300799.0 /* the year 9999 */
+enum { FORMAT_MAX = 1024 };     /* bytes of a format: nothing interrupts strftime */
 
 static int64_t engine_seconds(lua_State *L)
 {
@@ -60,11 +61,14 @@ static int push_date_text(lua_State *L, const char *format, const struct tm *t)
 
 static int l_date(lua_State *L)
 {
-	const char *format = luaL_optstring(L, 1, "%c");
+	size_t len;
+	const char *format = luaL_optlstring(L, 1, "%c", &len);
 	lua_Number when = luaL_optnumber(L, 2, (lua_Number)engine_seconds(L));
 	bool utc = *format == '!';
 	struct tm t;
 
+	if (len > FORMAT_MAX)
+		script_raise(L, "os.date: a format of %zu bytes; at most %d are allowed", len, FORMAT_MAX);
 	if (!(fabs(when) <= TIME_MAX))
 		script_raise(L, "os.date: the time is out of range");
 	time_t seconds = (time_t)floor(when);
