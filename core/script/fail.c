@@ -90,6 +90,29 @@ void script_check_loading(lua_State *L, const struct script *s, const char *what
 		script_raise(L, "%s is for the top level of a script", what);
 }
 
+void *script_keep_room(lua_State *L, size_t size, const char *what)
+{
+	struct script *s = script_of(L);
+
+	if (size > KEPT_MAX || s->kept > KEPT_MAX - size)
+		script_raise(L, "%s: the names and definitions of a script may hold %d MiB", what, KEPT_MAX >> 20);
+	void *at = arena_alloc(&s->set->arena, size);
+	if (at == NULL)
+		script_raise(L, "%s: out of memory", what);
+	s->kept += size;
+	return at;
+}
+
+struct slice script_keep(lua_State *L, struct slice s, const char *what)
+{
+	char *copy = script_keep_room(L, s.len + 1, what);
+
+	if (s.len != 0)
+		memcpy(copy, s.ptr, s.len);
+	copy[s.len] = '\0';
+	return slice_new(copy, s.len);
+}
+
 void script_check_stack(lua_State *L)
 {
 	const char *here = __builtin_frame_address(0);

@@ -29,10 +29,13 @@ enum {
 	EMIT_BYTES_KEPT = 64 << 10, /* of the batch, for the next time */
 	EMIT_FIELDS_MAX = 1024,     /* of one event, nested ones counted */
 	EMIT_NESTING_MAX = 32,
-	NAME_BYTES_MAX = 256,     /* of a field in an emitted event or a filtered record */
-	TEXT_MAX = 65536,         /* bytes of a string in an emitted event or a filtered record */
-	LOAD_TEXT_MAX = 64 << 10, /* load() */
-	PCALL_DEPTH_MAX = 2000,   /* frames below a pcall */
+	NAME_BYTES_MAX = 256,              /* of a field in an emitted event or a filtered record */
+	TEXT_MAX = 65536,                  /* bytes of a string in an emitted event or a filtered record */
+	FILTER_BYTES_MAX = 4 << 20,        /* that a filter may add to the batch by what it writes into one record, */
+	FILTER_BATCH_BYTES_MAX = 64 << 20, /* and into all records of one */
+	LOAD_TEXT_MAX = 64 << 10,          /* load() */
+	PCALL_DEPTH_MAX = 2000,            /* frames below a pcall */
+	KEPT_MAX = 8 << 20,       /* bytes of names, texts and definitions that a script may leave in its set */
 	FILE_BYTES_MAX = 1 << 20, /* a script file */
 	FILES_MAX = 4096,         /* of a bundle */
 	SCRIPT_REASON_MAX = 384,
@@ -83,6 +86,14 @@ struct cursor {
 	uint16_t handler; /* and the handler for it, by place in its view */
 };
 
+/* What a script has logged in the second at hand. */
+struct log_share {
+	int64_t second; /* of the machine's clock */
+	uint32_t lines;
+	size_t bytes;
+	uint64_t left_out; /* lines, since that was last said */
+};
+
 struct script {
 	struct heap heap; /* first: script_of() */
 	lua_State *L;     /* owned; NULL until it is opened */
@@ -93,6 +104,7 @@ struct script {
 	enum phase phase;
 	int bound_metatables[METRIC_MEAN + 1]; /* by metric type, in the registry */
 
+	size_t kept; /* bytes of the set's arena that it has taken */
 	struct handlers on, filters, timers;
 	struct view *views[TYPES_MAX + 1]; /* by slot; NULL: no handler is for the type. Owned */
 
@@ -103,6 +115,8 @@ struct script {
 	struct view *view;           /* of the record at hand; NULL in timers and filters */
 	const struct record *record; /* at hand; NULL in timers and filters */
 	struct record *filtered;     /* at hand in filters */
+	size_t filtered_from;        /* arena.total of its batch when the filter was called */
+	size_t filtered_batch_from;  /* the same when the first of the batch was */
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
 	uint32_t emits;              /* made by this call */
@@ -115,6 +129,7 @@ struct script {
 	bool random_seeded;
 	uint64_t random; /* math.random's state */
 	uint32_t runs;   /* small frames, for sampling */
+	struct log_share log;
 
 	struct script_stats stats;
 	char reason[SCRIPT_REASON_MAX];
@@ -232,6 +247,12 @@ void script_check_changes(lua_State *L, const struct script *s, const char *what
 void script_check_loading(lua_State *L, const struct script *s, const char *what);
 /* Raises if C functions and Lua code have called each other so deeply that the C stack may run out. */
 void script_check_stack(lua_State *L);
+
+/* Room in the set's arena, for what a script's top level defines. It lies outside of the Lua heap, so it has a bound of its own: beyond KEPT_MAX bytes of one script, and
+ * when memory is out, it raises. `what` begins the message. */
+void *script_keep_room(lua_State *L, size_t size, const char *what);
+/* A copy there, NUL-terminated. */
+struct slice script_keep(lua_State *L, struct slice s, const char *what);
 
 /* Pushes the compiled text and returns 0, or pushes what is wrong and returns Lua's status. Bytecode is refused. `chunk` is "@path" or "=name". */
 int script_load_text(lua_State *L, struct slice text, const char *chunk);

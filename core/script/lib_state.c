@@ -222,14 +222,11 @@ static int l_pairs(lua_State *L)
 }
 
 /* The set's reference to a state of this name. */
-static struct state_ref *make_ref(lua_State *L, struct script_set *set, struct slice name)
+static struct state_ref *make_ref(lua_State *L, struct slice name)
 {
-	struct state_ref *ref = arena_alloc(&set->arena, sizeof *ref);
+	struct state_ref *ref = script_keep_room(L, sizeof *ref, "state");
 
-	if (ref != NULL)
-		*ref = (struct state_ref){.name = arena_copy(&set->arena, name)};
-	if (ref == NULL || ref->name.ptr == NULL)
-		script_raise(L, "state: out of memory");
+	*ref = (struct state_ref){.name = script_keep(L, name, "state")};
 	return ref;
 }
 
@@ -244,7 +241,7 @@ static int l_state(lua_State *L)
 	name.ptr = luaL_checklstring(L, 1, &name.len);
 	if (name.len == 0 || name.len > STATE_KEY_MAX)
 		script_raise(L, "state: a name has 1 to %d bytes", STATE_KEY_MAX);
-	struct state_ref *ref = make_ref(L, s->set, name);
+	struct state_ref *ref = make_ref(L, name);
 	lua_createtable(L, 0, 8);
 	for (const luaL_Reg *m = methods; m->name != NULL; m++) {
 		lua_pushlightuserdata(L, ref);

@@ -15,32 +15,14 @@ static void get(lua_State *L, const char *name)
 	lua_rawget(L, ARG);
 }
 
-static void *room(lua_State *L, struct script_set *set, size_t size)
-{
-	void *at = arena_alloc(&set->arena, size);
-
-	if (at == NULL)
-		script_raise(L, "out of memory");
-	return at;
-}
-
-static struct slice copy(lua_State *L, struct script_set *set, struct slice s)
-{
-	struct slice kept = arena_copy(&set->arena, s);
-
-	if (kept.ptr == NULL)
-		script_raise(L, "out of memory");
-	return kept;
-}
-
-static struct slice read_text(lua_State *L, struct script_set *set, const char *name)
+static struct slice read_text(lua_State *L, const char *name)
 {
 	struct slice s = {"", 0};
 
 	get(L, name);
 	if (lua_type(L, -1) == LUA_TSTRING)
 		s.ptr = lua_tolstring(L, -1, &s.len);
-	s = copy(L, set, s);
+	s = script_keep(L, s, name);
 	lua_pop(L, 1);
 	return s;
 }
@@ -73,18 +55,18 @@ static int64_t read_duration(lua_State *L, const char *name, int64_t missing)
 	return ns;
 }
 
-static const struct slice *read_labels(lua_State *L, struct script_set *set, uint32_t *count)
+static const struct slice *read_labels(lua_State *L, uint32_t *count)
 {
 	get(L, "labels");
 	size_t n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
 	if (n > METRIC_LABELS_MAX)
 		script_raise(L, "%zu labels; at most %d are allowed", n, METRIC_LABELS_MAX);
-	struct slice *labels = room(L, set, (n + 1) * sizeof *labels);
+	struct slice *labels = script_keep_room(L, (n + 1) * sizeof *labels, "labels");
 	for (size_t i = 0; i < n; i++) {
 		struct slice s;
 		lua_rawgeti(L, -1, (int)i + 1);
 		s.ptr = luaL_checklstring(L, -1, &s.len);
-		labels[i] = copy(L, set, s);
+		labels[i] = script_keep(L, s, "labels");
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
@@ -92,13 +74,13 @@ static const struct slice *read_labels(lua_State *L, struct script_set *set, uin
 	return labels;
 }
 
-static const double *read_numbers(lua_State *L, struct script_set *set, const char *name, uint32_t max, uint32_t *count)
+static const double *read_numbers(lua_State *L, const char *name, uint32_t max, uint32_t *count)
 {
 	get(L, name);
 	size_t n = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
 	if (n > max)
 		script_raise(L, "%zu %s; at most %u are allowed", n, name, max);
-	double *numbers = room(L, set, (n + 1) * sizeof *numbers);
+	double *numbers = script_keep_room(L, (n + 1) * sizeof *numbers, name);
 	for (size_t i = 0; i < n; i++) {
 		lua_rawgeti(L, -1, (int)i + 1);
 		numbers[i] = luaL_checknumber(L, -1);
@@ -109,16 +91,16 @@ static const double *read_numbers(lua_State *L, struct script_set *set, const ch
 	return numbers;
 }
 
-static void read_def(lua_State *L, struct script_set *set, struct metric_def *def)
+static void read_def(lua_State *L, struct metric_def *def)
 {
 	*def = (struct metric_def){.type = (enum metric_type)(int)read_number(L, "type", 0)};
-	def->name = read_text(L, set, "name");
-	def->help = read_text(L, set, "help");
-	def->unit = read_text(L, set, "unit");
-	def->where = read_text(L, set, "where");
-	def->labels = read_labels(L, set, &def->label_count);
-	def->buckets = read_numbers(L, set, "buckets", METRIC_BUCKETS_MAX, &def->bucket_count);
-	def->quantiles = read_numbers(L, set, "quantiles", METRIC_QUANTILES_MAX, &def->quantile_count);
+	def->name = read_text(L, "name");
+	def->help = read_text(L, "help");
+	def->unit = read_text(L, "unit");
+	def->where = read_text(L, "where");
+	def->labels = read_labels(L, &def->label_count);
+	def->buckets = read_numbers(L, "buckets", METRIC_BUCKETS_MAX, &def->bucket_count);
+	def->quantiles = read_numbers(L, "quantiles", METRIC_QUANTILES_MAX, &def->quantile_count);
 	def->window_ns = read_duration(L, "window", 0);
 	def->idle_ns = read_duration(L, "idle", 0);
 	def->period = (enum calendar)(int)read_number(L, "period", CALENDAR_DAY);
@@ -152,10 +134,10 @@ static int l_define(lua_State *L)
 {
 	struct script_set *set = script_of(L)->set;
 	struct error err = {0};
-	struct script_metric *m = room(L, set, sizeof *m);
+	struct script_metric *m = script_keep_room(L, sizeof *m, "metric");
 
 	*m = (struct script_metric){0};
-	read_def(L, set, &m->def);
+	read_def(L, &m->def);
 	if (metric_def_check(&m->def, &err) != 0)
 		script_raise(L, "%s", err.text);
 	struct script_metric *known = find(set, m->def.name);

@@ -14,7 +14,7 @@ static _Noreturn void out_of_memory(lua_State *L)
 }
 
 /* Where the function at `index` begins, for messages. */
-static const char *where_of(lua_State *L, struct script *s, int index)
+static const char *where_of(lua_State *L, const struct script *s, int index, const char *what)
 {
 	char where[WHERE_MAX];
 	lua_Debug ar;
@@ -23,10 +23,7 @@ static const char *where_of(lua_State *L, struct script *s, int index)
 	lua_getinfo(L, ">S", &ar);
 	int len = ar.source[0] == '@' ? snprintf(where, sizeof where, "%s:%d", ar.source + 1, ar.linedefined)
 	                              : snprintf(where, sizeof where, "%s", s->path);
-	struct slice copy = arena_copy(&s->set->arena, slice_new(where, len < WHERE_MAX ? (size_t)len : WHERE_MAX - 1));
-	if (copy.ptr == NULL)
-		out_of_memory(L);
-	return copy.ptr;
+	return script_keep(L, slice_new(where, len < WHERE_MAX ? (size_t)len : WHERE_MAX - 1), what).ptr;
 }
 
 /* Adds the function at 2. */
@@ -40,7 +37,7 @@ static struct handler *add(lua_State *L, struct script *s, struct handlers *list
 	if (mem_grow(&items, &list->cap, list->count, sizeof *list->items) != 0)
 		out_of_memory(L);
 	list->items = items;
-	const char *where = where_of(L, s, 2);
+	const char *where = where_of(L, s, 2, what);
 	lua_pushvalue(L, 2);
 	int ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	struct handler *h = &list->items[list->count++];
@@ -48,7 +45,7 @@ static struct handler *add(lua_State *L, struct script *s, struct handlers *list
 	return h;
 }
 
-static struct slice check_type(lua_State *L, struct script *s, const char *what)
+static struct slice check_type(lua_State *L, const char *what)
 {
 	struct slice type;
 
@@ -57,10 +54,7 @@ static struct slice check_type(lua_State *L, struct script *s, const char *what)
 	type.ptr = lua_tolstring(L, 1, &type.len);
 	if (type.len == 0 || type.len > TYPE_NAME_MAX)
 		script_raise(L, "%s: a record type has 1 to %d bytes", what, TYPE_NAME_MAX);
-	type = arena_copy(&s->set->arena, type);
-	if (type.ptr == NULL)
-		out_of_memory(L);
-	return type;
+	return script_keep(L, type, what);
 }
 
 static bool is_any(struct slice type)
@@ -84,7 +78,7 @@ static int l_on(lua_State *L)
 	struct script *s = script_of(L);
 
 	script_check_loading(L, s, "on");
-	struct slice type = check_type(L, s, "on");
+	struct slice type = check_type(L, "on");
 	struct handler *h = add(L, s, &s->on, "on");
 	h->type = type;
 	if (is_any(type))
@@ -99,7 +93,7 @@ static int l_filter(lua_State *L)
 	struct script *s = script_of(L);
 
 	script_check_loading(L, s, "filter");
-	struct slice type = check_type(L, s, "filter");
+	struct slice type = check_type(L, "filter");
 	struct handler *h = add(L, s, &s->filters, "filter");
 	h->type = type;
 	h->type_hash = hash_bytes(type.ptr, type.len, hash_seed());

@@ -1,0 +1,2 @@
+-- expect: refused more than 1024 of them
+while true do on("x", function() end) end
