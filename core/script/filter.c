@@ -115,11 +115,23 @@ static struct value read_value(lua_State *L, struct record *r, struct slice name
 	return v;
 }
 
+/* What is written stays in the batch until its submission is done, also what is written over. */
+static void check_room(lua_State *L, const struct script *s, const struct batch *b)
+{
+	if (b->arena.total > s->filtered_from + FILTER_BYTES_MAX)
+		script_raise(L, "filter: too much was written into one event (more than %d MiB)",
+		             FILTER_BYTES_MAX >> 20);
+	if (b->arena.total > s->filtered_batch_from + FILTER_BATCH_BYTES_MAX)
+		script_raise(L, "filter: too much was written into the events of one body (more than %d MiB)",
+		             FILTER_BATCH_BYTES_MAX >> 20);
+}
+
 static int ev_newindex(lua_State *L)
 {
 	struct record *r = record_of(L);
 	struct slice name;
 
+	check_room(L, script_of(L), r->batch);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		script_raise(L, "filter: an event has fields with names; a %s is none", luaL_typename(L, 2));
 	name.ptr = lua_tolstring(L, 2, &name.len);
@@ -245,6 +257,7 @@ static void run_one(lua_State *L, struct filtering *f, const struct handler *h, 
 
 	s->handler = h;
 	s->filtered = r;
+	s->filtered_from = r->batch->arena.total;
 	s->cut_at[0] = '\0';
 	s->stats.calls++;
 	watch_call(s->watch);
@@ -311,6 +324,7 @@ static void filter_script(struct filtering *f)
 {
 	struct script *s = f->script;
 
+	s->filtered_batch_from = f->batch->arena.total;
 	while (f->at < f->batch->count && !s->stats.filters_stopped) {
 		script_enter(s, &s->host->watch, PHASE_FILTER, s->host->options.call_ms * NS_PER_MS);
 		if (lua_cpcall(s->L, run_all, f) != 0)

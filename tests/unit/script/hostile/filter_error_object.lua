@@ -1,0 +1,2 @@
+-- expect: filter the error is no text
+filter("x", function() error(setmetatable({}, { __tostring = function() while true do end end })) end)
