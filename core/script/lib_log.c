@@ -3,7 +3,12 @@
 
 #include "script/internal.h"
 
-enum { FIELDS_MAX = 16, NAME_MAX_LOG = 64 };
+enum {
+	FIELDS_MAX = 16,
+	NAME_MAX_LOG = 64,
+	LINES_A_SECOND = 1000, /* of one script: sampling by message does not hold one back whose messages all differ */
+	BYTES_A_SECOND = 1 << 20
+};
 
 /* A field's name is written as it is, so it is a plain one. */
 static const char *check_name(lua_State *L, int index)
@@ -57,12 +62,44 @@ static uint32_t read_fields(lua_State *L, struct log_field *fields)
 	return n;
 }
 
+static size_t text_bytes(struct slice msg, const struct log_field *fields, uint32_t n)
+{
+	size_t bytes = msg.len;
+
+	for (uint32_t i = 0; i < n; i++)
+		bytes += fields[i].type == LOG_FIELD_STR ? fields[i].str.len : 0;
+	return bytes;
+}
+
+/* Takes a line from the script's share of the log. False: it has none left in this second. */
+static bool take_share(struct script *s, size_t bytes)
+{
+	struct log_share *log = &s->log;
+	int64_t second = clock_mono_ns() / NS_PER_S;
+
+	if (log->second != second) {
+		if (log->left_out != 0)
+			LOG(LOG_WARN, "lines of a script were left out of the log", log_str("script", s->path),
+			    log_int("lines", (int64_t)log->left_out));
+		*log = (struct log_share){.second = second};
+	}
+	if (log->lines >= LINES_A_SECOND || log->bytes >= BYTES_A_SECOND) {
+		log->left_out++;
+		return false;
+	}
+	log->lines++;
+	log->bytes += bytes;
+	return true;
+}
+
 static void write_line(lua_State *L, enum log_level level, struct slice msg, struct log_field *fields, uint32_t n)
 {
-	const struct script *s = script_of(L);
+	struct script *s = script_of(L);
 
 	if (s->set->replaying)
 		return; /* it was written when it happened */
+	if (!take_share(s, text_bytes(msg, fields, n)))
+		return;
 	fields[n] = log_str("script", s->path);
 	log_write(level, msg, fields, n + 1);
 }
