@@ -353,7 +353,7 @@ function on(type, fn) end
 --- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
 ---
 --- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
---- nothing else: metrics, `state` and `emit` are errors in it.
+--- nothing else: metrics, `state` and `emit` are errors in it. What it writes may come to 4 MiB for one record and 64 MiB for those of one body.
 ---
 --- Errors: called elsewhere than at the top level; no function.
 ---
@@ -416,7 +416,7 @@ function require(name) end
 --- # Events
 ---
 --- `ev` is one table that is filled anew for each call. Keep what you need of it, not the table itself: after the call it shows another event. What a handler
---- writes to it is gone with the next one. `pairs`, `next`, `rawget` and `rawset` on it are errors: use `ev:fields()`.
+--- writes to it is gone with the next one, and the names of its methods cannot be written. `pairs`, `next`, `rawget` and `rawset` on it are errors: use `ev:fields()`.
 
 --- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path; a field that is not there, or null, is
 --- `nil`. Objects and arrays (from 1) come as copies.
@@ -539,7 +539,7 @@ function State:pairs() end
 --- # Log
 ---
 --- Lines of moongate's own log, with the script's path. At most 16 fields: strings, numbers, booleans. Lines of one message are sampled when there are more than
---- 100 in a second. While the journal is replayed nothing is logged again.
+--- 100 in a second, and of one script at most 1,000 lines or 1 MiB a second are written; the log says how many were left out. While the journal is replayed nothing is logged again.
 
 log = {}
 

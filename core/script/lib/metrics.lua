@@ -2,7 +2,7 @@
 -- the line that makes it, and hand them to the C side.
 local core = ...
 local fail, where, define, loading = core.fail, core.where, core.define, core.loading
-local type, pairs, setmetatable, concat, tostring = type, pairs, setmetatable, table.concat, tostring
+local type, pairs, next, setmetatable, concat, tostring = type, pairs, next, setmetatable, table.concat, tostring
 
 local COMMON = { help = "text", unit = "text", labels = "texts", max_series = "number", idle = "idle" }
 

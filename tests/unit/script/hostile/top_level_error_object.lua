@@ -1,0 +1,2 @@
+-- expect: refused the error is no text
+error(setmetatable({}, { __tostring = function() while true do end end }))

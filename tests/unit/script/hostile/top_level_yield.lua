@@ -1,0 +1,2 @@
+-- expect: refused yield
+coroutine.yield()
