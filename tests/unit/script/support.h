@@ -310,6 +310,8 @@ static inline const char *exposition(struct world *w)
 	assert_int_equal(exposition_render(s, EXPOSITION_TEXT, w->now_ns, &out), 0);
 	metrics_snapshot_unref(s);
 	free(w->exposition);
+	for (size_t i = 0; i < out.len; i++) /* label values may hold NULs, which would end the text here */
+		out.ptr[i] = out.ptr[i] != '\0' ? out.ptr[i] : '?';
 	w->exposition = strndup(out.ptr != NULL ? out.ptr : "", out.len);
 	buf_free(&out);
 	return w->exposition;

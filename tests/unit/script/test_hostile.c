@@ -5,9 +5,11 @@
  *   -- expect: cut time          the call was cut off, within 50 ms past the limit
  *   -- expect: cut memory        the call was cut off at the memory limit
  *   -- expect: refused TEXT      it is not loaded
+ *   -- expect: filter TEXT       its filter's failure refuses the record, and TEXT says why
  *   -- expect: any               any of these: what counts is that it comes to an end
  *
- * And in each case another script counts on, the same one can be called again, and memory stays below the cap. */
+ * And in each case another script counts on, the same one can be called again, also after a reload, memory stays below the cap, and what was cut off is named
+ * in the log with script and line. */
 #include "support.h"
 
 #include <time.h>
@@ -22,7 +24,8 @@ enum { SLOW = 10 };
 #else
 enum { SLOW = 1 };
 #endif
-enum { CALL_MS = 25 * SLOW, LOAD_MS = 60 * SLOW, MEMORY_MB = 8, LATE_MS = 50 * SLOW, ROUNDS = 2 };
+enum { CALL_MS = 25 * SLOW, LOAD_MS = 60 * SLOW, MEMORY_MB = 8, LATE_MS = 50 * SLOW, ROUNDS = 3, RELOAD_AFTER = 2 };
+enum { LOG_BYTES = 4 << 20 }; /* of a script in a round, which is a second or less */
 
 static char log_path[] = "/tmp/moongate-hostile-XXXXXX";
 
@@ -34,6 +37,21 @@ static double cpu_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+static uint32_t complaints;
+
+/* All that is wrong is told, not only the first. */
+static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	complaints++;
+}
+
 /* What was logged since the last time. */
 static const char *logged(void)
 {
@@ -42,6 +60,8 @@ static const char *logged(void)
 
 	buf_reset(&text);
 	assert_int_equal(file_read_all(log_path, 64 << 20, &text, &err), 0);
+	if (text.len > LOG_BYTES)
+		complain("it has logged %zu bytes", text.len);
 	buf_byte(&text, '\0');
 	assert_int_equal(truncate(log_path, 0), 0);
 	return text.ptr;
@@ -61,7 +81,16 @@ static void add_modules(struct world *w)
 	}
 }
 
-static struct world *hostile_world(const char *path, const char *text)
+static int load_both(struct world *w, const char *path, const char *text)
+{
+	add_modules(w);
+	world_file(w, path, NULL, text);
+	world_file(w, "scripts/metrics/zz_good.lua", NULL,
+	           "local good = counter 'good_total' {}\non('good', function() good:inc() end)");
+	return world_try_load(w);
+}
+
+static struct world *hostile_world(void)
 {
 	struct world *w = world_new();
 
@@ -72,26 +101,48 @@ static struct world *hostile_world(const char *path, const char *text)
 	w->options.state_mb = 1;
 	w->options.strikes = 1000;
 	world_open_host(w);
-	add_modules(w);
-	world_file(w, path, NULL, text);
-	world_file(w, "scripts/metrics/zz_good.lua", NULL,
-	           "local good = counter 'good_total' {}\non('x', function() good:inc() end)");
 	return w;
 }
 
-static uint32_t complaints;
+/* Why the filter refused the record; "". */
+static char refused[512];
 
-/* All that is wrong is told, not only the first. */
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void complain(const char *format, ...)
+static void note_refused(void *ctx, struct record *r, const char *why)
 {
-	va_list args;
+	(void)ctx;
+	(void)r;
+	snprintf(refused, sizeof refused, "%s", why);
+}
 
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	complaints++;
+/* A frame with an event for the hostile script and one for the other, through the filters first as the engine has it. */
+static void run_frame(struct world *w)
+{
+	struct record *refs[2];
+	uint32_t n = 0;
+
+	refused[0] = '\0';
+	event(w, "x", "a=1");
+	event(w, "good", "a=1");
+	if (script_set_has_filters(w->set))
+		script_set_filter(w->set, w->batch, note_refused, NULL);
+	for (uint32_t i = 0; i < w->batch->count; i++) {
+		if (!w->batch->records[i].dropped)
+			refs[n++] = &w->batch->records[i];
+	}
+	registry_set_now(w->registry, w->now_ns);
+	script_set_apply(w->set, refs, n, ++w->seq, w->now_ns);
+	batch_reset(w->batch, 1 << 16);
+}
+
+static void check_cut(const char *name, const char *log, bool memory, const struct script_stats *s, double took_ms)
+{
+	const char *reason = memory ? "it needed more memory than a script may have" : "it took longer than a call may";
+
+	if (s->cuts == 0 || strstr(log, reason) == NULL)
+		complain("%s: wanted a cut because %s, got %d errors, %d cuts: %s", name, reason, (int)s->errors,
+		         (int)s->cuts, log);
+	if (!memory && took_ms < CALL_MS - 1)
+		complain("%s: cut off after %.1f ms, before its time", name, took_ms);
 }
 
 /* Is that what happened? */
@@ -101,47 +152,33 @@ static void check_outcome(struct world *w, const char *name, const char *expect,
 	const char *log = logged();
 
 	if (strcmp(expect, "ok") == 0) {
-		if (s.errors + s.cuts != 0)
-			complain("%s: it should have gone well: %s", name, log);
+		if (s.errors + s.cuts != 0 || refused[0] != '\0')
+			complain("%s: it should have gone well: %s%s", name, refused, log);
 	} else if (strncmp(expect, "error", 5) == 0) {
 		if (s.errors == 0 || s.cuts != 0 || strstr(log, expect[5] == '\0' ? "" : expect + 6) == NULL)
 			complain("%s: wanted the error \"%s\", got %d errors, %d cuts: %s", name, expect, (int)s.errors,
 			         (int)s.cuts, log);
+	} else if (strncmp(expect, "filter", 6) == 0) {
+		if (refused[0] == '\0' || strstr(refused, expect[6] == '\0' ? "" : expect + 7) == NULL)
+			complain("%s: wanted a record refused with \"%s\", got \"%s\"", name, expect, refused);
 	} else if (strncmp(expect, "cut ", 4) == 0) {
-		bool memory = strcmp(expect, "cut memory") == 0;
-		const char *reason =
-		    memory ? "it needed more memory than a script may have" : "it took longer than a call may";
-		if (s.cuts == 0 || strstr(log, reason) == NULL)
-			complain("%s: wanted a cut because %s, got %d errors, %d cuts: %s", name, reason, (int)s.errors,
-			         (int)s.cuts, log);
-		if (!memory && took_ms < CALL_MS - 1)
-			complain("%s: cut off after %.1f ms, before its time", name, took_ms);
+		check_cut(name, log, strcmp(expect, "cut memory") == 0, &s, took_ms);
 	} else if (strcmp(expect, "any") != 0) {
 		complain("%s: \"%s\" is no expectation", name, expect);
 	}
+	if (strstr(log, "was cut off") != NULL && strstr(log, "\"at\":\"scripts/metrics/") == NULL &&
+	    strstr(log, "\"at\":\"conf/") == NULL)
+		complain("%s: the log does not say where it was cut off: %s", name, log);
 }
 
-static void run_hostile(const char *name, const char *text, const char *expect)
+static void run_rounds(struct world *w, const char *name, const char *path, const char *text, const char *expect)
 {
-	char path[128];
-
-	snprintf(path, sizeof path, "scripts/metrics/%s", name);
-	struct world *w = hostile_world(path, text);
-	int rc = world_try_load(w);
-	if (strncmp(expect, "refused ", 8) == 0) {
-		if (rc == 0 || strstr(w->err.text, expect + 8) == NULL)
-			complain("%s: wanted a refusal with \"%s\", got %d: %s", name, expect + 8, rc, w->err.text);
-		world_free(w);
-		return;
-	}
-	if (rc != 0)
-		complain("%s: it does not load: %s", name, w->err.text);
-	logged();
+	script_set_apply(w->set, NULL, 0, ++w->seq, w->now_ns); /* the clock runs: every() is due from now on */
 	for (int round = 1; round <= ROUNDS; round++) {
 		w->now_ns += 2 * NS_PER_S;
 		uint64_t calls = stats_of(w, 0).calls;
 		double began = cpu_ms();
-		post(w, "x", "a=1");
+		run_frame(w);
 		double took = cpu_ms() - began;
 		calls = stats_of(w, 0).calls - calls;
 		check_outcome(w, name, expect, took);
@@ -151,6 +188,27 @@ static void run_hostile(const char *name, const char *text, const char *expect)
 			complain("%s: %d bytes", name, (int)stats_of(w, 0).memory_bytes);
 		if (value(w, "good_total") != round)
 			complain("%s: the other script did not run", name);
+		if (round == RELOAD_AFTER && load_both(w, path, text) != 0)
+			complain("%s: it does not load again: %s", name, w->err.text);
+	}
+}
+
+static void run_hostile(const char *name, const char *text, const char *expect)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "scripts/metrics/%s", name);
+	struct world *w = hostile_world();
+	int rc = load_both(w, path, text);
+	if (strncmp(expect, "refused ", 8) == 0) {
+		if (rc == 0 || strstr(w->err.text, expect + 8) == NULL || strstr(w->err.text, path) == NULL)
+			complain("%s: wanted a refusal with \"%s\", got %d: %s", name, expect + 8, rc, w->err.text);
+		logged();
+	} else if (rc != 0) {
+		complain("%s: it does not load: %s", name, w->err.text);
+	} else {
+		logged();
+		run_rounds(w, name, path, text, expect);
 	}
 	world_free(w);
 }

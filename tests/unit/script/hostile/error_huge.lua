@@ -1,0 +1,2 @@
+-- expect: error
+on("x", function() error(("x"):rep(1e6) .. "end") end)

@@ -1,0 +1,2 @@
+-- expect: error the error is no text
+on("x", function() error() end)

@@ -1,0 +1,2 @@
+-- expect: cut time
+on("x", function() while true do pcall(require, "loop_a") end end)

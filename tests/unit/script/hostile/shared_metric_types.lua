@@ -1,0 +1,3 @@
+-- expect: refused wanted one type
+counter "same" {}
+gauge "same" {}
