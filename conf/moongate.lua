@@ -53,7 +53,7 @@ return {
   limits = {                        -- of each script; one that breaks them again and again is quarantined
     call_ms = 100,                  -- a call of a handler
     load_ms = 1000,                 -- running the file when it is loaded
-    memory_mb = 32,                 -- its Lua state
+    memory_mb = 32,                 -- its Lua state, with the gaps between its blocks (an eighth is set aside for them)
     strikes = 3,                    -- broken limits within a minute until quarantine
     state_mb = 16,                  -- all state() tables of all scripts
   },

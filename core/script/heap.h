@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 struct heap {
-	size_t used;  /* bytes that the state holds */
+	size_t used;  /* bytes that the state holds, as malloc takes them */
 	size_t mark;  /* growing beyond it is reported once, by on_pressure, which sets a new one */
 	size_t cap;   /* bytes that it may hold while `capped` */
 	bool capped;  /* a script runs */
