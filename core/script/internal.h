@@ -34,7 +34,8 @@ enum {
 	FILTER_BYTES_MAX = 4 << 20,        /* that a filter may add to the batch by what it writes into one record, */
 	FILTER_BATCH_BYTES_MAX = 64 << 20, /* and into all records of one */
 	LOAD_TEXT_MAX = 64 << 10,          /* load() */
-	PCALL_DEPTH_MAX = 2000,            /* frames below a pcall */
+	PCALL_DEPTH_MAX = 2000,   /* frames below a pcall; of a coroutine inside n others an (n + 1)²th of it, */
+	PCALL_DEPTH_MIN = 10,     /* but so many */
 	KEPT_MAX = 8 << 20,       /* bytes of names, texts and definitions that a script may leave in its set */
 	FILE_BYTES_MAX = 1 << 20, /* a script file */
 	FILES_MAX = 4096,         /* of a bundle */
@@ -109,7 +110,8 @@ struct script {
 	struct view *views[TYPES_MAX + 1]; /* by slot; NULL: no handler is for the type. Owned */
 
 	/* The call under way. */
-	const char *stack; /* where the C stack was when the state was entered */
+	const char *stack;   /* where the C stack was when the state was entered */
+	uint32_t coroutines; /* that run inside each other */
 	struct cursor *cursor;
 	const struct handler *handler;
 	struct view *view;           /* of the record at hand; NULL in timers and filters */

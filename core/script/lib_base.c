@@ -129,13 +129,17 @@ static int l_loading(lua_State *L)
 	return 0;
 }
 
-/* Raises when calls are nested so deeply that ending them one by one would take long: a call that is cut off unwinds at some 3 µs a pcall. */
+/* Raises when calls are nested so deeply that ending them one by one would take long: a call that is cut off unwinds at some 3 µs a pcall. Coroutines inside each other
+ * have a stack each; what they may have together is less than twice what one may. */
 static int l_check_depth(lua_State *L)
 {
+	uint32_t n = script_of(L)->coroutines + 1;
+	uint32_t share = n > PCALL_DEPTH_MAX ? 0 : PCALL_DEPTH_MAX / (n * n);
+	uint32_t max = share > PCALL_DEPTH_MIN ? share : PCALL_DEPTH_MIN;
 	lua_Debug ar;
 
-	if (lua_getstack(L, PCALL_DEPTH_MAX, &ar) != 0)
-		script_raise(L, "pcall: calls are nested too deeply (more than %d)", PCALL_DEPTH_MAX);
+	if (lua_getstack(L, (int)max, &ar) != 0)
+		script_raise(L, "pcall: calls are nested too deeply (more than %u)", max);
 	return 0;
 }
 

@@ -30,8 +30,10 @@ static int resume(lua_State *L, lua_State *co, int n)
 		return -1;
 	}
 	lua_xmove(L, co, n);
-	int status = lua_resume(co, n);
-	const struct script *s = script_of(L);
+	struct script *s = script_of(L);
+	s->coroutines++;
+	int status = lua_resume(co, n); /* raises nothing */
+	s->coroutines--;
 	if (s->watch != NULL && watch_stopped(s->watch))
 		script_raise_cut(L);
 	if (status != 0 && status != LUA_YIELD) {

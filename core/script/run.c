@@ -28,6 +28,7 @@ void script_enter(struct script *s, struct watch *watch, enum phase phase, int64
 	s->watch = watch;
 	s->phase = phase;
 	s->stack = __builtin_frame_address(0);
+	s->coroutines = 0;
 	s->cut_at[0] = '\0';
 	s->heap.refused = false;
 	s->heap.capped = true;
