@@ -204,6 +204,16 @@ static void refuse(struct filtering *f, struct record *r, const char *why)
 	f->fail(f->ctx, r, why);
 }
 
+/* The record is refused, and the log says why. */
+static void refuse_aloud(struct filtering *f, struct record *r, const char *why)
+{
+	const struct script *s = f->script;
+
+	LOG(LOG_ERROR, "a filter failed, and its record is refused", log_str("script", s->path),
+	    log_str("filter", s->handler->where), log_str("error", why));
+	refuse(f, r, why);
+}
+
 /* The error is on top of the stack. */
 static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 {
@@ -220,9 +230,7 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 		s->stats.errors++;
 		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_error_text(L)));
 	}
-	LOG(LOG_ERROR, "a filter failed, and its record is refused", log_str("script", s->path),
-	    log_str("filter", s->handler->where), log_str("error", why));
-	refuse(f, r, why);
+	refuse_aloud(f, r, why);
 }
 
 /* What the filter returned is on top of the stack. */
@@ -241,7 +249,7 @@ static void filter_returned(lua_State *L, struct filtering *f, struct record *r)
 	s->stats.errors++;
 	snprintf(why, sizeof why, "%s: a filter returns \"drop\", false or nothing, not a %s", s->handler->where,
 	         luaL_typename(L, -1));
-	refuse(f, r, why);
+	refuse_aloud(f, r, why);
 }
 
 /* ---- running ---- */
