@@ -140,9 +140,10 @@ struct sealed {
 	struct sealed *next; /* by first_seq, rising */
 };
 
-/* Rewrites a segment by kind; the new files are returned as a list. 0 or a negative errno (nothing is returned then; files that were finished stay and are
- * replaced by the next try). */
-int segment_seal(const char *dir, const struct segment *s, int zstd_level, struct sealed **out);
+/* Rewrites a segment by kind; the new files are returned as a list. After each frame `pace` (or NULL) is told how long that took, and may rest. 0 or a
+ * negative errno (nothing is returned then; files that were finished stay and are replaced by the next try). */
+int segment_seal(const char *dir, const struct segment *s, int zstd_level, void (*pace)(void *ctx, int64_t worked_ns),
+                 void *ctx, struct sealed **out);
 int sealed_read_header(const char *path, struct sealed *out);
 /* Undoes the compression into `out` (reset). 0, -EBADMSG, -ENOMEM. */
 int frame_inflate(const struct frame_header *h, const char *payload, struct buf *out);

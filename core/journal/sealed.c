@@ -37,6 +37,8 @@ struct sealing {
 	struct buf packed;
 	ZSTD_CCtx *zstd;
 	int level;
+	void (*pace)(void *ctx, int64_t worked_ns);
+	void *pace_ctx;
 };
 
 static int flush(struct target *t)
@@ -111,9 +113,14 @@ static int seal_frame(void *ctx, const struct frame_header *frame, const char *p
 	enum frame_kind kind = h.kind == FRAME_CLOCK ? FRAME_CONTROL : (enum frame_kind)h.kind;
 	struct target *t = &s->targets[kind];
 	int code = t->sealed == NULL ? target_open(s, t, kind, &h) : 0;
+	int64_t began = clock_mono_ns();
 	if (code == 0)
 		code = pack(s, &h, &payload);
-	return code == 0 ? put_frame(t, &h, payload) : code;
+	if (code == 0)
+		code = put_frame(t, &h, payload);
+	if (code == 0 && s->pace != NULL)
+		s->pace(s->pace_ctx, clock_mono_ns() - began);
+	return code;
 }
 
 static void header_put(char *at, const struct target *t)
@@ -193,9 +200,15 @@ static int seal_mapped(struct sealing *s, const char *bytes, uint64_t len, struc
 	return 0;
 }
 
-int segment_seal(const char *dir, const struct segment *segment, int zstd_level, struct sealed **out)
+int segment_seal(const char *dir, const struct segment *segment, int zstd_level,
+                 void (*pace)(void *ctx, int64_t worked_ns), void *ctx, struct sealed **out)
 {
-	struct sealing s = {.dir = dir, .segment = segment, .level = zstd_level, .zstd = ZSTD_createCCtx()};
+	struct sealing s = {.dir = dir,
+	                    .segment = segment,
+	                    .level = zstd_level,
+	                    .zstd = ZSTD_createCCtx(),
+	                    .pace = pace,
+	                    .pace_ctx = ctx};
 	*out = NULL;
 	for (int kind = 0; kind < FRAME_KINDS; kind++)
 		s.targets[kind].fd = -1;
