@@ -13,9 +13,10 @@
 #include "script/internal.h"
 
 enum {
-	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
-	CPU_SAMPLE_EVERY =
-	    16 /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
+	/* Reading the clock is a system call: of runs over so many records each fourth is timed, and counts for four, of shorter ones each 16th. */
+	CPU_SAMPLE_RECORDS = 64,
+	CPU_SAMPLE_LONG = 4,
+	CPU_SAMPLE_SHORT = 16
 };
 
 #define REPLAY_LIMIT_NS (2 * NS_PER_S)
@@ -348,7 +349,8 @@ void script_run(struct script *s, struct cursor *c)
 {
 	struct cursor *outer = s->cursor;
 	struct script_set *set = s->set;
-	uint32_t weight = c->count >= CPU_SAMPLE_RECORDS ? 1 : s->runs++ % CPU_SAMPLE_EVERY == 0 ? CPU_SAMPLE_EVERY : 0;
+	uint32_t every = c->count >= CPU_SAMPLE_RECORDS ? CPU_SAMPLE_LONG : CPU_SAMPLE_SHORT;
+	uint32_t weight = s->runs++ % every == 0 ? every : 0;
 	int64_t began = weight != 0 ? cpu_ns() : 0;
 
 	s->cursor = c;
