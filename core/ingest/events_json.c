@@ -66,7 +66,7 @@ static bool take_time(struct decoder *d, const struct value *v)
 	if (v->type == VALUE_NULL)
 		return true;
 	if (v->type == VALUE_STRING) {
-		if (clock_parse_rfc3339(slice_new(v->str, v->len), &d->time_ns))
+		if (clock_parse_rfc3339_near(&d->minute, slice_new(v->str, v->len), &d->time_ns))
 			return true;
 		return events_refuse(
 		    d,
