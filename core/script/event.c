@@ -24,6 +24,8 @@ void view_free(struct view *v)
 {
 	if (v == NULL)
 		return;
+	for (uint32_t i = 0; i < v->field_count; i++)
+		mem_free(v->fields[i].texts);
 	mem_free(v->handlers);
 	mem_free(v);
 }

@@ -21,6 +21,7 @@
 
 #include "base/slice.h"
 #include "record/record.h"
+#include "script/texts.h"
 
 enum {
 	VIEW_FIELDS = 64,  /* learned ones; what is read beyond is answered by __index each time */
@@ -39,8 +40,9 @@ struct field {
 	uint64_t hash; /* hash_bytes(name, hash_seed()) */
 	int ref;       /* of the key in the registry of the state */
 	enum field_kind kind;
-	bool copied; /* was seen to be an object or array: a copy is made when it is read, by __index */
-	bool dotted; /* may be a path */
+	bool copied;         /* was seen to be an object or array: a copy is made when it is read, by __index */
+	bool dotted;         /* may be a path */
+	struct texts *texts; /* owned; NULL until the field is a string, or when memory was out */
 };
 
 /* Where one field of a shape lies. */
