@@ -328,11 +328,29 @@ static bool slow_double(struct json *j, const struct digits *d, double *out)
 	return true;
 }
 
+/* Most numbers are plain integers of few digits. False, with the cursor where it was, for all others. */
+static inline bool plain_integer(struct json *j, struct value *out)
+{
+	const char *at = j->at;
+	const char *end = j->end - at > 18 ? at + 18 : j->end; /* 18 digits always fit */
+	int64_t v = 0;
+	for (; at < end && is_digit(*at); at++)
+		v = v * 10 + (*at - '0');
+	bool ended = at < j->end && !is_digit(*at) && *at != '.' && (*at | 0x20) != 'e';
+	if (!ended || at == j->at || (*j->at == '0' && at - j->at > 1))
+		return false;
+	j->at = at;
+	*out = (struct value){.integer = v, .type = VALUE_INT};
+	return true;
+}
+
 bool json_number(struct json *j, struct value *out, bool *huge)
 {
 	struct digits d;
 	double number;
 	*huge = false;
+	if (plain_integer(j, out))
+		return true;
 	if (!read_digits(j, &d))
 		return false;
 	bool is_integer =
