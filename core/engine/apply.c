@@ -56,7 +56,7 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 		reload->done(reload->user, code, &err);
 	reload_free(reload);
 	if (code == 0)
-		e->checkpoint_due_ns = 0;
+		checkpoint_soon(e);
 }
 
 static void apply_part(struct engine *e, struct group *g, struct frame_part *part, uint64_t seq)

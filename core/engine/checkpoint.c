@@ -24,6 +24,9 @@ enum {
 
 enum section { SECTION_SCRIPTS = 1, SECTION_QUARANTINE = 2, SECTION_METRICS = 3, SECTION_STATES = 4, SECTIONS };
 
+/* Reloads one after another must not each cost a write of the whole state, beside which the journal's syncs wait. */
+#define CHECKPOINT_APART_NS (10 * NS_PER_S)
+
 #define CHECKPOINT_BYTES_MAX (UINT64_C(8) << 30)
 
 struct checkpoint_cut {
@@ -174,9 +177,17 @@ int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
 	return code;
 }
 
+void checkpoint_soon(struct engine *e)
+{
+	int64_t soon = e->checkpoint_begun_ns == 0 ? 0 : e->checkpoint_begun_ns + CHECKPOINT_APART_NS;
+	if (soon < e->checkpoint_due_ns)
+		e->checkpoint_due_ns = soon;
+}
+
 void checkpoint_begin(struct engine *e)
 {
-	e->checkpoint_due_ns = clock_mono_ns() + e->config->journal.checkpoint_ns;
+	e->checkpoint_begun_ns = clock_mono_ns();
+	e->checkpoint_due_ns = e->checkpoint_begun_ns + e->config->journal.checkpoint_ns;
 	struct checkpoint_cut *c = cut_take(e);
 	if (c == NULL || worker_checkpoint(e->worker, c) != 0) {
 		checkpoint_cut_free(c);

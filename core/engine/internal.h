@@ -115,7 +115,8 @@ struct engine {
 	uint32_t control_count;
 	size_t control_cap, control_type_cap;
 
-	int64_t checkpoint_due_ns; /* monotonic */
+	int64_t checkpoint_due_ns;   /* monotonic */
+	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t stuck_seq;      /* frame in which a script did not return in an earlier run; 0: none */
@@ -197,6 +198,8 @@ int engine_recover(struct engine *e, struct error *err);
 
 /* Cuts a checkpoint at the last applied frame and has the worker write it. */
 void checkpoint_begin(struct engine *e);
+/* New scripts run: a recovery from before them takes longer, so the next checkpoint is brought forward. */
+void checkpoint_soon(struct engine *e);
 /* Writes one now; for the orderly end. */
 int checkpoint_write_now(struct engine *e, struct error *err);
 void checkpoint_done(struct engine *e, uint64_t seq, int status);

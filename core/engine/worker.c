@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "engine/internal.h"
 
 struct job {
@@ -70,6 +71,7 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	pthread_setname_np(pthread_self(), "worker");
+	process_give_way(); /* who sends does not wait for a checkpoint */
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		while (w->head == NULL && !w->stopping)
