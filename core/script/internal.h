@@ -25,9 +25,10 @@ enum {
 	STACK_RUNNER = 1,       /* where script_runner lies on each state's stack */
 	EMITS_PER_CALL = 1000,
 	EMITS_PER_FRAME = 100000,
-	EMIT_BYTES_MAX = 64 << 20,  /* of what waits */
-	EMIT_BYTES_KEPT = 64 << 10, /* of the batch, for the next time */
-	EMIT_FIELDS_MAX = 1024,     /* of one event, nested ones counted */
+	EMIT_BYTES_MAX = 64 << 20,   /* of what waits */
+	EMIT_BYTES_KEPT = 64 << 10,  /* of the batch, for the next time */
+	EMIT_FIELDS_MAX = 1024,      /* of one event, nested ones counted */
+	FILTER_BYTES_MAX = 32 << 20, /* that filters may write into the records of one batch */
 	EMIT_NESTING_MAX = 32,
 	NAME_BYTES_MAX = 256,     /* of a field in an emitted event or a filtered record */
 	TEXT_MAX = 65536,         /* bytes of a string in an emitted event or a filtered record */
@@ -102,6 +103,7 @@ struct script {
 	struct view *view;           /* of the record at hand; NULL in timers and filters */
 	const struct record *record; /* at hand; NULL in timers and filters */
 	struct record *filtered;     /* at hand in filters */
+	size_t filtered_bytes_max;   /* of its batch; filters may not write beyond */
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
 	uint32_t emits;              /* made by this call */
