@@ -28,9 +28,35 @@ static void test_memory_is_full_before_a_call(void **state)
 	world_free(w);
 }
 
+/* Entries whose time is up take no room, though nobody has asked for their state since. */
+static void test_what_has_expired_makes_room(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+
+	w->options.state_mb = 1;
+	world_close_host(w);
+	world_open_host(w);
+	world_file(w, "scripts/metrics/t.lua", NULL,
+	           "local old, fresh = state 'old', state 'fresh'\n"
+	           "on('old', function() for i = 1, 15 do old:set(i, ('x'):rep(65536), '1m') end end)\n"
+	           "on('fresh', function(ev) for i = 1, 15 do fresh:set(i, ('y'):rep(65536)) end end)\n");
+	world_load(w);
+	post(w, "old", "");
+	assert_int_equal(stats_of(w, 0).errors, 0);
+	post(w, "fresh", "");
+	assert_int_equal(stats_of(w, 0).errors, 1);
+	w->now_ns += 61 * NS_PER_S;
+	post(w, "fresh", "");
+	assert_int_equal(stats_of(w, 0).errors, 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_what_has_expired_makes_room),  
+	             
 	    cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
 	quiet();
