@@ -52,10 +52,22 @@ static void test_what_has_expired_makes_room(void **state)
 	world_free(w);
 }
 
+/* A length of time that no 64 bits hold is refused like any other that is too long. */
+static void test_lengths_of_time_are_bounded(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+
+	assert_contains(refusal(w, "every(9.9e9, print)"), "t.lua:1: every: 9900000000 s is outside of");
+	assert_contains(refusal(w, "every(1e300, print)"), "t.lua:1: every: 1e+300 s is outside of");
+	assert_contains(refusal(w, "every(0/0, print)"), "t.lua:1: every: ");
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_what_has_expired_makes_room),  
+	    cmocka_unit_test(test_what_has_expired_makes_room),  cmocka_unit_test(test_lengths_of_time_are_bounded),
 	             
 	    cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
