@@ -300,6 +300,14 @@ int set_add_type(struct script_set *set, struct slice name, uint16_t *slot);
 uint16_t set_slot(struct script_set *set, const struct record *r);
 /* All scripts are loaded: makes their views and room for their timers' turns. 0 or -ENOMEM. */
 int set_seal(struct script_set *set);
+/* No record with a trace is at hand any more. */
+static inline void set_untrace(struct script_set *set)
+{
+	if (set->traced)
+		registry_set_exemplar(set->host->registry, (struct slice){NULL, 0}, (struct slice){NULL, 0}, 0);
+	set->traced = false;
+}
+
 /* Do emitted events wait? */
 bool emits_wait(const struct script_set *set);
 /* Runs them, and what they emit. */

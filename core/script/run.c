@@ -229,16 +229,14 @@ static void offer_trace(struct script_set *set, const struct record *r)
 {
 	const struct value *trace = record_known(r, KNOWN_TRACE_ID);
 	const struct value *span = record_known(r, KNOWN_SPAN_ID);
-	struct slice none = {NULL, 0};
 
 	if (trace == NULL || trace->type != VALUE_STRING) {
-		if (set->traced)
-			registry_set_exemplar(set->host->registry, none, none, 0);
-		set->traced = false;
+		set_untrace(set);
 		return;
 	}
 	registry_set_exemplar(set->host->registry, slice_new(trace->str, trace->len),
-	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len) : none,
+	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len)
+	                                                                 : (struct slice){NULL, 0},
 	                      r->time_ns);
 	set->traced = true;
 }
@@ -266,6 +264,7 @@ static void call_timer(lua_State *L, struct script *s, const struct handler *h)
 		call_skipped(s);
 		return;
 	}
+	set_untrace(s->set); /* what a timer before has emitted may have had one */
 	lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);
 	call_end(L, s, lua_pcall(L, 0, 0, 0));
 }

@@ -64,11 +64,33 @@ static void test_lengths_of_time_are_bounded(void **state)
 	world_free(w);
 }
 
+/* What one timer emits says nothing of the next timer's changes. */
+static void test_timers_have_no_trace(void **state)
+{
+	(void)state;
+	struct world *w = world_with("local a, b = counter 'a_total' {}, counter 'b_total' {}\n"
+	                             "every('1s', function() emit('y', { trace_id = 'abc' }) end)\n"
+	                             "every('1s', function() b:inc() end)\n"
+	                             "on('y', function() a:inc() end)\n");
+	post(w, "x", "");
+	w->now_ns += NS_PER_S;
+	post(w, "x", "");
+	struct buf out = {0};
+	struct metrics_snapshot *s = registry_snapshot(w->registry);
+	assert_int_equal(exposition_render(s, EXPOSITION_OPENMETRICS, w->now_ns, &out), 0);
+	metrics_snapshot_unref(s);
+	buf_byte(&out, '\0');
+	assert_contains(out.ptr, "a_total 1 # {trace_id=\"abc\"}");
+	assert_contains(out.ptr, "b_total 1\n");
+	buf_free(&out);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_has_expired_makes_room),  cmocka_unit_test(test_lengths_of_time_are_bounded),
-	             
+	    cmocka_unit_test(test_timers_have_no_trace),         
 	    cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
 	quiet();
