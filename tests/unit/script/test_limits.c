@@ -1,4 +1,6 @@
 /* Limits where they are met by accident rather than by attack (test_hostile.c has the attacks). */
+#include <time.h>
+
 #include "support.h"
 
 /* Memory that is kept until next to nothing is left: a call that needs none is made, one that does is cut off. */
@@ -86,11 +88,32 @@ static void test_timers_have_no_trace(void **state)
 	world_free(w);
 }
 
+/* C functions that walk tables can be stopped between two: a table that was emptied still has all its slots. */
+static void test_walks_of_tables_end(void **state)
+{
+	(void)state;
+	struct world *w = world_with("local big, list = {}, {}\n"
+	                             "for i = 1, 300000 do big['k' .. i] = 1 end\n"
+	                             "for k in pairs(big) do big[k] = nil end\n"
+	                             "for i = 1, 1000 do list[i] = big end\n"
+	                             "on('x', function() emit('y', { list = list }) end)\n");
+	struct timespec began, ended;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+	post(w, "x", "");
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+	assert_int_equal(stats_of(w, 0).cuts, 1);
+	int64_t spent = (ended.tv_sec - began.tv_sec) * NS_PER_S + ended.tv_nsec - began.tv_nsec;
+	if (spent > 250 * NS_PER_MS)
+		fail_msg("the call of 100 ms took %lld ms", (long long)(spent / NS_PER_MS));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_has_expired_makes_room),  cmocka_unit_test(test_lengths_of_time_are_bounded),
-	    cmocka_unit_test(test_timers_have_no_trace),         
+	    cmocka_unit_test(test_timers_have_no_trace),         cmocka_unit_test(test_walks_of_tables_end),
 	    cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
 	quiet();
