@@ -14,7 +14,7 @@ static void test_refused_definitions_change_nothing(void **state)
 	                           "local g = gauge 'fresh' {}\n"
 	                           "histogram 'h' {} counter 'h_count' {}\n"
 	                           "on('x', function() c:inc('2') g:set(1) end)\n"),
-	                "metric \"h_count\"");
+	                "scripts/metrics/t.lua:3: metric \"h_count\": a counter takes names");
 	post(w, "x", "");
 	assert_value(w, "c_total{a=\"1\"}", 2);
 	assert_int_equal(stats_of(w, 0).errors, 0);
@@ -26,10 +26,24 @@ static void test_refused_definitions_change_nothing(void **state)
 	world_free(w);
 }
 
+static void test_a_new_type_is_refused_with_its_place(void **state)
+{
+	(void)state;
+	struct world *w = world_with(OLD);
+
+	assert_contains(
+	    refusal(w, "\n\ngauge 'c_total' { labels = { 'a' } }"),
+	    "scripts/metrics/t.lua:3: metric \"c_total\" is a counter at scripts/metrics/t.lua:1 and a gauge");
+	post(w, "x", "");
+	assert_value(w, "c_total{a=\"1\"}", 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_refused_definitions_change_nothing),
+	    cmocka_unit_test(test_a_new_type_is_refused_with_its_place),
 	};
 	quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);
