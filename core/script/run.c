@@ -131,9 +131,18 @@ struct slice script_error_text(lua_State *L)
 	return text;
 }
 
+static void tell_failure(const struct script *s, struct slice text)
+{
+	const struct script_options *o = &s->host->options;
+
+	if (o->on_failure != NULL)
+		o->on_failure(o->ctx, text);
+}
+
 static void call_failed(lua_State *L, struct script *s)
 {
 	s->stats.errors++;
+	tell_failure(s, script_error_text(L));
 	log_call(s, LOG_ERROR, "failed", "error", script_error_text(L));
 }
 
@@ -161,6 +170,9 @@ static void call_cut(struct script *s)
 	watch_disarm(s->host->watchdog, s->watch);
 	report_cut(s, s->effects);
 	log_call(s, LOG_WARN, "was cut off", "reason", slice_cstr(what));
+	char text[2 * WHERE_MAX];
+	snprintf(text, sizeof text, "%s: %s", s->handler != NULL ? s->handler->where : s->path, what);
+	tell_failure(s, slice_cstr(text));
 	strike(s, what);
 }
 
@@ -251,7 +263,8 @@ static void call_handler(lua_State *L, struct script *s, struct view *v, const s
 	s->record = r;
 	s->view = v;
 	offer_trace(s->set, r);
-	int status = lua_pcall(L, event_push(L, v, r, h->ref), 0, 0);
+	int count = s->host->options.strict_events ? event_push_strict(L, v, r, h->ref) : event_push(L, v, r, h->ref);
+	int status = lua_pcall(L, count, 0, 0);
 	v->record = NULL;
 	call_end(L, s, status);
 	s->record = NULL;

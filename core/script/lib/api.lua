@@ -355,7 +355,8 @@ function on(type, fn) end
 --- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
 --- nothing else: metrics, `state` and `emit` are errors in it.
 ---
---- Errors: called elsewhere than at the top level; no function.
+--- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`; values as in `emit`; over 32 MiB written into
+--- the events of one body.
 ---
 --- ```lua
 --- filter("model.call", function(ev)
@@ -383,8 +384,9 @@ function every(interval, fn) end
 --- that of the record at hand (in `every`, the engine's), unless `fields.time` says otherwise (seconds). Tables become objects, or arrays if they
 --- have items 1 to n only.
 ---
---- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; nesting over 32 levels; more than 1,024 values;
---- the emitted events of emitted events … more than 8 deep.
+--- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; a field `type`, or one named by another thing than a
+--- string of at most 256 bytes; nesting over 32 levels; more than 1,024 values; a text of over 65,536 bytes; more than 1,000 events from one call or 100,000
+--- from one frame; the emitted events of emitted events … more than 8 deep.
 ---
 --- ```lua
 --- emit("user.expensive", { user_id = ev.user_id, usd = usd })
@@ -417,6 +419,9 @@ function require(name) end
 ---
 --- `ev` is one table that is filled anew for each call. Keep what you need of it, not the table itself: after the call it shows another event. What a handler
 --- writes to it is gone with the next one. `pairs`, `next`, `rawget` and `rawset` on it are errors: use `ev:fields()`.
+---
+--- `moongate check` finds both mistakes: it runs the handlers over some events with an `ev` that cannot be written to, nor read after the call.
+--- With `--events FILE` it runs them over events of yours, and prints all that fails.
 
 --- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path; a field that is not there, or null, is
 --- `nil`. Objects and arrays (from 1) come as copies.
@@ -598,7 +603,7 @@ function print(...) end
 --- - `table.sort` keeps the order of equal items, whatever the comparator says.
 --- - `load` and `loadstring` take text of at most 64 KiB; the chunk sees the script's globals.
 --- - `xpcall` calls its handler after the stack is unwound.
---- - The order of `pairs` may differ from run to run: do not let results depend on it.
+--- - The order of `pairs` may differ from run to run, and so does `tostring` of a table or function: do not let results depend on them.
 ---
 --- # Limits
 ---
