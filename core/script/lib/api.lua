@@ -38,7 +38,7 @@
 ---@field unit? string the unit as it ends the name (before `_total`): `"seconds"`, `"bytes"`, `"usd"`
 ---@field labels? string[] names of the labels, at most 16
 ---@field max_series? integer series of this metric at most; 10000
----@field idle? Duration|"never" a series that is not touched for so long is removed; `"24h"`
+---@field idle? Duration|"never" a series that is not touched for so long is removed; `"24h"`, but never before its window or period is over
 
 ---@class HistogramOptions: MetricOptions
 ---@field buckets? number[] upper bounds, rising, at most 128; `{ 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }`
@@ -241,7 +241,9 @@ function Distinct:see(value, ...) end
 function Distinct:with(labels) end
 
 --- The sums of the `k` label values that have most; what the others have is in one overflow series. For labels with more values than
---- there is room for. A series' value is at most the smallest kept one too high.
+--- there is room for. All series together are the exact total. A series shows what was added since its labels came into the `k`: never more than
+--- their true sum, and at most a `k`-th of the total less; whoever has more than a `k`-th of the total is among the `k`. For a sharp list of the largest
+--- ten ask for a `k` of a hundred. `k` stands in for `max_series`, and no series is ever idle.
 ---
 --- ```lua
 --- local top = topk "agent_top_user_cost_usd" { unit = "usd", labels = { "user_id" }, k = 50 }
