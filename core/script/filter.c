@@ -207,7 +207,8 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 		count_strike(s);
 	} else {
 		s->stats.errors++;
-		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_error_text(L)));
+		char buf[LOCATED_MAX];
+		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_located(s, script_error_text(L), buf)));
 	}
 	LOG(LOG_ERROR, "a filter failed, and its record is refused", log_str("script", s->path), log_str("error", why));
 	refuse(f, r, why);

@@ -218,6 +218,11 @@ enum { WHERE_MAX = 256 };
  * the script's path. `out` has WHERE_MAX bytes. */
 void script_where(lua_State *L, char *out);
 
+/* The text of an error as people get to see it: with a place in front where it has none (the stock library finds none in a tail call, and
+ * error(…, 0) wants none). May point into `buf` of LOCATED_MAX bytes. */
+enum { LOCATED_MAX = WHERE_MAX + 1024 };
+struct slice script_located(const struct script *s, struct slice text, char *buf);
+
 /* Raises an error with that place in front. */
 _Noreturn int script_raise(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

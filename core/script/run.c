@@ -13,6 +13,7 @@
 #include "script/internal.h"
 
 enum {
+	ERROR_SHOWN_MAX = 4096,  /* bytes of an error's text: it is a script's, and goes to the log */
 	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
 	CPU_SAMPLE_EVERY =
 	    16 /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
@@ -128,6 +129,8 @@ struct slice script_error_text(lua_State *L)
 	if (lua_type(L, -1) != LUA_TSTRING)
 		return SLICE("the error is no text");
 	text.ptr = lua_tolstring(L, -1, &text.len);
+	if (text.len > ERROR_SHOWN_MAX)
+		text.len = ERROR_SHOWN_MAX;
 	return text;
 }
 
@@ -141,9 +144,12 @@ static void tell_failure(const struct script *s, struct slice text)
 
 static void call_failed(lua_State *L, struct script *s)
 {
+	char buf[LOCATED_MAX];
+	struct slice text = script_located(s, script_error_text(L), buf);
+
 	s->stats.errors++;
-	tell_failure(s, script_error_text(L));
-	log_call(s, LOG_ERROR, "failed", "error", script_error_text(L));
+	tell_failure(s, text);
+	log_call(s, LOG_ERROR, "failed", "error", text);
 }
 
 static void report_cut(struct script *s, uint32_t effects)
