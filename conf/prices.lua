@@ -81,8 +81,9 @@ for model, rows in pairs(models) do
   end
 end
 
--- The rows of a model or of its family, or nil.
+-- The rows of a model or of its family, or nil; events may have anything for a model.
 local function rows_of(model)
+  if type(model) ~= "string" then return nil end
   if models[model] then return models[model] end
   for _, suffix in ipairs(suffixes) do
     for length = #model - 1, 1, -1 do
@@ -97,7 +98,6 @@ end
 ---@param time number seconds since 1970
 ---@return table?
 function price.at(model, time)
-  if type(model) ~= "string" then return nil end
   for _, row in ipairs(rows_of(model) or {}) do
     if row.from <= time and time < row.till then return row end
   end

@@ -172,6 +172,18 @@ static void store(lua_State *L, struct view *v, int n)
 	v->live |= UINT64_C(1) << n;
 }
 
+/* The upvalue of ev_index that is the method of this name; 0: it is a field's. */
+static int method_of(const char *name)
+{
+	static const char *const names[] = {"copy", "fields", "get"};
+
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(name, names[i]) == 0)
+			return i + 2;
+	}
+	return 0;
+}
+
 /* Upvalues: view, copy, fields, get. A slot is nil: the field was not learned, is not there, or is copied when it is read. */
 static int ev_index(lua_State *L)
 {
@@ -183,10 +195,8 @@ static int ev_index(lua_State *L)
 	if (n >= 0 && !v->fields[n].copied)
 		return 0;
 	const struct record *r = record_of(L, v);
-	for (int method = 2; n < 0 && method <= 4; method++) {
-		static const char *const names[] = {"copy", "fields", "get"};
-		if (strcmp(lua_tostring(L, 2), names[method - 2]) != 0)
-			continue;
+	int method = n < 0 ? method_of(lua_tostring(L, 2)) : 0;
+	if (method != 0) {
 		lua_pushvalue(L, lua_upvalueindex(method));
 		return 1;
 	}
@@ -212,6 +222,8 @@ static int ev_newindex(lua_State *L)
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		script_raise(L, "an event has fields with names; a %s is none", luaL_typename(L, 2));
+	if (method_of(lua_tostring(L, 2)) != 0) /* learned as a field it would hide the method from all calls to come */
+		script_raise(L, "an event: %s is a method", lua_tostring(L, 2));
 	int n = field_find(v, lua_tostring(L, 2));
 	if (n < 0)
 		n = field_learn(L, v, 2);

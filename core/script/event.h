@@ -97,6 +97,9 @@ void event_make(lua_State *L, struct view *v);
  * with it. Returns the number of arguments. In protected code; needs VIEW_FIELDS + 8 slots. The record is then at hand (view->record) until the caller clears it. */
 int event_push(lua_State *L, struct view *v, const struct record *r, int handler);
 
+/* The same with a strict `ev` (event_strict.c). */
+int event_push_strict(lua_State *L, struct view *v, const struct record *r, int handler);
+
 /* Is the value at `index` an `ev`? */
 bool event_is(lua_State *L, int index);
 

@@ -3,6 +3,7 @@
  * lua_error unwinds C frames without running anything in them: whoever raises owns nothing but what Lua or an arena owns. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "script/internal.h"
 
@@ -13,6 +14,15 @@ static const char cut_marker;
 static bool frame_of_script(lua_State *L, lua_Debug *ar)
 {
 	return lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0 && ar->source[0] == '@';
+}
+
+/* Without a line: where the handler begins, or the script. */
+static void where_begun(const struct script *s, char *out)
+{
+	if (s->handler != NULL)
+		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
+	else
+		snprintf(out, WHERE_MAX, "%s: ", s->path);
 }
 
 void script_where(lua_State *L, char *out)
@@ -26,10 +36,31 @@ void script_where(lua_State *L, char *out)
 		snprintf(out, WHERE_MAX, "%s:%d: ", ar.source + 1, ar.currentline);
 		return;
 	}
-	if (s->handler != NULL)
-		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
-	else
-		snprintf(out, WHERE_MAX, "%s: ", s->path);
+	where_begun(s, out);
+}
+
+/* Does the text name a line of a file, "conf/prices.lua:12:", at all? */
+static bool names_a_line(struct slice text)
+{
+	static const char mark[] = ".lua:";
+
+	for (size_t i = 0; i + sizeof mark - 1 < text.len; i++) {
+		if (memcmp(text.ptr + i, mark, sizeof mark - 1) == 0 && text.ptr[i + sizeof mark - 1] >= '0' &&
+		    text.ptr[i + sizeof mark - 1] <= '9')
+			return true;
+	}
+	return false;
+}
+
+struct slice script_located(const struct script *s, struct slice text, char *buf)
+{
+	if (names_a_line(text))
+		return text;
+	where_begun(s, buf);
+	size_t at = strlen(buf);
+	size_t len = text.len < LOCATED_MAX - 1 - at ? text.len : LOCATED_MAX - 1 - at;
+	memcpy(buf + at, text.ptr, len);
+	return slice_new(buf, at + len);
 }
 
 int script_raise(lua_State *L, const char *format, ...)

@@ -261,7 +261,8 @@ static int top_level_failed(struct script *s, int status, struct error *err)
 		return error_set(err, -EINVAL, "%s: loading it takes longer than it may (%u ms)", s->path, o->load_ms);
 	if (status == LUA_ERRMEM)
 		return error_set(err, -ENOMEM, "%s: out of memory", s->path);
-	return error_set(err, -EINVAL, "%.*s", SLICE_ARG(script_error_text(s->L)));
+	char buf[LOCATED_MAX];
+	return error_set(err, -EINVAL, "%.*s", SLICE_ARG(script_located(s, script_error_text(s->L), buf)));
 }
 
 /* Constructors that still wait for their tables are an error. The function `finish` is on top. */
