@@ -202,6 +202,7 @@ int event_push(lua_State *L, struct view *v, const struct record *r, int handler
 	const struct plan *p = plan_for(L, v, r);
 	uint64_t gone = v->live & ~p->mask;
 	uint64_t fresh = p->setter == LUA_NOREF ? p->mask : p->mask & ~v->live;
+	v->live |= p->mask; /* before anything is stored: memory may run out in the middle */
 	if ((gone | fresh) != 0)
 		fill_slots(L, v, p, r, fresh, gone);
 	v->live = p->mask;

@@ -425,8 +425,9 @@ function require(name) end
 --- `moongate check` finds both mistakes: it runs the handlers over some events with an `ev` that cannot be written to, nor read after the call.
 --- With `--events FILE` it runs them over events of yours, and prints all that fails.
 
---- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path; a field that is not there, or null, is
---- `nil`. Objects and arrays (from 1) come as copies.
+--- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path (a name with dots goes before a path; the items of
+--- an array count from 0 in one: `ev["choices.0.text"]`); a field that is not there, or null, is `nil`. Objects and arrays come as copies, as tables of Lua,
+--- which count from 1.
 ---
 --- ```lua
 --- local tokens = ev["usage.input_tokens"] or ev.input_tokens or 0

@@ -1,6 +1,8 @@
 /* Limits where they are met by accident rather than by attack (test_hostile.c has the attacks). */
+#include <errno.h>
 #include <time.h>
 
+#include "base/fault.h"
 #include "support.h"
 
 /* Memory that is kept until next to nothing is left: a call that needs none is made, one that does is cut off. */
@@ -109,12 +111,45 @@ static void test_walks_of_tables_end(void **state)
 	world_free(w);
 }
 
+/* Whichever allocation fails while events are handled: none shows another one's fields, and what comes later is counted. */
+static void test_memory_runs_out_anywhere(void **state)
+{
+	(void)state;
+	bool ended = false;
+
+	for (uint64_t nth = 1; !ended; nth++) {
+		/* More fields than `ev` has room for at first, and none of them in the first event. */
+		struct world *w = world_with("local seen = counter 'seen_total' { labels = { 'sum' } }\n"
+		                             "on('x', function(ev)\n"
+		                             "  local sum = 0\n"
+		                             "  for i = 1, 24 do sum = sum + (ev['f' .. i] or 0) end\n"
+		                             "  seen:inc(sum) emit('y', { sum = sum })\n"
+		                             "end)\n"
+		                             "on('y', function(ev) seen:inc('y' .. ev.sum) end)\n");
+		post(w, "x", "");
+		event(w, "x",
+		      "f1=1 f2=1 f3=1 f4=1 f5=1 f6=1 f7=1 f8=1 f9=1 f10=1 f11=1 f12=1 f13=1 f14=1 f15=1 "
+		      "f16=1 f17=1 f18=1 f19=1 f20=1 f21=1 f22=1 f23=1 f24=1");
+		fault_set(FAULT_MALLOC, nth, false, ENOMEM);
+		uint64_t hits = fault_hits(FAULT_MALLOC);
+		frame(w);
+		ended = fault_hits(FAULT_MALLOC) - hits < nth;
+		fault_clear();
+		post(w, "x", "");
+		post(w, "x", "f9=1");
+		if (value(w, "seen_total{sum=\"0\"}") != 2 || value(w, "seen_total{sum=\"y1\"}") != 1)
+			fail_msg("after failure %llu:\n%s", (unsigned long long)nth, w->exposition);
+		assert_true(stats_of(w, 0).errors + stats_of(w, 0).cuts <= 1);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_what_has_expired_makes_room),  cmocka_unit_test(test_lengths_of_time_are_bounded),
-	    cmocka_unit_test(test_timers_have_no_trace),         cmocka_unit_test(test_walks_of_tables_end),
-	    cmocka_unit_test(test_memory_is_full_before_a_call),
+	    cmocka_unit_test(test_memory_runs_out_anywhere),    cmocka_unit_test(test_what_has_expired_makes_room),
+	    cmocka_unit_test(test_lengths_of_time_are_bounded), cmocka_unit_test(test_timers_have_no_trace),
+	    cmocka_unit_test(test_walks_of_tables_end),         cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
 	quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);
