@@ -1,16 +1,12 @@
 /* Files by name: renames, directories, locks, and whole files at once. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -20,7 +16,7 @@ int file_rename(const char *from, const char *to)
 	int error = fault_check(FAULT_RENAME);
 	if (error != 0)
 		return -error;
-	return rename(from, to) != 0 ? -errno : 0;
+	return disk_used->rename(disk_used_ctx, from, to);
 }
 
 int file_unlink(const char *path)
@@ -28,7 +24,7 @@ int file_unlink(const char *path)
 	int error = fault_check(FAULT_RENAME);
 	if (error != 0)
 		return -error;
-	return unlink(path) != 0 ? -errno : 0;
+	return disk_used->unlink(disk_used_ctx, path);
 }
 
 int file_sync_dir(const char *path)
@@ -43,14 +39,13 @@ int file_sync_dir(const char *path)
 
 static int make_dir(const char *path, struct error *err)
 {
-	struct stat st;
-	int error = fault_check(FAULT_OPEN);
+	int rc = -fault_check(FAULT_OPEN);
 
-	if (error == 0 && mkdir(path, 0750) != 0)
-		error = errno;
-	if (error == EEXIST)
-		error = stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
-	return error == 0 ? 0 : error_set(err, -error, "cannot make the directory %s: %s", path, strerror(error));
+	if (rc == 0)
+		rc = disk_used->make_dir(disk_used_ctx, path);
+	if (rc == 0 || rc == -EEXIST)
+		return 0;
+	return error_set(err, rc, "cannot make the directory %s: %s", path, strerror(-rc));
 }
 
 int file_make_dirs(const char *path, struct error *err)
@@ -162,7 +157,7 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, struct er
 		rc = file_rename(temporary, path);
 	if (rc != 0) {
 		/* Best effort: the next write of this file truncates what is left over. */
-		unlink(temporary);
+		(void)disk_used->unlink(disk_used_ctx, temporary);
 		return error_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
 	}
 	rc = file_sync_dir(dir);
@@ -174,9 +169,9 @@ int file_lock(const char *path, struct error *err)
 	int fd = file_open(path, O_RDWR | O_CREAT);
 	if (fd < 0)
 		return error_set(err, fd, "cannot open the lock file %s: %s", path, strerror(-fd));
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	int rc = disk_used->lock(disk_used_ctx, fd);
+	if (rc == 0)
 		return fd;
-	int rc = -errno;
 	file_close(fd);
 	if (rc == -EWOULDBLOCK)
 		return error_set(err, rc, "%s is locked by another process", path);
@@ -185,14 +180,7 @@ int file_lock(const char *path, struct error *err)
 
 int64_t file_free_bytes(const char *path)
 {
-	struct statvfs st;
-	uint64_t bytes;
-
-	if (statvfs(path, &st) != 0)
-		return -errno;
-	if (__builtin_mul_overflow((uint64_t)st.f_bavail, (uint64_t)st.f_frsize, &bytes) || bytes > INT64_MAX)
-		return INT64_MAX;
-	return (int64_t)bytes;
+	return disk_used->free_bytes(disk_used_ctx, path);
 }
 
 /* A growing list of names, all owned. */
@@ -208,22 +196,17 @@ static void free_names(struct names *names)
 	mem_free(names->at);
 }
 
-static int read_names(DIR *dir, struct names *names)
+static int add_name(void *to, const char *name)
 {
-	for (;;) {
-		errno = 0;
-		struct dirent *entry = readdir(dir);
-		if (entry == NULL)
-			return -errno;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (mem_grow((void **)&names->at, &names->cap, names->count, sizeof *names->at) != 0)
-			return -ENOMEM;
-		char *name = mem_strndup(entry->d_name, strlen(entry->d_name));
-		if (name == NULL)
-			return -ENOMEM;
-		names->at[names->count++] = name;
-	}
+	struct names *names = to;
+
+	if (mem_grow((void **)&names->at, &names->cap, names->count, sizeof *names->at) != 0)
+		return -ENOMEM;
+	char *copy = mem_strndup(name, strlen(name));
+	if (copy == NULL)
+		return -ENOMEM;
+	names->at[names->count++] = copy;
+	return 0;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -234,15 +217,10 @@ static int by_bytes(const void *a, const void *b)
 int file_list(const char *path, int (*each)(void *ctx, const char *name), void *ctx, struct error *err)
 {
 	struct names names = {0};
-	int error = fault_check(FAULT_OPEN);
-	DIR *dir = error == 0 ? opendir(path) : NULL;
+	int rc = -fault_check(FAULT_OPEN);
 
-	if (dir == NULL) {
-		error = error != 0 ? error : errno;
-		return error_set(err, -error, "cannot open the directory %s: %s", path, strerror(error));
-	}
-	int rc = read_names(dir, &names);
-	closedir(dir);
+	if (rc == 0)
+		rc = disk_used->list(disk_used_ctx, path, add_name, &names);
 	if (rc != 0) {
 		error_set(err, rc, "cannot list the directory %s: %s", path, strerror(-rc));
 		goto out;
