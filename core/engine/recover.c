@@ -240,6 +240,7 @@ int engine_recover(struct engine *e, struct error *err)
 	if (code != 0 && code != -ENOENT)
 		return code;
 	uint64_t from = e->applied_seq;
+	journal_skip_to(e->journal, from);
 	p.batch = batch_new();
 	if (p.batch == NULL)
 		return error_set(err, -ENOMEM, "out of memory during recovery");

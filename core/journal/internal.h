@@ -129,6 +129,9 @@ int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, u
 int segment_prepare(const char *path, uint64_t size, bool zero);
 /* Writes the header into the file at `from`, renames it to its name. */
 int segment_activate(const char *dir, const char *from, struct segment *s, int *out);
+/* Makes what can be read of a segment's frames durable. It is written anew: that a page is clean does not say that it is on disk, since a sync that
+ * failed in an earlier process has called it so. */
+int segment_secure(const struct segment *s);
 
 /* ---- sealed.c ---- */
 

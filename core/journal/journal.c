@@ -271,9 +271,32 @@ struct journal *journal_open(const struct journal_options *options, struct journ
 	return j;
 }
 
+void journal_skip_to(struct journal *j, uint64_t seq)
+{
+	CHECK(!j->started);
+	if (j->durable_seq < seq)
+		j->durable_seq = seq;
+}
+
+/* What was read and will be answered for has to be on disk: the process before may have been killed between writing and syncing, and then a power loss
+ * would still take it. That concerns the newest segment alone, since none is begun before what counts in the others was synced. */
+static int secure_newest(struct journal *j, struct error *err)
+{
+	const struct segment *s = j->segments;
+	while (s != NULL && s->next != NULL)
+		s = s->next;
+	int code = s != NULL && s->last_seq != 0 ? segment_secure(s) : 0;
+	return code == 0
+	           ? 0
+	           : error_set(err, code, "%s: what was read cannot be made durable: %s", s->path, strerror(-code));
+}
+
 int journal_start(struct journal *j, struct error *err)
 {
-	int code = writer_open_next(j, j->durable_seq + 1, 0);
+	int code = secure_newest(j, err);
+	if (code != 0)
+		return code;
+	code = writer_open_next(j, j->durable_seq + 1, 0);
 	if (code != 0)
 		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));
 	j->last_sync_ns = clock_mono_ns();

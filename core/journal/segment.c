@@ -100,6 +100,29 @@ int segment_activate(const char *dir, const char *from, struct segment *s, int *
 	return 0;
 }
 
+int segment_secure(const struct segment *s)
+{
+	enum { STEP = 1 << 20 };
+	int fd = file_open(s->path, O_RDWR);
+	if (fd < 0)
+		return fd;
+	char *bytes = mem_alloc(STEP);
+	int code = bytes == NULL ? -ENOMEM : 0;
+	for (uint64_t at = SEGMENT_HEADER_BYTES; code == 0 && at < s->end;) {
+		ssize_t n = file_pread(fd, bytes, s->end - at < STEP ? s->end - at : STEP, (int64_t)at);
+		if (n <= 0)
+			code = n < 0 ? (int)n : -EIO;
+		else
+			code = file_pwrite(fd, bytes, (size_t)n, (int64_t)at);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	if (code == 0)
+		code = file_sync(fd);
+	mem_free(bytes);
+	file_close(fd);
+	return code;
+}
+
 /* ---- reading ---- */
 
 uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len)
