@@ -73,7 +73,8 @@ static int read_segment_header(struct segment *s)
 	int code = segment_header_read(header, (uint64_t)n, &generation, &s->first_seq, &s->recycled);
 	if (code == -ENOTSUP)
 		return code;
-	if (code != 0) {
+	/* One of another generation was on its way to become the next segment, and has its old name and frames still. */
+	if (code != 0 || generation != s->generation) {
 		LOG(LOG_ERROR, "a segment's header is damaged", log_str("path", s->path));
 		s->first_seq = UINT64_MAX; /* it voids nothing */
 		s->recycled = true;
@@ -101,17 +102,19 @@ static int add_sealed(struct journal *j, const char *name)
 		return -ENOMEM;
 	journal_path(path, j->dir, name);
 	int code = sealed_read_header(path, s);
+	if (code == -EBADMSG) {
+		atomic_fetch_add(&j->damaged, 1);
+		code = sealed_read_frames(path, s);
+		LOG(LOG_ERROR, "a sealed file's header is damaged", log_str("path", path),
+		    log_bool("frames_found", code == 0));
+	}
 	if (code == 0) {
 		s->next = NULL;
 		sealed_insert(j, s);
 		return 0;
 	}
 	mem_free(s);
-	if (code != -EBADMSG)
-		return code;
-	LOG(LOG_ERROR, "a sealed file's header is damaged: it is left out", log_str("path", path));
-	atomic_fetch_add(&j->damaged, 1);
-	return 0;
+	return code == -EBADMSG ? 0 : code;
 }
 
 static int add_file(void *ctx, const char *name)
