@@ -57,7 +57,7 @@ static void insert_segment(struct journal *j, struct segment *s)
 }
 
 /* The header, or, where it is damaged, what the name says. */
-static int read_segment_header(struct segment *s)
+static int read_segment_header(struct journal *j, struct segment *s)
 {
 	char header[SEGMENT_HEADER_BYTES];
 	int fd = file_open(s->path, O_RDONLY);
@@ -76,6 +76,7 @@ static int read_segment_header(struct segment *s)
 	/* One of another generation was on its way to become the next segment, and has its old name and frames still. */
 	if (code != 0 || generation != s->generation) {
 		LOG(LOG_ERROR, "a segment's header is damaged", log_str("path", s->path));
+		atomic_fetch_add(&j->damaged, 1);
 		s->first_seq = UINT64_MAX; /* it voids nothing */
 		s->recycled = true;
 	}
@@ -91,7 +92,7 @@ static int add_segment(struct journal *j, const char *name)
 	s->generation = strtoull(name + strlen("segment-"), NULL, 10);
 	s->void_from = UINT64_MAX;
 	insert_segment(j, s);
-	return read_segment_header(s);
+	return read_segment_header(j, s);
 }
 
 static int add_sealed(struct journal *j, const char *name)
@@ -156,6 +157,23 @@ static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 
+/* Behind the last frame of the newest segment stands what was torn. In an older one all frames up to the next one's first were synced: if there are
+ * fewer, what stands there is damage. */
+static void read_end(struct opening *o, const char *map, uint64_t torn)
+{
+	const struct segment *s = o->current;
+	uint64_t next_seq = s->last_seq != 0 ? s->last_seq + 1 : s->first_seq;
+	uint64_t left = s->size - s->end;
+	if (s->void_from == UINT64_MAX || next_seq >= s->void_from || left == 0) {
+		o->found->torn_bytes += torn;
+		return;
+	}
+	count_damage(o, s->end, map + s->end,
+	             torn > 0                     ? torn
+	             : left < JOURNAL_FRAME_BYTES ? left
+	                                          : JOURNAL_FRAME_BYTES);
+}
+
 static int read_segment(struct opening *o, struct segment *s)
 {
 	int code = 0;
@@ -167,7 +185,7 @@ static int read_segment(struct opening *o, struct segment *s)
 		struct scan scan = {.each = count_frame, .damage = count_damage, .ctx = o};
 		o->current = s;
 		s->end = segment_scan(s, map, s->size, &scan);
-		o->found->torn_bytes += scan.torn;
+		read_end(o, map, scan.torn);
 		file_unmap(map, s->size);
 	}
 	file_close(fd);

@@ -182,7 +182,8 @@ uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, 
 		next_seq = h.seq + 1;
 		at += frame_size(h.length);
 	}
-	if (at < len)
-		scan->torn = torn_bytes(s, bytes, at, len, next_seq);
+	if (at >= len)
+		return len; /* the last frame's padding may be cut off */
+	scan->torn = torn_bytes(s, bytes, at, len, next_seq);
 	return at;
 }
