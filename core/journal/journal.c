@@ -157,14 +157,25 @@ static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 
+/* Are frames of [from, to) in sealed files? */
+static bool is_sealed(const struct journal *j, uint64_t from, uint64_t to)
+{
+	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+		if (s->first_seq < to && s->last_seq >= from)
+			return true;
+	}
+	return false;
+}
+
 /* Behind the last frame of the newest segment stands what was torn. In an older one all frames up to the next one's first were synced: if there are
- * fewer, what stands there is damage. */
+ * fewer, what stands there is damage. (One that was begun in vain stays empty while its frames are written and sealed elsewhere.) */
 static void read_end(struct opening *o, const char *map, uint64_t torn)
 {
 	const struct segment *s = o->current;
 	uint64_t next_seq = s->last_seq != 0 ? s->last_seq + 1 : s->first_seq;
 	uint64_t left = s->size - s->end;
-	if (s->void_from == UINT64_MAX || next_seq >= s->void_from || left == 0) {
+	bool missing = s->void_from != UINT64_MAX && next_seq < s->void_from && (torn > 0 || s->recycled);
+	if (!missing || left == 0 || is_sealed(o->journal, next_seq, s->void_from)) {
 		o->found->torn_bytes += torn;
 		return;
 	}
