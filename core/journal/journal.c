@@ -192,9 +192,14 @@ static int read_segments(struct opening *o)
 	return 0;
 }
 
+/* Where numbering goes on. Retention may have removed the frames that had the last numbers: the segment begun behind them remembers. */
 static void find_end(struct journal *j, struct journal_recovery *found)
 {
 	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		if (s->first_seq > found->last_seq + 1) {
+			found->last_seq = s->first_seq - 1;
+			found->last_time_ns = 0;
+		}
 		if (s->last_seq > found->last_seq) {
 			found->last_seq = s->last_seq;
 			found->last_time_ns = s->last_time_ns;
@@ -271,8 +276,22 @@ struct journal *journal_open(const struct journal_options *options, struct journ
 	return j;
 }
 
+/* A checkpoint may hold frames that the disk lost (with interval_sync, or with the journal's folder): their numbers are taken all the same. Were one
+ * given again, the next recovery would pass over its frame as known. */
+static void number_behind_floor(struct journal *j)
+{
+	uint64_t floor = atomic_load(&j->floor);
+	uint64_t last = j->durable_seq;
+	if (floor <= last)
+		return;
+	LOG(LOG_WARN, "the journal ends before the checkpoint: numbers go on behind it", log_int("last_seq", last),
+	    log_int("checkpoint_seq", floor));
+	j->durable_seq = floor;
+}
+
 int journal_start(struct journal *j, struct error *err)
 {
+	number_behind_floor(j);
 	int code = writer_open_next(j, j->durable_seq + 1, 0);
 	if (code != 0)
 		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));

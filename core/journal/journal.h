@@ -59,13 +59,13 @@ struct journal_recovery {
 	uint64_t torn_bytes;  /* cut from the tail */
 	uint64_t bad_frames;  /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
 	uint64_t void_frames; /* of groups that had failed */
-	uint64_t last_seq;    /* 0: the journal is empty */
-	int64_t last_time_ns; /* of the last frame */
+	uint64_t last_seq;    /* given so far; 0: the journal is empty */
+	int64_t last_time_ns; /* of that frame; 0: retention has removed it */
 };
 
 /* A frame as read back. Everything is borrowed for the duration of the callback. */
 struct frame {
-	uint64_t seq;    /* 1, 2, 3 … without gaps, over all kinds */
+	uint64_t seq;    /* 1, 2, 3 … over all kinds, none given twice */
 	int64_t time_ns; /* the engine's clock */
 	enum frame_kind kind;
 	uint32_t count;       /* records */
@@ -136,7 +136,7 @@ void journal_group_free(struct journal_group *g);
 /* After failures: all failed groups were given back; writing may be tried again on a new segment. 0, or a negative errno while it still cannot (-ENOSPC). */
 int journal_resume(struct journal *j, struct error *err);
 
-/* Frames up to `seq` are covered by a durable checkpoint: retention may remove them. Any thread. */
+/* Frames up to `seq` are covered by a durable checkpoint: retention may remove them, and (before journal_start) new ones get numbers behind it. Any thread. */
 void journal_set_floor(struct journal *j, uint64_t seq);
 
 struct journal_stats {

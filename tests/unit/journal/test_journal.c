@@ -106,6 +106,51 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_deinit(&h);
 }
 
+/* The number of a frame says whether a checkpoint holds it: none may be given twice, whatever has gone from the disk. */
+static void numbers_go_on_when_retention_took_everything(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
+	harness_start(&h);
+	for (int64_t n = 0; n < 3; n++)
+		assert_int_equal(harness_write(&h, n, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	journal_set_floor(h.journal, 3);
+	assert_int_equal(journal_start(h.journal, NULL), 0);
+	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
+		usleep(10000);
+		journal_stats(h.journal, &s);
+	}
+	assert_int_equal(s.removed_total, 1);
+	harness_close(&h);
+	harness_start(&h);
+	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(harness_replay(&h, 3).records, 1);
+	harness_deinit(&h);
+}
+
+static void numbers_go_on_behind_what_a_checkpoint_holds(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_open(&h);
+	journal_set_floor(h.journal, 100);
+	assert_int_equal(journal_start(h.journal, NULL), 0);
+	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(h.found.last_seq, 101);
+	assert_int_equal(harness_replay(&h, 100).records, 1);
+	harness_deinit(&h);
+}
+
 /* ---- damage ---- */
 
 static size_t read_file(const char *path, char **bytes)
@@ -450,6 +495,8 @@ int main(void)
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),
+	    cmocka_unit_test(numbers_go_on_behind_what_a_checkpoint_holds),
 	    cmocka_unit_test(a_tail_cut_at_any_byte_keeps_every_complete_frame),
 	    cmocka_unit_test(a_flipped_byte_costs_its_frame_alone),
 	    cmocka_unit_test(stray_and_empty_files_do_not_keep_it_from_opening),
