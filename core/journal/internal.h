@@ -12,6 +12,7 @@
 
 enum {
 	SEGMENT_HEADER_BYTES = 4096,
+	SEGMENT_HEADER_USED = 48,
 	FRAME_HEADER_BYTES = 40,
 	SEALED_HEADER_BYTES = 64,
 	FRAME_PAYLOAD_MAX = 64 << 20,
@@ -124,6 +125,8 @@ static inline void map_pass(const char *map, uint64_t *passed, uint64_t at)
 uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len);
 uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);
 
+/* Of the `used` bytes of a segment's or sealed file's header. */
+uint32_t header_checksum(const char *at, uint32_t used);
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled);
 /* Makes a file of `size` bytes ready at `path`, zeroed through when `zero`. */
 int segment_prepare(const char *path, uint64_t size, bool zero);
@@ -137,13 +140,17 @@ struct sealed {
 	enum frame_kind kind;
 	uint64_t first_seq, last_seq, records, size;
 	int64_t first_time_ns, last_time_ns;
+	uint64_t reported;   /* damage before this offset was kept aside and counted: replays read the file again */
 	struct sealed *next; /* by first_seq, rising */
 };
 
 /* Rewrites a segment by kind; the new files are returned as a list. 0 or a negative errno (nothing is returned then; files that were finished stay and are
  * replaced by the next try). */
 int segment_seal(const char *dir, const struct segment *s, int zstd_level, struct sealed **out);
+/* 0; -EBADMSG: damaged; -ENOTSUP: a newer format; or another negative errno. */
 int sealed_read_header(const char *path, struct sealed *out);
+/* For a file whose header is damaged: keeps that aside and finds out from the frames what it should say. -EBADMSG: there is no frame. */
+int sealed_rebuild(struct journal *j, const char *path, struct sealed *out);
 /* Undoes the compression into `out` (reset). 0, -EBADMSG, -ENOMEM. */
 int frame_inflate(const struct frame_header *h, const char *payload, struct buf *out);
 

@@ -57,7 +57,7 @@ static void insert_segment(struct journal *j, struct segment *s)
 }
 
 /* The header, or, where it is damaged, what the name says. */
-static int read_segment_header(struct segment *s)
+static int read_segment_header(struct journal *j, struct segment *s)
 {
 	char header[SEGMENT_HEADER_BYTES];
 	int fd = file_open(s->path, O_RDONLY);
@@ -74,7 +74,10 @@ static int read_segment_header(struct segment *s)
 	if (code == -ENOTSUP)
 		return code;
 	if (code != 0) {
-		LOG(LOG_ERROR, "a segment's header is damaged", log_str("path", s->path));
+		if (n == sizeof header)
+			keep_damage(j, s->path, 0, header, SEGMENT_HEADER_USED);
+		else
+			LOG(LOG_ERROR, "a segment ends within its header", log_str("path", s->path));
 		s->first_seq = UINT64_MAX; /* it voids nothing */
 		s->recycled = true;
 	}
@@ -90,7 +93,7 @@ static int add_segment(struct journal *j, const char *name)
 	s->generation = strtoull(name + strlen("segment-"), NULL, 10);
 	s->void_from = UINT64_MAX;
 	insert_segment(j, s);
-	return read_segment_header(s);
+	return read_segment_header(j, s);
 }
 
 static int add_sealed(struct journal *j, const char *name)
@@ -101,6 +104,8 @@ static int add_sealed(struct journal *j, const char *name)
 		return -ENOMEM;
 	journal_path(path, j->dir, name);
 	int code = sealed_read_header(path, s);
+	if (code == -EBADMSG)
+		code = sealed_rebuild(j, path, s);
 	if (code == 0) {
 		s->next = NULL;
 		sealed_insert(j, s);
@@ -109,8 +114,7 @@ static int add_sealed(struct journal *j, const char *name)
 	mem_free(s);
 	if (code != -EBADMSG)
 		return code;
-	LOG(LOG_ERROR, "a sealed file's header is damaged: it is left out", log_str("path", path));
-	atomic_fetch_add(&j->damaged, 1);
+	LOG(LOG_ERROR, "a sealed file has no frames left: it is left out", log_str("path", path));
 	return 0;
 }
 
@@ -149,7 +153,6 @@ static int count_frame(void *ctx, const struct frame_header *h, const char *payl
 static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t len)
 {
 	struct opening *o = ctx;
-	o->found->bad_frames++;
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 
@@ -228,6 +231,7 @@ static int open_files(struct journal *j, struct journal_recovery *found, struct 
 	if (code != 0)
 		return error_set(err, code, "%s: the journal cannot be read: %s", j->dir, strerror(-code));
 	find_end(j, found);
+	found->bad_frames = atomic_load(&j->damaged);
 	atomic_store(&j->torn, found->torn_bytes);
 	return 0;
 }

@@ -54,10 +54,11 @@ struct journal_options {
 
 /* What recovery found, for the log and the metrics. */
 struct journal_recovery {
-	uint64_t frames;      /* valid frames read */
-	uint64_t bytes;       /* of them */
-	uint64_t torn_bytes;  /* cut from the tail */
-	uint64_t bad_frames;  /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
+	uint64_t frames;     /* valid frames read */
+	uint64_t bytes;      /* of them */
+	uint64_t torn_bytes; /* cut from the tail */
+	uint64_t
+	    bad_frames; /* damaged in the middle, and headers of files: skipped, copied to <dir>/damaged/, counted */
 	uint64_t void_frames; /* of groups that had failed */
 	uint64_t last_seq;    /* given so far; 0: the journal is empty */
 	int64_t last_time_ns; /* of that frame; 0: retention has removed it */

@@ -12,6 +12,7 @@
 
 struct source {
 	const char *path;
+	struct sealed *sealed; /* NULL: a segment, whose damage was kept when the journal was opened */
 	uint64_t first_seq, last_seq, void_from, generation;
 	uint64_t at, len; /* in the map */
 	uint64_t passed;  /* what lies before it has left memory */
@@ -41,14 +42,22 @@ static void source_close(struct source *s)
 	s->over = true;
 }
 
+/* Bytes of a sealed file that are no frame: kept aside the first time that they are met. */
+static void found_damage(struct journal *j, struct source *s, uint64_t len)
+{
+	if (s->sealed == NULL || s->at < s->sealed->reported)
+		return;
+	keep_damage(j, s->path, s->at, s->map + s->at, len);
+	s->sealed->reported = s->at + len;
+}
+
 /* Moves to the next valid frame at or behind `at` that counts; the source is over when there is none. */
 static void source_settle(struct journal *j, struct source *s)
 {
 	while (s->at + FRAME_HEADER_BYTES <= s->len) {
 		if (!frame_valid(s->map + s->at, s->len - s->at, s->generation, &s->header)) {
 			uint64_t found = frame_find(s->generation, s->map, s->at, s->len);
-			if (s->generation == 0) /* a segment's damage was kept when the journal was opened */
-				keep_damage(j, s->path, s->at, s->map + s->at, found - s->at);
+			found_damage(j, s, found - s->at);
 			s->at = found;
 			continue;
 		}
@@ -113,9 +122,10 @@ static int merge_collect(struct merge *m, const struct journal *j, uint64_t afte
 	m->sources = mem_zalloc(n + 1, sizeof *m->sources);
 	if (m->sources == NULL)
 		return -ENOMEM;
-	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+	for (struct sealed *s = j->sealed; s != NULL; s = s->next) {
 		if (s->last_seq > after_seq && s->last_time_ns >= from_ns)
 			m->sources[m->count++] = (struct source){.path = s->path,
+			                                         .sealed = s,
 			                                         .first_seq = s->first_seq,
 			                                         .last_seq = s->last_seq,
 			                                         .void_from = UINT64_MAX,
@@ -136,7 +146,7 @@ static int merge_collect(struct merge *m, const struct journal *j, uint64_t afte
 	return 0;
 }
 
-static int deliver(struct merge *m, const struct source *s, int (*each)(void *ctx, const struct frame *f), void *ctx)
+static int deliver(struct merge *m, struct source *s, int (*each)(void *ctx, const struct frame *f), void *ctx)
 {
 	const struct frame_header *h = &s->header;
 	struct slice payload = slice_new(s->map + s->at + FRAME_HEADER_BYTES, h->length);
@@ -146,7 +156,7 @@ static int deliver(struct merge *m, const struct source *s, int (*each)(void *ct
 			return error_set(m->err, code, "out of memory for frame %llu of %s", (unsigned long long)h->seq,
 			                 s->path);
 		if (code != 0) {
-			keep_damage(m->journal, s->path, s->at, s->map + s->at, frame_size(h->length));
+			found_damage(m->journal, s, frame_size(h->length));
 			return 0;
 		}
 		payload = buf_slice(&m->inflated);

@@ -129,7 +129,7 @@ static void header_put(char *at, const struct target *t)
 	put_u64(at + 48, s->records);
 	put_u32(at + 56, t->frames);
 	put_u32(at + 60, s->kind);
-	put_u32(at + 12, crc32c(0, at + 16, SEALED_HEADER_BYTES - 16));
+	put_u32(at + 12, header_checksum(at, SEALED_HEADER_BYTES));
 }
 
 static int target_finish(struct sealing *s, struct target *t)
@@ -227,8 +227,7 @@ int sealed_read_header(const char *path, struct sealed *out)
 	file_close(fd);
 	if (n < 0 || size < 0)
 		return n < 0 ? (int)n : (int)size;
-	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 ||
-	    get_u32(h + 12) != crc32c(0, h + 16, SEALED_HEADER_BYTES - 16))
+	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 || get_u32(h + 12) != header_checksum(h, sizeof h))
 		return -EBADMSG;
 	if (get_u32(h + 8) != SEALED_VERSION)
 		return -ENOTSUP;
@@ -241,4 +240,46 @@ int sealed_read_header(const char *path, struct sealed *out)
 	out->kind = (enum frame_kind)get_u32(h + 60);
 	out->size = (uint64_t)size;
 	return out->kind < FRAME_KINDS && out->kind != 0 ? 0 : -EBADMSG;
+}
+
+/* ---- a damaged header ---- */
+
+static void rebuild_mapped(struct sealed *out, const char *bytes, uint64_t len)
+{
+	struct frame_header h;
+	uint64_t passed = 0;
+	for (uint64_t at = frame_find(0, bytes, SEALED_HEADER_BYTES, len); at < len;
+	     at = frame_find(0, bytes, at, len)) {
+		if (!frame_valid(bytes + at, len - at, 0, &h))
+			break;
+		if (out->kind == 0) {
+			out->kind = h.kind == FRAME_CLOCK ? FRAME_CONTROL : (enum frame_kind)h.kind;
+			out->first_seq = h.seq;
+			out->first_time_ns = h.time_ns;
+		}
+		out->last_seq = h.seq;
+		out->last_time_ns = h.time_ns;
+		out->records += h.count;
+		at += frame_size(h.length);
+		map_pass(bytes, &passed, at);
+	}
+}
+
+int sealed_rebuild(struct journal *j, const char *path, struct sealed *out)
+{
+	int code = 0;
+	int fd = file_open(path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	int64_t size = file_size(fd);
+	const char *map = size > 0 ? file_map(fd, (uint64_t)size, &code) : NULL;
+	file_close(fd);
+	if (map == NULL)
+		return size < 0 ? (int)size : code != 0 ? code : -EBADMSG;
+	*out = (struct sealed){.size = (uint64_t)size};
+	snprintf(out->path, sizeof out->path, "%s", path);
+	keep_damage(j, path, 0, map, out->size < SEALED_HEADER_BYTES ? out->size : SEALED_HEADER_BYTES);
+	rebuild_mapped(out, map, out->size);
+	file_unmap(map, out->size);
+	return out->kind != 0 ? 0 : -EBADMSG;
 }

@@ -11,11 +11,17 @@
 
 #define SEGMENT_MAGIC "MOONSEGM"
 
-enum { SEGMENT_VERSION = 1, HEADER_USED = 48 };
+enum { SEGMENT_VERSION = 1 };
 
 void journal_path(char out[PATH_BYTES], const char *dir, const char *name)
 {
 	snprintf(out, PATH_BYTES, "%s/%s", dir, name);
+}
+
+/* Over the version as well: a flipped bit in it is damage, no newer format. */
+uint32_t header_checksum(const char *at, uint32_t used)
+{
+	return crc32c(crc32c(0, at + 8, 4), at + 16, used - 16);
 }
 
 static void header_put(char *at, const struct segment *s)
@@ -27,14 +33,14 @@ static void header_put(char *at, const struct segment *s)
 	put_u64(at + 24, s->first_seq);
 	put_u64(at + 32, (uint64_t)clock_wall_ns());
 	put_u64(at + 40, s->recycled);
-	put_u32(at + 12, crc32c(0, at + 16, HEADER_USED - 16));
+	put_u32(at + 12, header_checksum(at, SEGMENT_HEADER_USED));
 }
 
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled)
 {
 	if (len < SEGMENT_HEADER_BYTES || memcmp(bytes, SEGMENT_MAGIC, 8) != 0)
 		return -EBADMSG;
-	if (get_u32(bytes + 12) != crc32c(0, bytes + 16, HEADER_USED - 16))
+	if (get_u32(bytes + 12) != header_checksum(bytes, SEGMENT_HEADER_USED))
 		return -EBADMSG;
 	if (get_u32(bytes + 8) != SEGMENT_VERSION)
 		return -ENOTSUP;

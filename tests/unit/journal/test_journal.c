@@ -244,6 +244,82 @@ static void a_flipped_byte_costs_its_frame_alone(void **state)
 	harness_deinit(&h);
 }
 
+static void a_flipped_byte_of_a_segments_header_costs_no_frame(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s;
+	char path[512], *bytes;
+	size_t end;
+	five_frames(&h, path, &bytes, &end);
+	for (size_t at = 0; at < 64; at++) {
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		write_file(path, bytes, end + 64);
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		harness_open(&h);
+		journal_stats(h.journal, &s);
+		assert_int_equal(s.damaged_frames, at < 48); /* the rest of the header is not used */
+		assert_int_equal(h.found.bad_frames, at < 48);
+		assert_int_equal(harness_replay(&h, 0).records, 10);
+		harness_close(&h);
+		remove_damaged(&h);
+	}
+	free(bytes);
+	harness_deinit(&h);
+}
+
+/* The path of the first sealed file of events. */
+static void first_sealed(const struct harness *h, char path[512])
+{
+	char name[256] = "";
+	DIR *d = opendir(h->dir);
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strncmp(e->d_name, "events-", 7) == 0 && (name[0] == '\0' || strcmp(e->d_name, name) < 0))
+			snprintf(name, sizeof name, "%s", e->d_name);
+	}
+	closedir(d);
+	assert_true(name[0] != '\0');
+	snprintf(path, 512, "%s/%s", h->dir, name);
+}
+
+/* Byte `at` of the sealed file is flipped: opens, reads twice as recovery does, expects so many records and the damage counted once. */
+static void flip_sealed(struct harness *h, const char *path, char *bytes, size_t len, size_t at, uint32_t records)
+{
+	struct journal_stats s;
+	bytes[at] = (char)(bytes[at] ^ 0x41);
+	write_file(path, bytes, len);
+	bytes[at] = (char)(bytes[at] ^ 0x41);
+	harness_open(h);
+	assert_int_equal(harness_replay(h, 0).records, records);
+	assert_int_equal(harness_replay(h, 0).records, records);
+	journal_stats(h->journal, &s);
+	assert_int_equal(s.damaged_frames, 1);
+	harness_close(h);
+	remove_damaged(h);
+}
+
+static void a_flipped_byte_of_a_sealed_file_costs_its_frame_alone(void **state)
+{
+	(void)state;
+	struct harness h;
+	char path[512], *bytes;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 1500; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	wait_sealed(&h, 1);
+	harness_close(&h);
+	first_sealed(&h, path);
+	size_t len = read_file(path, &bytes);
+	for (size_t at = 0; at < 64; at++)
+		flip_sealed(&h, path, bytes, len, at, 1500);
+	for (size_t at = 64; at < 64 + 40; at++)
+		flip_sealed(&h, path, bytes, len, at, 1400);
+	flip_sealed(&h, path, bytes, len, len / 2, 1400);
+	free(bytes);
+	harness_deinit(&h);
+}
+
 static void stray_and_empty_files_do_not_keep_it_from_opening(void **state)
 {
 	(void)state;
@@ -499,6 +575,8 @@ int main(void)
 	    cmocka_unit_test(numbers_go_on_behind_what_a_checkpoint_holds),
 	    cmocka_unit_test(a_tail_cut_at_any_byte_keeps_every_complete_frame),
 	    cmocka_unit_test(a_flipped_byte_costs_its_frame_alone),
+	    cmocka_unit_test(a_flipped_byte_of_a_segments_header_costs_no_frame),
+	    cmocka_unit_test(a_flipped_byte_of_a_sealed_file_costs_its_frame_alone),
 	    cmocka_unit_test(stray_and_empty_files_do_not_keep_it_from_opening),
 	    cmocka_unit_test(every_failure_of_the_disk_is_survived),
 	    cmocka_unit_test(a_failed_group_stays_void_after_a_crash),
