@@ -67,6 +67,8 @@ static void apply_part(struct engine *e, struct group *g, struct frame_part *par
 	e->applied_ns = part->time_ns;
 	registry_set_now(e->registry, part->time_ns);
 	e->counters.applied_frames++;
+	if (part->kind != FRAME_CLOCK)
+		e->content_seq = seq;
 	if (part->kind == FRAME_CONTROL) {
 		if (part->control == CONTROL_SCRIPTS)
 			apply_scripts_part(e, part);

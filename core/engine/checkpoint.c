@@ -200,6 +200,12 @@ void checkpoint_soon(struct engine *e)
 		e->checkpoint_due_ns = soon;
 }
 
+/* Retention removes what lies before the older of two checkpoints. In a gateway where nothing happens any more that would be never. */
+bool checkpoint_is_owed(const struct engine *e)
+{
+	return !e->checkpointing && e->applied_seq == e->checkpoint_seq && e->floor_seq < e->content_seq;
+}
+
 void checkpoint_begin(struct engine *e)
 {
 	e->checkpoint_begun_ns = clock_mono_ns();
@@ -230,7 +236,8 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 	}
 	e->counters.checkpoints++;
 	/* What lies between the two is kept: should the new one turn out damaged, it is built again from the one before. */
-	journal_set_floor(e->journal, e->checkpoint_seq);
+	e->floor_seq = e->checkpoint_seq;
+	journal_set_floor(e->journal, e->floor_seq);
 	e->checkpoint_seq = seq;
 	forget_stuck(e);
 }
@@ -334,7 +341,7 @@ static int load_one(struct engine *e, const char *path, struct error *err)
 	code = restore_scripts(e, sections[SECTION_SCRIPTS], sections[SECTION_QUARANTINE], err);
 	if (code != 0)
 		goto out;
-	e->applied_seq = e->checkpoint_seq = seq;
+	e->applied_seq = e->checkpoint_seq = e->content_seq = seq;
 	e->applied_ns = e->now_ns = now_ns;
 out:
 	buf_free(&b);

@@ -119,6 +119,8 @@ struct engine {
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_seq; /* of the newest durable one */
+	uint64_t floor_seq;      /* of the one before it: what retention may remove */
+	uint64_t content_seq;    /* the last frame applied that was more than a time */
 	uint64_t stuck_seq;      /* frame in which a script did not return in an earlier run; 0: none */
 	struct cut_record *cuts; /* replay: cuts to come */
 	uint32_t cut_count;
@@ -196,6 +198,8 @@ int engine_recover(struct engine *e, struct error *err);
 
 /* ---- checkpoint.c ---- */
 
+/* Is one due, other than by the clock: nothing was applied since the last one, but retention still waits for another? */
+bool checkpoint_is_owed(const struct engine *e);
 /* Cuts a checkpoint at the last applied frame and has the worker write it. */
 void checkpoint_begin(struct engine *e);
 /* New scripts run: a recovery from before them takes longer, so the next checkpoint is brought forward. */

@@ -173,6 +173,8 @@ static int replay_frame(void *ctx, const struct frame *f)
 	e->applied_ns = e->now_ns = f->time_ns;
 	registry_set_now(e->registry, f->time_ns);
 	e->counters.applied_frames++;
+	if (f->kind != FRAME_CLOCK)
+		e->content_seq = f->seq;
 	if (is_records(f->kind))
 		return replay_records(p, f);
 	if (f->kind == FRAME_CONTROL)

@@ -224,9 +224,14 @@ static int read_segments(struct opening *o)
 	return 0;
 }
 
+/* Where numbering goes on. Retention may have removed the frames that had the last numbers: the segment begun behind them remembers. */
 static void find_end(struct journal *j, struct journal_recovery *found)
 {
 	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		if (s->first_seq > found->last_seq + 1) {
+			found->last_seq = s->first_seq - 1;
+			found->last_time_ns = 0;
+		}
 		if (s->last_seq > found->last_seq) {
 			found->last_seq = s->last_seq;
 			found->last_time_ns = s->last_time_ns;

@@ -59,13 +59,13 @@ struct journal_recovery {
 	uint64_t torn_bytes;  /* cut from the tail */
 	uint64_t bad_frames;  /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
 	uint64_t void_frames; /* of groups that had failed */
-	uint64_t last_seq;    /* 0: the journal is empty */
-	int64_t last_time_ns; /* of the last frame */
+	uint64_t last_seq;    /* given so far; 0: the journal is empty */
+	int64_t last_time_ns; /* of that frame; 0: retention has removed it */
 };
 
 /* A frame as read back. Everything is borrowed for the duration of the callback. */
 struct frame {
-	uint64_t seq;    /* 1, 2, 3 … without gaps, over all kinds */
+	uint64_t seq;    /* 1, 2, 3 … over all kinds, none given twice */
 	int64_t time_ns; /* the engine's clock */
 	enum frame_kind kind;
 	uint32_t count;       /* records */
