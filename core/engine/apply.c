@@ -22,8 +22,7 @@ int apply_reload(struct engine *e, struct reload *reload, struct error *err)
 {
 	int code = script_set_bind(reload->set, err);
 	if (code != 0) {
-		e->counters.reload_failures++;
-		e->counters.reload_ok = false;
+		atomic_fetch_add(&e->reload_failures, 1);
 		atomic_store(&e->reload_refused, true);
 		return code;
 	}
@@ -34,7 +33,6 @@ int apply_reload(struct engine *e, struct reload *reload, struct error *err)
 	reload->set = NULL;
 	reload->bundle = NULL;
 	e->counters.reloads++;
-	e->counters.reload_ok = true;
 	e->counters.reload_time_ns = clock_wall_ns();
 	atomic_store(&e->reload_refused, false);
 	atomic_store(&e->quarantined, 0);

@@ -78,11 +78,10 @@ struct cut_record {
 
 struct engine_counters {
 	uint64_t accepted, duplicate, refused, failed_groups;
-	uint64_t reloads, reload_failures;
+	uint64_t reloads;
 	uint64_t checkpoints, checkpoint_failures;
 	uint64_t applied_frames, applied_records;
 	int64_t reload_time_ns; /* of the last one that succeeded */
-	bool reload_ok;         /* the last one */
 	double apply_seconds;
 };
 
@@ -145,6 +144,7 @@ struct engine {
 	/* Read by any thread. */
 	_Atomic bool recovered, scripts_loaded, writable, scripts_ok;
 	_Atomic uint32_t quarantined;
+	_Atomic uint64_t reload_failures; /* refused by the worker, which loads them, or when they were bound */
 	_Atomic bool reload_refused;
 };
 

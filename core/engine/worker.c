@@ -59,6 +59,7 @@ static void load_scripts(struct worker *w, struct reload *reload, struct request
 		engine_post(w->engine, r);
 		return;
 	}
+	atomic_fetch_add(&w->engine->reload_failures, 1);
 	atomic_store(&w->engine->reload_refused, true);
 	LOG(LOG_ERROR, "scripts refused", log_str("error", err.text));
 	if (reload->done != NULL)
