@@ -67,6 +67,11 @@ local function midnight(date)
   return (days + math.floor((153 * (month - 3) + 2) / 5) + day - 719469) * 86400
 end
 
+-- What tokens of a kind cost beside the price they are counted at already; nil where that is nothing, so that most events are not even asked for them.
+local function extra(own, counted)
+  return own ~= counted and own - counted or nil
+end
+
 -- Dates become seconds; each row ends where the next one begins, and what is missing takes the price it stands for.
 for model, rows in pairs(models) do
   for i, row in ipairs(rows) do
@@ -74,6 +79,8 @@ for model, rows in pairs(models) do
     row.cached_input = row.cached_input or row.input
     row.cache_write = row.cache_write or row.input
     row.reasoning = row.reasoning or row.output
+    row.cached_extra, row.write_extra = extra(row.cached_input, row.input), extra(row.cache_write, row.input)
+    row.reasoning_extra = extra(row.reasoning, row.output)
     if i > 1 then
       if row.from <= rows[i - 1].from then error("prices: " .. model .. ": dates rise from row to row", 0) end
       rows[i - 1].till = row.from
@@ -81,8 +88,9 @@ for model, rows in pairs(models) do
   end
 end
 
--- The rows of a model or of its family, or nil.
+-- The rows of a model or of its family, or nil; events may have anything for a model.
 local function rows_of(model)
+  if type(model) ~= "string" then return nil end
   if models[model] then return models[model] end
   for _, suffix in ipairs(suffixes) do
     for length = #model - 1, 1, -1 do
@@ -97,7 +105,6 @@ end
 ---@param time number seconds since 1970
 ---@return table?
 function price.at(model, time)
-  if type(model) ~= "string" then return nil end
   for _, row in ipairs(rows_of(model) or {}) do
     if row.from <= time and time < row.till then return row end
   end
@@ -130,10 +137,10 @@ function price.of(ev)
   end
   local input, output = ev.input_tokens or 0, ev.output_tokens or 0
   local usd = input * row.input + output * row.output
-  local cached, written, reasoning = ev.cached_input_tokens, ev.cache_write_tokens, ev.reasoning_tokens
-  if cached then usd = usd + cached * (row.cached_input - row.input) end
-  if written then usd = usd + written * (row.cache_write - row.input) end
-  if reasoning then usd = usd + reasoning * (row.reasoning - row.output) end
+  local cached_extra, write_extra, reasoning_extra = row.cached_extra, row.write_extra, row.reasoning_extra
+  if cached_extra then usd = usd + (ev.cached_input_tokens or 0) * cached_extra end
+  if write_extra then usd = usd + (ev.cache_write_tokens or 0) * write_extra end
+  if reasoning_extra then usd = usd + (ev.reasoning_tokens or 0) * reasoning_extra end
   return usd / 1e6
 end
 

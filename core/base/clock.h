@@ -26,6 +26,15 @@ void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), vo
  * `s` is not one or lies outside 1970..2261. */
 bool clock_parse_rfc3339(struct slice s, int64_t *ns);
 
+/* The same, remembering the minute of the last text in UTC, for streams of times that lie close together: one of the same minute is read from its
+ * seconds on. Zeroed it knows none. */
+struct clock_minute {
+	char text[17]; /* "2026-01-02T03:04:" */
+	int64_t ns;    /* its start; only with `known` */
+	bool known;
+};
+bool clock_parse_rfc3339_near(struct clock_minute *near, struct slice s, int64_t *ns);
+
 /* Writes `ns` as "2026-01-02T03:04:05.678Z" with milliseconds; `out` has room for 32 bytes. Returns the length. */
 int clock_format_rfc3339(int64_t ns, char out[32]);
 

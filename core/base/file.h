@@ -1,5 +1,6 @@
-/* Files: the only place of the C core that touches the disk. Each call passes its fault point (fault.h). All return 0
- * (or a descriptor, or a count) or a negative errno; nothing is printed. Any thread; a descriptor is its owner's. */
+/* Files: the only place of the C core that touches the disk. Each call passes its fault point (fault.h), then the disk
+ * in use (disk.h). All return 0 (or a descriptor, or a count) or a negative errno; nothing is printed. Any thread; a
+ * descriptor is its owner's. */
 #ifndef MOONGATE_BASE_FILE_H
 #define MOONGATE_BASE_FILE_H
 
@@ -10,6 +11,12 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+
+struct disk;
+
+/* Replaces the disk under everything here, for tests and simulation (NULL: the machine's own). `d` and `ctx` are
+ * borrowed until the next call. Call before any thread starts. */
+void file_set_disk(const struct disk *d, void *ctx);
 
 /* open(2) with O_CLOEXEC; mode 0640 where a file is made. */
 int file_open(const char *path, int flags);
@@ -41,7 +48,7 @@ int file_unlink(const char *path);
 /* fsync of a directory, after a file in it was made, renamed or removed. */
 int file_sync_dir(const char *path);
 
-/* mkdir -p, mode 0750. */
+/* mkdir -p, mode 0750; the names are durable when it returns. */
 int file_make_dirs(const char *path, struct error *err);
 
 /* Appends the whole file to `out`, refusing one over `max` bytes with -EFBIG. */

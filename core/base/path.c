@@ -1,16 +1,12 @@
 /* Files by name: renames, directories, locks, and whole files at once. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
+#include "base/disk.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -20,7 +16,7 @@ int file_rename(const char *from, const char *to)
 	int error = fault_check(FAULT_RENAME);
 	if (error != 0)
 		return -error;
-	return rename(from, to) != 0 ? -errno : 0;
+	return disk_used->rename(disk_used_ctx, from, to);
 }
 
 int file_unlink(const char *path)
@@ -28,7 +24,7 @@ int file_unlink(const char *path)
 	int error = fault_check(FAULT_RENAME);
 	if (error != 0)
 		return -error;
-	return unlink(path) != 0 ? -errno : 0;
+	return disk_used->unlink(disk_used_ctx, path);
 }
 
 int file_sync_dir(const char *path)
@@ -41,36 +37,72 @@ int file_sync_dir(const char *path)
 	return rc;
 }
 
-static int make_dir(const char *path, struct error *err)
+/* The directory part of `path`, into `dir` of `size` bytes. */
+static int parent(const char *path, char *dir, size_t size)
 {
-	struct stat st;
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(dir, slash == NULL ? "." : path, len);
+	dir[len] = '\0';
+	return 0;
+}
+
+/* Makes the name of a directory durable. One that was `there` already may be of a process that was killed before it
+ * came to this; but one whose parent we may not read, or that lies on a file system without syncs, is not ours. */
+static int sync_name(const char *path, bool there)
+{
+	char dir[PATH_MAX];
+	int rc = parent(path, dir, sizeof dir);
+
+	if (rc == 0)
+		rc = file_sync_dir(dir);
+	return there && (rc == -EACCES || rc == -EINVAL || rc == -EROFS) ? 0 : rc;
+}
+
+/* 0, or -EEXIST where there is one. */
+static int make_dir(const char *path)
+{
 	int error = fault_check(FAULT_OPEN);
 
-	if (error == 0 && mkdir(path, 0750) != 0)
-		error = errno;
-	if (error == EEXIST)
-		error = stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
-	return error == 0 ? 0 : error_set(err, -error, "cannot make the directory %s: %s", path, strerror(error));
+	return error != 0 ? -error : disk_used->make_dir(disk_used_ctx, path);
+}
+
+/* Makes the directory, after those above it. None is made in one whose name could still be lost: so where a directory
+ * holds another, its name and those above it are certain, and a start with everything in place syncs one directory. */
+static int make_dirs(char *path)
+{
+	char *slash = strrchr(path, '/');
+	int rc = make_dir(path);
+
+	if (slash != NULL && slash != path && (rc == 0 || rc == -ENOENT)) {
+		*slash = '\0';
+		int above = rc == 0 ? sync_name(path, true) : make_dirs(path);
+		*slash = '/';
+		if (above != 0)
+			return above;
+		if (rc == -ENOENT)
+			rc = make_dir(path);
+	}
+	return rc == 0 || rc == -EEXIST ? sync_name(path, rc == -EEXIST) : rc;
 }
 
 int file_make_dirs(const char *path, struct error *err)
 {
-	char part[PATH_MAX];
+	char copy[PATH_MAX];
 	size_t len = strlen(path);
 
 	if (len == 0)
 		return error_set(err, -ENOENT, "cannot make a directory of an empty name");
-	if (len >= sizeof part)
+	if (len >= sizeof copy)
 		return error_set(err, -ENAMETOOLONG, "directory name of %zu bytes is too long: %.100s...", len, path);
-	memcpy(part, path, len + 1);
-	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int rc = make_dir(part, err);
-		if (rc != 0)
-			return rc;
-		*slash = '/';
-	}
-	return part[len - 1] == '/' ? 0 : make_dir(part, err);
+	memcpy(copy, path, len + 1);
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	int rc = make_dirs(copy);
+	return rc == 0 ? 0 : error_set(err, rc, "cannot make the directory %s: %s", path, strerror(-rc));
 }
 
 /* Appends what `fd` has to `out` until its end, at most `max` bytes. */
@@ -121,19 +153,6 @@ int file_read_all(const char *path, size_t max, struct buf *out, struct error *e
 	return error_set(err, rc, "cannot read %s: %s", path, strerror(-rc));
 }
 
-/* The directory part of `path`, into `dir` of `size` bytes. */
-static int parent(const char *path, char *dir, size_t size)
-{
-	const char *slash = strrchr(path, '/');
-	size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-
-	if (len >= size)
-		return -ENAMETOOLONG;
-	memcpy(dir, slash == NULL ? "." : path, len);
-	dir[len] = '\0';
-	return 0;
-}
-
 /* Makes `path` with these bytes, synced. */
 static int write_synced(const char *path, const void *bytes, size_t len)
 {
@@ -162,7 +181,7 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, struct er
 		rc = file_rename(temporary, path);
 	if (rc != 0) {
 		/* Best effort: the next write of this file truncates what is left over. */
-		unlink(temporary);
+		(void)disk_used->unlink(disk_used_ctx, temporary);
 		return error_set(err, rc, "cannot write %s: %s", path, strerror(-rc));
 	}
 	rc = file_sync_dir(dir);
@@ -174,9 +193,9 @@ int file_lock(const char *path, struct error *err)
 	int fd = file_open(path, O_RDWR | O_CREAT);
 	if (fd < 0)
 		return error_set(err, fd, "cannot open the lock file %s: %s", path, strerror(-fd));
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	int rc = disk_used->lock(disk_used_ctx, fd);
+	if (rc == 0)
 		return fd;
-	int rc = -errno;
 	file_close(fd);
 	if (rc == -EWOULDBLOCK)
 		return error_set(err, rc, "%s is locked by another process", path);
@@ -185,14 +204,7 @@ int file_lock(const char *path, struct error *err)
 
 int64_t file_free_bytes(const char *path)
 {
-	struct statvfs st;
-	uint64_t bytes;
-
-	if (statvfs(path, &st) != 0)
-		return -errno;
-	if (__builtin_mul_overflow((uint64_t)st.f_bavail, (uint64_t)st.f_frsize, &bytes) || bytes > INT64_MAX)
-		return INT64_MAX;
-	return (int64_t)bytes;
+	return disk_used->free_bytes(disk_used_ctx, path);
 }
 
 /* A growing list of names, all owned. */
@@ -208,22 +220,17 @@ static void free_names(struct names *names)
 	mem_free(names->at);
 }
 
-static int read_names(DIR *dir, struct names *names)
+static int add_name(void *to, const char *name)
 {
-	for (;;) {
-		errno = 0;
-		struct dirent *entry = readdir(dir);
-		if (entry == NULL)
-			return -errno;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (mem_grow((void **)&names->at, &names->cap, names->count, sizeof *names->at) != 0)
-			return -ENOMEM;
-		char *name = mem_strndup(entry->d_name, strlen(entry->d_name));
-		if (name == NULL)
-			return -ENOMEM;
-		names->at[names->count++] = name;
-	}
+	struct names *names = to;
+
+	if (mem_grow((void **)&names->at, &names->cap, names->count, sizeof *names->at) != 0)
+		return -ENOMEM;
+	char *copy = mem_strndup(name, strlen(name));
+	if (copy == NULL)
+		return -ENOMEM;
+	names->at[names->count++] = copy;
+	return 0;
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -234,15 +241,10 @@ static int by_bytes(const void *a, const void *b)
 int file_list(const char *path, int (*each)(void *ctx, const char *name), void *ctx, struct error *err)
 {
 	struct names names = {0};
-	int error = fault_check(FAULT_OPEN);
-	DIR *dir = error == 0 ? opendir(path) : NULL;
+	int rc = -fault_check(FAULT_OPEN);
 
-	if (dir == NULL) {
-		error = error != 0 ? error : errno;
-		return error_set(err, -error, "cannot open the directory %s: %s", path, strerror(error));
-	}
-	int rc = read_names(dir, &names);
-	closedir(dir);
+	if (rc == 0)
+		rc = disk_used->list(disk_used_ctx, path, add_name, &names);
 	if (rc != 0) {
 		error_set(err, rc, "cannot list the directory %s: %s", path, strerror(-rc));
 		goto out;

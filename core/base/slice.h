@@ -4,12 +4,46 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct slice {
 	const char *ptr; /* borrowed; may be NULL when len is 0 */
 	size_t len;      /* bytes */
 };
+
+/* Are `len` bytes the same? For the few bytes that names, labels and ids mostly have: memcmp without a call. No byte outside is read. */
+static inline bool bytes_same(const char *x, const char *y, size_t len)
+{
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (len < 4) {
+		for (size_t i = 0; i < len; i++) {
+			if (x[i] != y[i])
+				return false;
+		}
+		return true;
+	}
+	if (len < 8) { /* two words that may overlap, as below */
+		memcpy(&c, x, 4);
+		memcpy(&d, y, 4);
+		if (c != d)
+			return false;
+		memcpy(&c, x + len - 4, 4);
+		memcpy(&d, y + len - 4, 4);
+		return c == d;
+	}
+	for (size_t i = 0; i + 8 < len; i += 8) {
+		memcpy(&a, x + i, 8);
+		memcpy(&b, y + i, 8);
+		if (a != b)
+			return false;
+	}
+	memcpy(&a, x + len - 8, 8);
+	memcpy(&b, y + len - 8, 8);
+	return a == b;
+}
 
 /* A slice over a string literal, usable in initialisers. */
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})

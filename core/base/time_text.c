@@ -122,6 +122,47 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ns)
 	return true;
 }
 
+/* "05Z" or "05.678Z", `at` behind the minute; leap seconds and all that is rare are left to the whole parser. */
+static bool parse_seconds(const char *at, const char *end, int64_t *ns)
+{
+	int64_t unit = NS_PER_S;
+	int second = digits(&at, end, 2);
+	if (second < 0 || second > 59)
+		return false;
+	*ns = second * NS_PER_S;
+	if (at < end && *at == '.') {
+		const char *first = ++at;
+		for (; at < end && *at >= '0' && *at <= '9'; at++) {
+			unit /= 10;
+			*ns += (*at - '0') * unit;
+		}
+		if (at == first)
+			return false;
+	}
+	return at + 1 == end && *at == 'Z';
+}
+
+bool clock_parse_rfc3339_near(struct clock_minute *near, struct slice s, int64_t *ns)
+{
+	const size_t len = sizeof near->text;
+	if (s.len > len && near->known && memcmp(s.ptr, near->text, len) == 0) {
+		int64_t behind;
+		if (parse_seconds(s.ptr + len, s.ptr + s.len, &behind)) {
+			*ns = near->ns + behind;
+			return true;
+		}
+	}
+	if (!clock_parse_rfc3339(s, ns))
+		return false;
+	int64_t behind;
+	near->known = parse_seconds(s.ptr + len, s.ptr + s.len, &behind);
+	if (near->known) {
+		memcpy(near->text, s.ptr, len);
+		near->ns = *ns - behind;
+	}
+	return true;
+}
+
 static char *write_digits(char *to, int64_t v, int count)
 {
 	for (int i = count - 1; i >= 0; i--, v /= 10)

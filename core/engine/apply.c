@@ -22,8 +22,7 @@ int apply_reload(struct engine *e, struct reload *reload, struct error *err)
 {
 	int code = script_set_bind(reload->set, err);
 	if (code != 0) {
-		e->counters.reload_failures++;
-		e->counters.reload_ok = false;
+		atomic_fetch_add(&e->reload_failures, 1);
 		atomic_store(&e->reload_refused, true);
 		return code;
 	}
@@ -34,7 +33,6 @@ int apply_reload(struct engine *e, struct reload *reload, struct error *err)
 	reload->set = NULL;
 	reload->bundle = NULL;
 	e->counters.reloads++;
-	e->counters.reload_ok = true;
 	e->counters.reload_time_ns = clock_wall_ns();
 	atomic_store(&e->reload_refused, false);
 	atomic_store(&e->quarantined, 0);
@@ -57,7 +55,7 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 		reload->done(reload->user, code, &err);
 	reload_free(reload);
 	if (code == 0)
-		e->checkpoint_due_ns = 0;
+		checkpoint_soon(e);
 }
 
 static void apply_part(struct engine *e, struct group *g, struct frame_part *part, uint64_t seq)
@@ -68,6 +66,8 @@ static void apply_part(struct engine *e, struct group *g, struct frame_part *par
 	e->applied_ns = part->time_ns;
 	registry_set_now(e->registry, part->time_ns);
 	e->counters.applied_frames++;
+	if (part->kind != FRAME_CLOCK)
+		e->content_seq = seq;
 	if (part->kind == FRAME_CONTROL) {
 		if (part->control == CONTROL_SCRIPTS)
 			apply_scripts_part(e, part);

@@ -104,8 +104,11 @@ static inline uint32_t next_slot(uint32_t i, uint32_t cap)
 void dedup_prefetch(const struct dedup *d, uint64_t key)
 {
 	const struct partition *p = partition_of(d, key);
-	if (p->cap > 0)
-		__builtin_prefetch(&p->slots[home_of(key, p->cap)]);
+	if (p->cap == 0)
+		return;
+	const char *at = (const char *)&p->slots[home_of(key, p->cap)];
+	__builtin_prefetch(at);
+	__builtin_prefetch(at + 6 * sizeof(struct slot)); /* a run often goes on in the next line */
 }
 
 /* The full number of a stored generation: the one with these 16 bits that is not after `current`. */
@@ -248,36 +251,38 @@ void dedup_advance(struct dedup *d, int64_t now_ns)
 		sweep(d, SWEEP_STEP);
 }
 
-static struct slot *find(struct partition *p, uint64_t key)
+/* The slot of the key, or the empty one where it would go: never full, so there is one. */
+static inline struct slot *find(const struct partition *p, uint64_t key)
 {
-	if (p->cap == 0)
-		return NULL;
-	for (uint32_t i = home_of(key, p->cap); p->slots[i].key != 0; i = next_slot(i, p->cap)) {
-		if (p->slots[i].key == key)
-			return &p->slots[i];
+	struct slot *s = &p->slots[home_of(key, p->cap)];
+	const struct slot *end = p->slots + p->cap;
+	while (s->key != 0 && s->key != key) {
+		if (++s == end)
+			s = p->slots;
 	}
-	return NULL;
+	return s;
 }
 
 int dedup_add(struct dedup *d, uint64_t key)
 {
 	struct partition *p = partition_of(d, key);
+	int code = partition_make_room(d, p);
+	if (code != 0)
+		return code;
 	struct slot *s = find(p, key);
-	if (s != NULL && is_live(d, s))
+	if (s->key != 0 && is_live(d, s))
 		return 0;
-	if (generation_at(d, d->current)->live >= d->max / WINDOW_PARTS)
-		begin_generation(d);
-	while (d->live >= d->max && d->oldest < d->current)
-		evict_oldest(d);
-	if (s == NULL) {
-		int code = partition_make_room(d, p);
-		if (code != 0)
-			return code;
-		slot_place(p, (struct slot){key, (uint16_t)d->current});
-	} else {
-		s->generation = (uint16_t)d->current;
-	}
 	struct generation *g = generation_at(d, d->current);
+	if (g->live >= d->max / WINDOW_PARTS || d->live >= d->max) {
+		if (g->live >= d->max / WINDOW_PARTS)
+			begin_generation(d);
+		while (d->live >= d->max && d->oldest < d->current)
+			evict_oldest(d);
+		s = find(p, key); /* a sweep may have moved it */
+		g = generation_at(d, d->current);
+	}
+	p->used += s->key == 0;
+	*s = (struct slot){key, (uint16_t)d->current};
 	g->live++;
 	g->last_ns = d->now_ns;
 	d->live++;
@@ -287,8 +292,8 @@ int dedup_add(struct dedup *d, uint64_t key)
 void dedup_remove(struct dedup *d, uint64_t key)
 {
 	struct partition *p = partition_of(d, key);
-	struct slot *s = find(p, key);
-	if (s == NULL)
+	struct slot *s = p->cap != 0 ? find(p, key) : NULL;
+	if (s == NULL || s->key == 0)
 		return;
 	if (is_live(d, s)) {
 		generation_at(d, full_generation(d, s->generation))->live--;

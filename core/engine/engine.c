@@ -104,7 +104,10 @@ static int make_host(struct engine *e, struct error *err)
 	    .ctx = e,
 	};
 	e->host = script_host_new(&o, e->registry, err);
-	return e->host != NULL ? 0 : err->code != 0 ? err->code : -ENOMEM;
+	if (e->host == NULL)
+		return err->code != 0 ? err->code : -ENOMEM;
+	int code = script_host_set_backstop(e->host, e->backstop_path);
+	return code == 0 ? 0 : error_set(err, code, "out of memory for the path of %s", e->backstop_path);
 }
 
 static int engine_open(struct engine *e, struct error *err)
@@ -307,7 +310,8 @@ static int64_t next_timer(struct engine *e)
 		wait = left < 0 ? 0 : left;
 	}
 	int64_t left = e->checkpoint_due_ns - clock_mono_ns();
-	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq && left < wait)
+	bool wanted = (!e->checkpointing && e->applied_seq != e->checkpoint_seq) || checkpoint_is_owed(e);
+	if (wanted && left < wait)
 		wait = left < 0 ? 0 : left;
 	return wait;
 }
@@ -316,8 +320,12 @@ static void run_timers(struct engine *e)
 {
 	if (e->set != NULL && e->in_flight == 0 && script_set_next_due(e->set) <= clock_wall_ns() && have_open(e))
 		intake_clock(e);
-	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq && clock_mono_ns() >= e->checkpoint_due_ns)
+	if (clock_mono_ns() < e->checkpoint_due_ns)
+		return;
+	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
 		checkpoint_begin(e);
+	else if (checkpoint_is_owed(e) && e->in_flight == 0 && have_open(e))
+		intake_clock(e); /* a frame for it to stand behind */
 }
 
 static bool has_work(const struct engine *e)
@@ -417,8 +425,8 @@ static void *run(void *arg)
 			wait = INT64_MAX; /* the timer runs when the group in flight is applied */
 		if (commit_wait < wait)
 			wait = commit_wait;
-		if (e->failure != 0 && wait > RETRY_MS * NS_PER_MS)
-			wait = RETRY_MS * NS_PER_MS;
+		if (e->failure != 0)
+			wait = RETRY_MS * NS_PER_MS; /* nothing that is due can be written before */
 		if (!reload_waits || e->in_flight > 0)
 			wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
 	}

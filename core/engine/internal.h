@@ -78,11 +78,10 @@ struct cut_record {
 
 struct engine_counters {
 	uint64_t accepted, duplicate, refused, failed_groups;
-	uint64_t reloads, reload_failures;
+	uint64_t reloads;
 	uint64_t checkpoints, checkpoint_failures;
 	uint64_t applied_frames, applied_records;
 	int64_t reload_time_ns; /* of the last one that succeeded */
-	bool reload_ok;         /* the last one */
 	double apply_seconds;
 };
 
@@ -115,9 +114,12 @@ struct engine {
 	uint32_t control_count;
 	size_t control_cap, control_type_cap;
 
-	int64_t checkpoint_due_ns; /* monotonic */
+	int64_t checkpoint_due_ns;   /* monotonic */
+	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
 	uint64_t checkpoint_seq; /* of the newest durable one */
+	uint64_t floor_seq;      /* of the one before it: what retention may remove */
+	uint64_t content_seq;    /* the last frame applied that was more than a time */
 	uint64_t stuck_seq;      /* frame in which a script did not return in an earlier run; 0: none */
 	struct cut_record *cuts; /* replay: cuts to come */
 	uint32_t cut_count;
@@ -142,6 +144,7 @@ struct engine {
 	/* Read by any thread. */
 	_Atomic bool recovered, scripts_loaded, writable, scripts_ok;
 	_Atomic uint32_t quarantined;
+	_Atomic uint64_t reload_failures; /* refused by the worker, which loads them, or when they were bound */
 	_Atomic bool reload_refused;
 	pthread_mutex_t stopped_lock;
 	struct stopped *stopped; /* under its lock; owned */
@@ -206,8 +209,12 @@ int engine_recover(struct engine *e, struct error *err);
 
 /* ---- checkpoint.c ---- */
 
+/* Is one due, other than by the clock: nothing was applied since the last one, but retention still waits for another? */
+bool checkpoint_is_owed(const struct engine *e);
 /* Cuts a checkpoint at the last applied frame and has the worker write it. */
 void checkpoint_begin(struct engine *e);
+/* New scripts run: a recovery from before them takes longer, so the next checkpoint is brought forward. */
+void checkpoint_soon(struct engine *e);
 /* Writes one now; for the orderly end. */
 int checkpoint_write_now(struct engine *e, struct error *err);
 void checkpoint_done(struct engine *e, uint64_t seq, int status);

@@ -19,6 +19,8 @@ struct engine_view {
 	uint32_t script_count;
 	struct arena names;
 	uint64_t applied_seq, checkpoint_seq;
+	uint64_t reload_failures;
+	bool reload_ok; /* the last one */
 	uint32_t queued;
 };
 
@@ -64,6 +66,8 @@ struct engine_view *view_make(struct engine *e)
 	registry_stats(e->registry, &v->registry);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
+	v->reload_failures = atomic_load(&e->reload_failures);
+	v->reload_ok = !atomic_load(&e->reload_refused);
 	pthread_mutex_lock(&e->lock);
 	v->queued = e->queue_count;
 	pthread_mutex_unlock(&e->lock);
@@ -223,8 +227,10 @@ static void render_scripts(struct pen p, const struct engine_view *v)
 	per_script(p, v, "moongate_script_filters_stopped", METRIC_GAUGE, "", filters_stopped,
 	           "1 while the script's filters do not run and their records are refused.");
 	one(p, "moongate_reloads", METRIC_COUNTER, "", (double)c->reloads, "Script sets swapped in.");
-	one(p, "moongate_reload_failures", METRIC_COUNTER, "", (double)c->reload_failures,
-	    "Script sets refused when they were to be swapped in.");
+	one(p, "moongate_reload_failures", METRIC_COUNTER, "", (double)v->reload_failures,
+	    "Reloads that were refused: the scripts that ran went on.");
+	one(p, "moongate_reload_successful", METRIC_GAUGE, "", v->reload_ok,
+	    "1 if the last reload was taken, 0 if it was refused.");
 	one(p, "moongate_reload_success_timestamp_seconds", METRIC_GAUGE, "seconds", (double)c->reload_time_ns / 1e9,
 	    "When scripts were last swapped in.");
 	one(p, "moongate_filter_failures", METRIC_COUNTER, "", (double)v->totals.filter_failed,

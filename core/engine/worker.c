@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "engine/internal.h"
 
 struct job {
@@ -58,6 +59,7 @@ static void load_scripts(struct worker *w, struct reload *reload, struct request
 		engine_post(w->engine, r);
 		return;
 	}
+	atomic_fetch_add(&w->engine->reload_failures, 1);
 	atomic_store(&w->engine->reload_refused, true);
 	LOG(LOG_ERROR, "scripts refused", log_str("error", err.text));
 	if (reload->done != NULL)
@@ -70,6 +72,7 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	pthread_setname_np(pthread_self(), "worker");
+	process_give_way(); /* who sends does not wait for a checkpoint */
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		while (w->head == NULL && !w->stopping)

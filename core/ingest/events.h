@@ -2,6 +2,7 @@
 #ifndef MOONGATE_INGEST_EVENTS_H
 #define MOONGATE_INGEST_EVENTS_H
 
+#include "base/clock.h"
 #include "ingest/ingest.h"
 #include "ingest/json.h"
 
@@ -61,7 +62,8 @@ struct decoder {
 
 	struct slice type; /* of the event at hand; ptr NULL: none yet */
 	int64_t time_ns;
-	struct slice last_type; /* interned as last_type_number */
+	struct clock_minute minute; /* of the last time that was text */
+	struct slice last_type;     /* interned as last_type_number */
 	uint32_t last_type_number;
 	bool refused; /* the event at hand is well-formed so far, but no event; `why` says why */
 	bool no_memory;

@@ -66,7 +66,7 @@ static bool take_time(struct decoder *d, const struct value *v)
 	if (v->type == VALUE_NULL)
 		return true;
 	if (v->type == VALUE_STRING) {
-		if (clock_parse_rfc3339(slice_new(v->str, v->len), &d->time_ns))
+		if (clock_parse_rfc3339_near(&d->minute, slice_new(v->str, v->len), &d->time_ns))
 			return true;
 		return events_refuse(
 		    d,
@@ -167,26 +167,24 @@ static bool leave_layout(struct decoder *d, uint32_t count)
 	return true;
 }
 
-/* The name at the cursor, the event's `count`-th: from a layout, or interned. */
-static bool next_name(struct decoder *d, uint32_t count, struct name *out)
+/* The name at the cursor, the event's `count`-th: from a layout, or interned. NULL: reading stops. */
+static const struct name *next_name(struct decoder *d, uint32_t count)
 {
 	json_space(&d->j);
 	if (d->expected != NULL) {
 		bool fits = count < d->expected->count && matches_name(&d->j, &d->expected->names[count]);
-		if (fits || switch_layout(d, count)) {
-			*out = d->expected->names[count];
-			return true;
-		}
+		if (fits || switch_layout(d, count))
+			return &d->expected->names[count];
 		if (!leave_layout(d, count))
-			return false;
+			return NULL;
 	}
 	struct slice name;
 	uint32_t key = 0;
 	if (!reserve_names(d, count + 1) || !events_read_name(d, &name) || !events_intern_name(d, name, &key))
-		return false;
+		return NULL;
 	bool escaped = name.ptr < d->event || name.ptr >= d->j.end;
-	*out = d->names[count] = (struct name){name.ptr, (uint32_t)name.len, key, role_of(name), escaped};
-	return true;
+	d->names[count] = (struct name){name.ptr, (uint32_t)name.len, key, role_of(name), escaped};
+	return &d->names[count];
 }
 
 /* The event at hand becomes a layout, in the place of the oldest. Events whose names have escapes
@@ -261,11 +259,11 @@ static bool read_fields(struct decoder *d, struct event *e)
 		return leave_layout(d, 0);
 	}
 	for (;;) {
-		struct name name;
-		if (!next_name(d, e->names, &name))
+		const struct name *name = next_name(d, e->names);
+		if (name == NULL)
 			return false;
 		e->names++;
-		if (!read_field(d, &name, e))
+		if (!read_field(d, name, e))
 			return false;
 		json_space(&d->j);
 		if (d->j.at < d->j.end && *d->j.at == ',') {

@@ -18,7 +18,7 @@ struct json {
 
 static inline bool json_is_space(char c)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\n' || c == '\r' || c == '\t'); /* mostly it is none */
 }
 
 static inline void json_space(struct json *j)

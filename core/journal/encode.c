@@ -219,7 +219,7 @@ static void write_raw(struct encoder *e, enum tag tag, const char *s, uint32_t l
 
 static inline bool same_bytes(const struct encoder *e, uint32_t offset, const char *s, uint32_t len)
 {
-	return memcmp(e->out->ptr + e->start + offset, s, len) == 0;
+	return bytes_same(e->out->ptr + e->start + offset, s, len);
 }
 
 /* Looks the string up in the dictionary. True: it is (now) an entry and was written. */

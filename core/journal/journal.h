@@ -59,13 +59,13 @@ struct journal_recovery {
 	uint64_t torn_bytes;  /* cut from the tail */
 	uint64_t bad_frames;  /* damaged in the middle: skipped, copied to <dir>/damaged/, counted */
 	uint64_t void_frames; /* of groups that had failed */
-	uint64_t last_seq;    /* 0: the journal is empty */
-	int64_t last_time_ns; /* of the last frame */
+	uint64_t last_seq;    /* given so far; 0: the journal is empty */
+	int64_t last_time_ns; /* of that frame; 0: retention has removed it */
 };
 
 /* A frame as read back. Everything is borrowed for the duration of the callback. */
 struct frame {
-	uint64_t seq;    /* 1, 2, 3 … without gaps, over all kinds */
+	uint64_t seq;    /* 1, 2, 3 … over all kinds, none given twice */
 	int64_t time_ns; /* the engine's clock */
 	enum frame_kind kind;
 	uint32_t count;       /* records */
@@ -94,7 +94,10 @@ int frame_decode(const struct frame *f, struct batch *out, struct error *err);
 /* The control record of a FRAME_CONTROL frame: its type and payload (borrowed). */
 int frame_control(const struct frame *f, uint8_t *type, struct slice *payload, struct error *err);
 
-/* Starts the sync thread and the maintenance thread (prewriting, sealing, retention). 0 or a negative errno. */
+/* The numbers up to `seq` are taken: a checkpoint knows of frames that are not here any more. Before journal_start. */
+void journal_skip_to(struct journal *j, uint64_t seq);
+
+/* Makes what was read durable, then starts the sync thread and the maintenance thread (prewriting, sealing, retention). 0 or a negative errno. */
 int journal_start(struct journal *j, struct error *err);
 
 /* ---- writing: engine thread ---- */

@@ -20,8 +20,10 @@ void sealed_insert(struct journal *j, struct sealed *list)
 		struct sealed **at = &j->sealed;
 		while (*at != NULL && (*at)->first_seq < s->first_seq)
 			at = &(*at)->next;
-		s->next = *at;
+		struct sealed *same = *at != NULL && strcmp((*at)->path, s->path) == 0 ? *at : NULL;
+		s->next = same != NULL ? same->next : *at;
 		*at = s;
+		mem_free(same);
 	}
 }
 
@@ -58,6 +60,24 @@ static int give_up(struct journal *j, struct segment *s)
 	return code;
 }
 
+static void wait_until(struct journal *j, int64_t at)
+{
+	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
+	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
+}
+
+/* A segment takes a third of a second of compressing. In one go, where processors are short, clients would feel it: so it is done frame by frame with rests
+ * of three times as long between them, unless another segment waits already or the journal is being closed. */
+static void rest(void *ctx, int64_t worked_ns)
+{
+	struct journal *j = ctx;
+	int64_t until = clock_mono_ns() + 3 * worked_ns;
+	pthread_mutex_lock(&j->lock);
+	while (!j->stopping && clock_mono_ns() < until && j->segments->next == j->writer.segment)
+		wait_until(j, until);
+	pthread_mutex_unlock(&j->lock);
+}
+
 static void seal_one(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
@@ -65,7 +85,7 @@ static void seal_one(struct journal *j, struct segment *s)
 	const struct segment copy =
 	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
 	pthread_mutex_unlock(&j->lock);
-	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
+	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, rest, j, &list) : 0;
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
 		return;
@@ -83,6 +103,13 @@ static void seal_one(struct journal *j, struct segment *s)
 }
 
 /* ---- the spare ---- */
+
+/* Is a file to be made? Not while a closed segment is about to become the spare: writing a whole file of zeros beside a load costs more than all its
+ * syncs. Under the lock. */
+static bool spare_is_wanted(const struct journal *j)
+{
+	return !j->spare_ready && (j->segments == NULL || j->segments == j->writer.segment);
+}
 
 static void prepare_spare(struct journal *j)
 {
@@ -152,12 +179,6 @@ static void retain(struct journal *j)
 
 /* ---- the thread ---- */
 
-static void wait_until(struct journal *j, int64_t at)
-{
-	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
-}
-
 void *journal_maintenance_run(void *arg)
 {
 	struct journal *j = arg;
@@ -166,14 +187,14 @@ void *journal_maintenance_run(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&j->lock);
 		struct segment *closed = closed_segment(j);
-		bool want_spare = !j->spare_ready;
+		bool want_spare = spare_is_wanted(j);
 		bool resting = clock_mono_ns() < j->retry_ns;
 		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
 			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + LOOK_EVERY_NS);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
 		closed = closed_segment(j);
-		want_spare = !j->spare_ready;
+		want_spare = spare_is_wanted(j);
 		pthread_mutex_unlock(&j->lock);
 		if (stopping)
 			return NULL;

@@ -61,7 +61,14 @@ static bool is_word(struct slice s, bool colon)
 static int check_name(const struct metric_def *def, struct error *err)
 {
 	struct slice own = SLICE("moongate_");
+	/* What the gateway shows of its process, as all Prometheus clients name it. */
+	static const char *const process[] = {"process_cpu_seconds", "process_resident_memory_bytes",
+	                                      "process_open_fds"};
 
+	for (size_t i = 0; i < sizeof process / sizeof *process; i++) {
+		if (slice_eq(metric_base_name(METRIC_COUNTER, def->name), slice_cstr(process[i])))
+			return error_set(err, -EINVAL, "metric name \"%.*s\" is the gateway's own", SHOWN(def->name));
+	}
 	if (!is_word(def->name, true))
 		return error_set(err, -EINVAL,
 		                 "metric name \"%.*s\": wanted letters, digits, _ and :, not beginning with a digit",

@@ -12,29 +12,6 @@
 /* The key of the overflow series. No list of values has it: a value is never 65,535 bytes long. */
 #define OVERFLOW_KEY SLICE("\xff\xff")
 
-/* memcmp for the few bytes that label values mostly have, without a call. The last two words may overlap. */
-static inline bool same_short(const char *x, const char *y, size_t len)
-{
-	uint64_t a, b;
-
-	if (len < 8) {
-		for (size_t i = 0; i < len; i++) {
-			if (x[i] != y[i])
-				return false;
-		}
-		return true;
-	}
-	for (size_t i = 0; i + 8 < len; i += 8) {
-		memcpy(&a, x + i, 8);
-		memcpy(&b, y + i, 8);
-		if (a != b)
-			return false;
-	}
-	memcpy(&a, x + len - 8, 8);
-	memcpy(&b, y + len - 8, 8);
-	return a == b;
-}
-
 /* The hash that a list of values is found by. Each value's hash, which covers its length, seeds the next one's. */
 static inline uint64_t values_hash(const struct slice *values, uint32_t count, uint64_t seed)
 {
@@ -48,7 +25,7 @@ static inline bool key_is(const char *key, const struct slice *values, uint32_t 
 {
 	for (uint32_t i = 0; i < count; i++) {
 		size_t len = (unsigned char)key[0] | (size_t)(unsigned char)key[1] << 8;
-		if (len != values[i].len || !same_short(key + 2, values[i].ptr, len))
+		if (len != values[i].len || !bytes_same(key + 2, values[i].ptr, len))
 			return false;
 		key += 2 + len;
 	}

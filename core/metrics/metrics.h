@@ -157,6 +157,9 @@ int metric_series(struct metric *m, const struct slice *values, struct series_re
  * asked first. */
 bool metric_series_valid(const struct metric *m, struct series_ref s);
 
+/* Is it the series that all those beyond max_series share? */
+bool metric_is_overflow(const struct metric *m, struct series_ref s);
+
 /* What the definition said; slices are borrowed until the next reload's end. */
 enum metric_type metric_type(const struct metric *m);
 /* The name as defined. */

@@ -257,6 +257,11 @@ bool metric_series_valid(const struct metric *m, struct series_ref s)
 	       !row_idle(metric_row(m, s.number), m->idle_s, m->registry->now_s);
 }
 
+bool metric_is_overflow(const struct metric *m, struct series_ref s)
+{
+	return s.number == m->overflow;
+}
+
 /* Visits the rows of a family from its cursor to its end, at most `visits`; how many are left of them. */
 static uint32_t expire_family(struct metric *m, uint32_t visits)
 {

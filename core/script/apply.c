@@ -288,8 +288,5 @@ void script_set_apply(struct script_set *set, struct record *const *records, uin
 		for (uint32_t i = 0; i < set->count; i++)
 			run_records(set->scripts[i], records + at, slots != NULL ? slots + at : NULL, n);
 	}
-	if (set->traced) {
-		registry_set_exemplar(h->registry, (struct slice){NULL, 0}, (struct slice){NULL, 0}, 0);
-		set->traced = false;
-	}
+	set_untrace(set);
 }

@@ -24,6 +24,8 @@ void view_free(struct view *v)
 {
 	if (v == NULL)
 		return;
+	for (uint32_t i = 0; i < v->field_count; i++)
+		mem_free(v->fields[i].texts);
 	mem_free(v->handlers);
 	mem_free(v);
 }
@@ -170,7 +172,7 @@ static void store(lua_State *L, struct view *v, int n)
 	v->live |= UINT64_C(1) << n;
 }
 
-/* The upvalue of ev_index that holds the method of this name; 0: there is none. */
+/* The upvalue of ev_index that is the method of this name; 0: it is a field's. */
 static int method_of(const char *name)
 {
 	static const char *const names[] = {"copy", "fields", "get"};
@@ -220,9 +222,9 @@ static int ev_newindex(lua_State *L)
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		script_raise(L, "an event has fields with names; a %s is none", luaL_typename(L, 2));
+	if (method_of(lua_tostring(L, 2)) != 0) /* learned as a field it would hide the method from all calls to come */
+		script_raise(L, "an event: %s is a method", lua_tostring(L, 2));
 	int n = field_find(v, lua_tostring(L, 2));
-	if (n < 0 && method_of(lua_tostring(L, 2)) != 0)
-		script_raise(L, "an event: \"%s\" is a method and cannot be written", lua_tostring(L, 2));
 	if (n < 0)
 		n = field_learn(L, v, 2);
 	if (n < 0)

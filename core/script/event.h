@@ -21,6 +21,7 @@
 
 #include "base/slice.h"
 #include "record/record.h"
+#include "script/texts.h"
 
 enum {
 	VIEW_FIELDS = 64,  /* learned ones; what is read beyond is answered by __index each time */
@@ -39,8 +40,9 @@ struct field {
 	uint64_t hash; /* hash_bytes(name, hash_seed()) */
 	int ref;       /* of the key in the registry of the state */
 	enum field_kind kind;
-	bool copied; /* was seen to be an object or array: a copy is made when it is read, by __index */
-	bool dotted; /* may be a path */
+	bool copied;         /* was seen to be an object or array: a copy is made when it is read, by __index */
+	bool dotted;         /* may be a path */
+	struct texts *texts; /* owned; NULL until the field is a string, or when memory was out */
 };
 
 /* Where one field of a shape lies. */
@@ -94,6 +96,9 @@ void event_make(lua_State *L, struct view *v);
 /* Pushes a function and its arguments: calling it fills `ev` with the record's fields and calls the handler with registry reference `handler`
  * with it. Returns the number of arguments. In protected code; needs VIEW_FIELDS + 8 slots. The record is then at hand (view->record) until the caller clears it. */
 int event_push(lua_State *L, struct view *v, const struct record *r, int handler);
+
+/* The same with a strict `ev` (event_strict.c). */
+int event_push_strict(lua_State *L, struct view *v, const struct record *r, int handler);
 
 /* Is the value at `index` an `ev`? */
 bool event_is(lua_State *L, int index);

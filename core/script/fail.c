@@ -3,6 +3,7 @@
  * lua_error unwinds C frames without running anything in them: whoever raises owns nothing but what Lua or an arena owns. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "script/internal.h"
 
@@ -27,17 +28,47 @@ static bool find_line(lua_State *L, lua_Debug *ar)
 	return false;
 }
 
+/* Without a line: where the handler begins, or the script. */
+static void where_begun(const struct script *s, char *out)
+{
+	if (s->handler != NULL)
+		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
+	else
+		snprintf(out, WHERE_MAX, "%s: ", s->path);
+}
+
 void script_where(lua_State *L, char *out)
 {
-	const struct script *s = script_of(L);
 	lua_Debug ar;
 
 	if (find_line(L, &ar))
 		snprintf(out, WHERE_MAX, "%s:%d: ", ar.source + 1, ar.currentline);
-	else if (s->handler != NULL)
-		snprintf(out, WHERE_MAX, "%s: in the handler that begins there: ", s->handler->where);
 	else
-		snprintf(out, WHERE_MAX, "%s: ", s->path);
+		where_begun(script_of(L), out);
+}
+
+/* Does the text name a line of a file, "conf/prices.lua:12:", at all? */
+static bool names_a_line(struct slice text)
+{
+	static const char mark[] = ".lua:";
+
+	for (size_t i = 0; i + sizeof mark - 1 < text.len; i++) {
+		if (memcmp(text.ptr + i, mark, sizeof mark - 1) == 0 && text.ptr[i + sizeof mark - 1] >= '0' &&
+		    text.ptr[i + sizeof mark - 1] <= '9')
+			return true;
+	}
+	return false;
+}
+
+struct slice script_located(const struct script *s, struct slice text, char *buf)
+{
+	if (names_a_line(text))
+		return text;
+	where_begun(s, buf);
+	size_t at = strlen(buf);
+	size_t len = text.len < LOCATED_MAX - 1 - at ? text.len : LOCATED_MAX - 1 - at;
+	memcpy(buf + at, text.ptr, len);
+	return slice_new(buf, at + len);
 }
 
 void script_note_cut(lua_State *L, struct script *s)

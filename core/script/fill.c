@@ -3,6 +3,7 @@
  * Not taken: writing the slots of the Lua table from C in one go, by LuaJIT's inner structures, which another release may change. */
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "script/internal.h"
 #include "script/value.h"
 
@@ -130,6 +131,16 @@ static const struct plan *plan_for(lua_State *L, struct view *v, const struct re
 
 /* ---- filling ---- */
 
+static inline void push_text(lua_State *L, struct field *f, const struct value *value)
+{
+	if (__builtin_expect(f->texts == NULL, 0))
+		f->texts = mem_zalloc(1, sizeof *f->texts);
+	if (f->texts != NULL)
+		texts_push(L, f->texts, value->str, value->len);
+	else
+		lua_pushlstring(L, value->str, value->len);
+}
+
 static inline void push_item(lua_State *L, struct view *v, const struct record *r, const struct plan_item *item)
 {
 	const struct value *value;
@@ -154,6 +165,8 @@ static inline void push_item(lua_State *L, struct view *v, const struct record *
 	}
 	if (value == NULL) {
 		lua_pushnil(L);
+	} else if (value->type == VALUE_STRING) {
+		push_text(L, &v->fields[item->field], value);
 	} else if (!value_push_scalar(L, value)) {
 		v->fields[item->field].copied =
 		    true; /* from the next record on; until then the slot is nil, which __index answers */
@@ -189,6 +202,7 @@ int event_push(lua_State *L, struct view *v, const struct record *r, int handler
 	const struct plan *p = plan_for(L, v, r);
 	uint64_t gone = v->live & ~p->mask;
 	uint64_t fresh = p->setter == LUA_NOREF ? p->mask : p->mask & ~v->live;
+	v->live |= p->mask; /* before anything is stored: memory may run out in the middle */
 	if ((gone | fresh) != 0)
 		fill_slots(L, v, p, r, fresh, gone);
 	v->live = p->mask;

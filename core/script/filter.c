@@ -115,23 +115,22 @@ static struct value read_value(lua_State *L, struct record *r, struct slice name
 	return v;
 }
 
-/* What is written stays in the batch until its submission is done, also what is written over. */
-static void check_room(lua_State *L, const struct script *s, const struct batch *b)
+/* What is written lies in the batch until its request is answered, where the script's memory limit does not see it; a record has to fit
+ * into a frame, too. */
+static void check_room(lua_State *L, const struct record *r)
 {
-	if (b->arena.total > s->filtered_from + FILTER_BYTES_MAX)
-		script_raise(L, "filter: too much was written into one event (more than %d MiB)",
+	if (r->batch->arena.total > script_of(L)->filtered_bytes_max)
+		script_raise(L, "filter: more than %d MiB were written into the events of one body",
 		             FILTER_BYTES_MAX >> 20);
-	if (b->arena.total > s->filtered_batch_from + FILTER_BATCH_BYTES_MAX)
-		script_raise(L, "filter: too much was written into the events of one body (more than %d MiB)",
-		             FILTER_BATCH_BYTES_MAX >> 20);
 }
 
 static int ev_newindex(lua_State *L)
 {
 	struct record *r = record_of(L);
+	struct value v;
 	struct slice name;
+	int rc;
 
-	check_room(L, script_of(L), r->batch);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		script_raise(L, "filter: an event has fields with names; a %s is none", luaL_typename(L, 2));
 	name.ptr = lua_tolstring(L, 2, &name.len);
@@ -139,7 +138,14 @@ static int ev_newindex(lua_State *L)
 		script_raise(L, "filter: the %s of an event stays as it is", name.ptr);
 	if (name.len > NAME_BYTES_MAX)
 		script_raise(L, "filter: a field name of %zu bytes; at most %d are allowed", name.len, NAME_BYTES_MAX);
-	int rc = lua_isnil(L, 3) ? record_remove(r, name) : record_set(r, name, read_value(L, r, name));
+	check_room(L, r);
+	if (lua_isnil(L, 3)) {
+		rc = record_remove(r, name);
+	} else {
+		v = read_value(L, r, name);
+		check_room(L, r);
+		rc = record_set(r, name, v);
+	}
 	if (rc != 0 && rc != -ENOENT)
 		script_raise(L, "filter: %s", rc == -E2BIG ? "too many different field names" : "out of memory");
 	return 0;
@@ -228,7 +234,8 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 		count_strike(s);
 	} else {
 		s->stats.errors++;
-		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_error_text(L)));
+		char buf[LOCATED_MAX];
+		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_located(s, script_error_text(L), buf)));
 	}
 	refuse_aloud(f, r, why);
 }
@@ -265,7 +272,6 @@ static void run_one(lua_State *L, struct filtering *f, const struct handler *h, 
 
 	s->handler = h;
 	s->filtered = r;
-	s->filtered_from = r->batch->arena.total;
 	s->cut_at[0] = '\0';
 	s->stats.calls++;
 	watch_call(s->watch);
@@ -332,7 +338,6 @@ static void filter_script(struct filtering *f)
 {
 	struct script *s = f->script;
 
-	s->filtered_batch_from = f->batch->arena.total;
 	while (f->at < f->batch->count && !s->stats.filters_stopped) {
 		script_enter(s, &s->host->watch, PHASE_FILTER, s->host->options.call_ms * NS_PER_MS);
 		if (lua_cpcall(s->L, run_all, f) != 0)
@@ -349,8 +354,11 @@ static void filter_script(struct filtering *f)
 void script_set_filter(struct script_set *set, struct batch *b,
                        void (*fail)(void *ctx, struct record *r, const char *why), void *ctx)
 {
+	size_t bytes_max = b->arena.total + FILTER_BYTES_MAX;
+
 	for (uint32_t i = 0; i < set->count; i++) {
 		struct filtering f = {.script = set->scripts[i], .batch = b, .fail = fail, .ctx = ctx};
+		set->scripts[i]->filtered_bytes_max = bytes_max;
 		if (set->scripts[i]->filters.count > 0)
 			filter_script(&f);
 	}

@@ -25,15 +25,14 @@ enum {
 	STACK_RUNNER = 1,       /* where script_runner lies on each state's stack */
 	EMITS_PER_CALL = 1000,
 	EMITS_PER_FRAME = 100000,
-	EMIT_BYTES_MAX = 64 << 20,  /* of what waits */
-	EMIT_BYTES_KEPT = 64 << 10, /* of the batch, for the next time */
-	EMIT_FIELDS_MAX = 1024,     /* of one event, nested ones counted */
+	EMIT_BYTES_MAX = 64 << 20,   /* of what waits */
+	EMIT_BYTES_KEPT = 64 << 10,  /* of the batch, for the next time */
+	EMIT_FIELDS_MAX = 1024,      /* of one event, nested ones counted */
+	FILTER_BYTES_MAX = 32 << 20, /* that filters may write into the records of one batch */
 	EMIT_NESTING_MAX = 32,
-	NAME_BYTES_MAX = 256,              /* of a field in an emitted event or a filtered record */
-	TEXT_MAX = 65536,                  /* bytes of a string in an emitted event or a filtered record */
-	FILTER_BYTES_MAX = 4 << 20,        /* that a filter may add to the batch by what it writes into one record, */
-	FILTER_BATCH_BYTES_MAX = 64 << 20, /* and into all records of one */
-	LOAD_TEXT_MAX = 64 << 10,          /* load() */
+	NAME_BYTES_MAX = 256,     /* of a field in an emitted event or a filtered record */
+	TEXT_MAX = 65536,         /* bytes of a string in an emitted event or a filtered record */
+	LOAD_TEXT_MAX = 64 << 10, /* load() */
 	PCALL_DEPTH_MAX = 2000,   /* frames below a pcall; of a coroutine inside n others an (n + 1)²th of it, */
 	PCALL_DEPTH_MIN = 10,     /* but so many */
 	KEPT_MAX = 8 << 20,       /* bytes of names, texts and definitions that a script may leave in its set */
@@ -117,8 +116,7 @@ struct script {
 	struct view *view;           /* of the record at hand; NULL in timers and filters */
 	const struct record *record; /* at hand; NULL in timers and filters */
 	struct record *filtered;     /* at hand in filters */
-	size_t filtered_from;        /* arena.total of its batch when the filter was called */
-	size_t filtered_batch_from;  /* the same when the first of the batch was */
+	size_t filtered_bytes_max;   /* of its batch; filters may not write beyond */
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
 	uint32_t emits;              /* made by this call */
@@ -234,6 +232,11 @@ static inline struct script *script_of(lua_State *L)
  * the script's path. `out` has WHERE_MAX bytes. */
 void script_where(lua_State *L, char *out);
 
+/* The text of an error as people get to see it: with a place in front where it has none (the stock library finds none in a tail call, and
+ * error(…, 0) wants none). May point into `buf` of LOCATED_MAX bytes. */
+enum { LOCATED_MAX = WHERE_MAX + 1024 };
+struct slice script_located(const struct script *s, struct slice text, char *buf);
+
 /* Raises an error with that place in front. */
 _Noreturn int script_raise(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -325,6 +328,14 @@ int set_add_type(struct script_set *set, struct slice name, uint16_t *slot);
 uint16_t set_slot(struct script_set *set, const struct record *r);
 /* All scripts are loaded: makes their views and room for their timers' turns. 0 or -ENOMEM. */
 int set_seal(struct script_set *set);
+/* No record with a trace is at hand any more. */
+static inline void set_untrace(struct script_set *set)
+{
+	if (set->traced)
+		registry_set_exemplar(set->host->registry, (struct slice){NULL, 0}, (struct slice){NULL, 0}, 0);
+	set->traced = false;
+}
+
 /* Do emitted events wait? */
 bool emits_wait(const struct script_set *set);
 /* Runs them, and what they emit. */

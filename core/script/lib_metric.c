@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "script/internal.h"
+#include "script/memo.h"
 #include "script/text.h"
 
 enum op { OP_ADD, OP_INC, OP_DEC, OP_SET, OP_OBSERVE, OP_SEE, OP_HIT, OP_MISS, OPS };
@@ -41,6 +42,12 @@ struct bound {
 	bool found;                             /* `series` was looked up */
 	struct slice values[METRIC_LABELS_MAX]; /* in `bytes` */
 	char bytes[];
+};
+
+/* What the methods of one script's metric have in common; a userdata that only they hold. */
+struct handle {
+	struct script_metric *metric;
+	struct memo memo; /* only where the metric has at most MEMO_LABELS labels */
 };
 
 /* What an operation is to do. */
@@ -102,11 +109,17 @@ static struct slice check_seen(lua_State *L, const struct script_metric *m, char
 	return seen;
 }
 
-/* The label value at `index`; nil is the empty one. */
-static struct slice check_label(lua_State *L, int index, const struct script_metric *m, uint32_t label, char *buf)
+/* The label value at `index`; nil is the empty one. What is no string makes *lasting false. */
+static inline struct slice check_label(lua_State *L, int index, const struct script_metric *m, uint32_t label,
+                                       char *buf, bool *lasting)
 {
 	struct slice value = {"", 0};
 
+	if (lua_type(L, index) == LUA_TSTRING) {
+		value.ptr = lua_tolstring(L, index, &value.len);
+		return value;
+	}
+	*lasting = false;
 	if (!text_of(L, index, buf, &value) && !lua_isnil(L, index))
 		script_raise(L, METRIC_FORMAT ": label %.*s wants a string, number or boolean, got a %s", METRIC_ARG(m),
 		             SLICE_ARG(m->def.labels[label]), luaL_typename(L, index));
@@ -170,11 +183,34 @@ static bool value_fits(const struct change *c)
 
 /* ---- unbound: m:add(value, labels…) ---- */
 
+/* The series of the labels, which lie on the stack from `first` on. `lasting`: all of them as strings. */
+static inline int find_series(lua_State *L, struct handle *h, const struct slice *labels, int first, bool lasting,
+                              struct series_ref *series)
+{
+	struct metric *m = h->metric->metric;
+	const uint32_t count = h->metric->def.label_count;
+	uint32_t mark;
+
+	if (!lasting)
+		return metric_series(m, labels, series);
+	struct memo_entry *e = memo_place(&h->memo, labels, count, &mark);
+	if (memo_holds(e, m, labels, count)) {
+		*series = e->series;
+		return 0;
+	}
+	int rc = metric_series(m, labels, series);
+	if (rc == 0)
+		memo_offer(L, e, mark, labels, first, count, m, *series);
+	return rc;
+}
+
 static inline __attribute__((always_inline)) int change(lua_State *L, enum op op)
 {
 	struct script *s = script_of(L);
-	struct script_metric *m = lua_touserdata(L, lua_upvalueindex(1));
+	struct handle *h = lua_touserdata(L, lua_upvalueindex(1));
+	struct script_metric *m = h->metric;
 	const uint32_t count = m->def.label_count;
+	bool lasting = count <= MEMO_LABELS; /* the series may be remembered: its labels are strings */
 	const int first = op == OP_ADD || op == OP_SET || op == OP_OBSERVE || op == OP_SEE ? 3 : 2;
 	struct slice labels[METRIC_LABELS_MAX];
 	char texts[METRIC_LABELS_MAX + 1][NUMBER_TEXT_MAX];
@@ -190,14 +226,14 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 	if (op == OP_SEE)
 		c.seen = check_seen(L, m, texts[METRIC_LABELS_MAX]);
 	for (uint32_t i = 0; i < count; i++)
-		labels[i] = check_label(L, first + (int)i, m, i, texts[i]);
+		labels[i] = check_label(L, first + (int)i, m, i, texts[i], &lasting);
 	if (!value_fits(&c))
 		refused(L, &c, -EINVAL);
 	if (m->def.type == METRIC_TOPK) {
 		rc = metric_topk_add(m->metric, labels, c.value);
 	} else {
 		struct series_ref series;
-		rc = metric_series(m->metric, labels, &series);
+		rc = find_series(L, h, labels, first, lasting, &series);
 		if (rc == 0)
 			rc = change_series(&c, series);
 	}
@@ -319,7 +355,8 @@ static void check_names(lua_State *L, const struct script_metric *m)
 static int l_with(lua_State *L)
 {
 	struct script *s = script_of(L);
-	struct script_metric *m = lua_touserdata(L, lua_upvalueindex(1));
+	struct script_metric *m = ((struct handle *)lua_touserdata(L, lua_upvalueindex(1)))->metric;
+	bool lasting;
 	struct slice values[METRIC_LABELS_MAX];
 	char texts[METRIC_LABELS_MAX][NUMBER_TEXT_MAX];
 	size_t size = 0;
@@ -334,7 +371,7 @@ static int l_with(lua_State *L)
 		if (lua_isnil(L, -1))
 			script_raise(L, METRIC_FORMAT ": with: the label %.*s is missing; \"\" leaves it away",
 			             METRIC_ARG(m), SLICE_ARG(m->def.labels[i]));
-		values[i] = check_label(L, lua_gettop(L), m, i, texts[i]);
+		values[i] = check_label(L, lua_gettop(L), m, i, texts[i], &lasting);
 		size += values[i].len;
 	}
 	struct bound *b = lua_newuserdata(L, sizeof *b + size);
@@ -383,15 +420,20 @@ void metric_push_methods(lua_State *L, struct script_metric *m)
 {
 	static const lua_CFunction functions[OPS] = {l_add, l_inc, l_dec, l_set, l_observe, l_see, l_hit, l_miss};
 
+	bool memo = m->def.label_count <= MEMO_LABELS && m->def.type != METRIC_TOPK;
+	size_t size = memo ? sizeof(struct handle) : offsetof(struct handle, memo);
+
 	lua_createtable(L, 0, 5);
+	struct handle *h = lua_newuserdata(L, size);
+	memset(h, 0, size);
+	h->metric = m;
 	for (int op = 0; op < OPS; op++) {
 		if ((ops_of[m->def.type] & 1 << op) == 0)
 			continue;
-		lua_pushlightuserdata(L, m);
+		lua_pushvalue(L, -1);
 		lua_pushcclosure(L, functions[op], 1);
-		lua_setfield(L, -2, op_names[op]);
+		lua_setfield(L, -3, op_names[op]);
 	}
-	lua_pushlightuserdata(L, m);
 	lua_pushcclosure(L, l_with, 1);
 	lua_setfield(L, -2, "with");
 }

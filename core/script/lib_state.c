@@ -109,6 +109,12 @@ static bool put(lua_State *L, struct state *t, struct slice key, const struct st
 	const struct script *s = script_of(L);
 	int rc = state_set(t, key, v, expires_ns);
 
+	/* States forget what has expired when they are asked for something, also by filters, which are not replayed: whether there is room must
+	 * not depend on that. */
+	if (rc == -ENOSPC) {
+		state_store_expire(s->host->states, s->host->now_ns);
+		rc = state_set(t, key, v, expires_ns);
+	}
 	if (rc == -ENOSPC)
 		script_raise(L, "state \"%.*s\": full: all states together may hold %u MiB", SLICE_ARG(ref_of(L)->name),
 		             s->host->options.state_mb);

@@ -91,6 +91,25 @@ static const double *read_numbers(lua_State *L, const char *name, uint32_t max, 
 	return numbers;
 }
 
+static bool read_flag(lua_State *L, const char *name)
+{
+	get(L, name);
+	bool set = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return set;
+}
+
+/* A series is not idle while its window or period may still have something of its last change. */
+static int64_t default_idle(const struct metric_def *def)
+{
+	static const int64_t days[] = {[CALENDAR_DAY] = 2, [CALENDAR_WEEK] = 8, [CALENDAR_MONTH] = 32};
+	int64_t idle = METRIC_IDLE_DEFAULT;
+
+	if (def->type == METRIC_DISTINCT)
+		idle = days[def->period] * 86400 * NS_PER_S; /* a day of the calendar may have 25 hours */
+	return def->window_ns > idle ? def->window_ns : idle;
+}
+
 static void read_def(lua_State *L, struct metric_def *def)
 {
 	*def = (struct metric_def){.type = (enum metric_type)(int)read_number(L, "type", 0)};
@@ -102,8 +121,8 @@ static void read_def(lua_State *L, struct metric_def *def)
 	def->buckets = read_numbers(L, "buckets", METRIC_BUCKETS_MAX, &def->bucket_count);
 	def->quantiles = read_numbers(L, "quantiles", METRIC_QUANTILES_MAX, &def->quantile_count);
 	def->window_ns = read_duration(L, "window", 0);
-	def->idle_ns = read_duration(L, "idle", 0);
 	def->period = (enum calendar)(int)read_number(L, "period", CALENDAR_DAY);
+	def->idle_ns = read_flag(L, "idle_given") ? read_duration(L, "idle", 0) : default_idle(def);
 	def->max_series = read_count(L, "max_series", METRIC_SERIES_MAX_DEFAULT, UINT32_C(10000000));
 	if (def->type == METRIC_TOPK)
 		def->k = read_count(L, "k", 100, 100000);

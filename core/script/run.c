@@ -13,10 +13,12 @@
 #include "script/internal.h"
 
 enum {
-	CPU_SAMPLE_RECORDS = 64, /* frames of as many records are always timed, */
-	CPU_SAMPLE_EVERY =
-	    16, /* smaller ones each 16th time, which then counts for 16: reading the clock is a system call */
-	CALL_FIELDS = 5
+	CALL_FIELDS = 5,
+	ERROR_SHOWN_MAX = 4096, /* bytes of an error's text: it is a script's, and goes to the log */
+	/* Reading the clock is a system call: of runs over so many records each fourth is timed, and counts for four, of shorter ones each 16th. */
+	CPU_SAMPLE_RECORDS = 64,
+	CPU_SAMPLE_LONG = 4,
+	CPU_SAMPLE_SHORT = 16
 };
 
 #define REPLAY_LIMIT_NS (2 * NS_PER_S)
@@ -135,13 +137,27 @@ struct slice script_error_text(lua_State *L)
 	if (lua_type(L, -1) != LUA_TSTRING)
 		return SLICE("the error is no text");
 	text.ptr = lua_tolstring(L, -1, &text.len);
+	if (text.len > ERROR_SHOWN_MAX)
+		text.len = ERROR_SHOWN_MAX;
 	return text;
+}
+
+static void tell_failure(const struct script *s, struct slice text)
+{
+	const struct script_options *o = &s->host->options;
+
+	if (o->on_failure != NULL)
+		o->on_failure(o->ctx, text);
 }
 
 static void call_failed(lua_State *L, struct script *s)
 {
+	char buf[LOCATED_MAX];
+	struct slice text = script_located(s, script_error_text(L), buf);
+
 	s->stats.errors++;
-	log_call(s, LOG_ERROR, "failed", "error", script_error_text(L));
+	tell_failure(s, text);
+	log_call(s, LOG_ERROR, "failed", "error", text);
 }
 
 static void report_cut(struct script *s, uint32_t effects)
@@ -170,6 +186,9 @@ static void call_cut(struct script *s)
 	if (s->cut_at[0] == '\0') /* told to end, it failed in that moment by itself */
 		script_note_cut(s->L, s);
 	log_call(s, LOG_WARN, "was cut off", "reason", slice_cstr(what));
+	char text[2 * WHERE_MAX];
+	snprintf(text, sizeof text, "%s: %s", s->cut_at, what);
+	tell_failure(s, slice_cstr(text));
 	strike(s, what, s->cut_at);
 }
 
@@ -239,16 +258,14 @@ static void offer_trace(struct script_set *set, const struct record *r)
 {
 	const struct value *trace = record_known(r, KNOWN_TRACE_ID);
 	const struct value *span = record_known(r, KNOWN_SPAN_ID);
-	struct slice none = {NULL, 0};
 
 	if (trace == NULL || trace->type != VALUE_STRING) {
-		if (set->traced)
-			registry_set_exemplar(set->host->registry, none, none, 0);
-		set->traced = false;
+		set_untrace(set);
 		return;
 	}
 	registry_set_exemplar(set->host->registry, slice_new(trace->str, trace->len),
-	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len) : none,
+	                      span != NULL && span->type == VALUE_STRING ? slice_new(span->str, span->len)
+	                                                                 : (struct slice){NULL, 0},
 	                      r->time_ns);
 	set->traced = true;
 }
@@ -263,7 +280,8 @@ static void call_handler(lua_State *L, struct script *s, struct view *v, const s
 	s->record = r;
 	s->view = v;
 	offer_trace(s->set, r);
-	int status = lua_pcall(L, event_push(L, v, r, h->ref), 0, 0);
+	int count = s->host->options.strict_events ? event_push_strict(L, v, r, h->ref) : event_push(L, v, r, h->ref);
+	int status = lua_pcall(L, count, 0, 0);
 	v->record = NULL;
 	call_end(L, s, status);
 	s->record = NULL;
@@ -276,6 +294,7 @@ static void call_timer(lua_State *L, struct script *s, const struct handler *h)
 		call_skipped(s);
 		return;
 	}
+	set_untrace(s->set); /* what a timer before has emitted may have had one */
 	lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);
 	call_end(L, s, lua_pcall(L, 0, 0, 0));
 }
@@ -292,7 +311,11 @@ int script_runner(lua_State *L)
 	struct script *s = script_of(L);
 	struct cursor *c = s->cursor;
 
+	/* Not within the cap: the collector shrinks the stack, and a script that has filled its memory would fail here, in no call, where a replay
+	 * with other garbage would not. */
+	s->heap.capped = false;
 	luaL_checkstack(L, VIEW_FIELDS + 16, "out of memory");
+	s->heap.capped = true;
 	if (c->timer != NULL) {
 		const struct handler *h = c->timer;
 		c->timer = NULL;
@@ -358,7 +381,8 @@ void script_run(struct script *s, struct cursor *c)
 {
 	struct cursor *outer = s->cursor;
 	struct script_set *set = s->set;
-	uint32_t weight = c->count >= CPU_SAMPLE_RECORDS ? 1 : s->runs++ % CPU_SAMPLE_EVERY == 0 ? CPU_SAMPLE_EVERY : 0;
+	uint32_t every = c->count >= CPU_SAMPLE_RECORDS ? CPU_SAMPLE_LONG : CPU_SAMPLE_SHORT;
+	uint32_t weight = s->runs++ % every == 0 ? every : 0;
 	int64_t began = weight != 0 ? cpu_ns() : 0;
 
 	s->cursor = c;

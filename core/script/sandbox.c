@@ -252,14 +252,6 @@ int sandbox_open(struct script *s, struct error *err)
 
 /* ---- files ---- */
 
-/* "conf/prices.lua:12: …", or "scripts/metrics/cost.lua: …": not so where a script's own error is no text, or asked for no place. */
-static bool begins_with_place(struct slice text)
-{
-	const char *colon = text.len != 0 ? memchr(text.ptr, ':', text.len) : NULL;
-
-	return colon != NULL && colon - text.ptr > 4 && memcmp(colon - 4, ".lua", 4) == 0;
-}
-
 /* What ended the top level, as a sentence with file and line. */
 static int top_level_failed(struct script *s, int status, struct error *err)
 {
@@ -275,10 +267,8 @@ static int top_level_failed(struct script *s, int status, struct error *err)
 		                 o->load_ms);
 	if (status == LUA_ERRMEM)
 		return error_set(err, -ENOMEM, "%s: out of memory", s->path);
-	struct slice text = script_error_text(s->L);
-	if (begins_with_place(text))
-		return error_set(err, -EINVAL, "%.*s", SLICE_ARG(text));
-	return error_set(err, -EINVAL, "%s: %.*s", s->path, SLICE_ARG(text));
+	char buf[LOCATED_MAX];
+	return error_set(err, -EINVAL, "%.*s", SLICE_ARG(script_located(s, script_error_text(s->L), buf)));
 }
 
 /* Constructors that still wait for their tables are an error. The function `finish` is on top. */

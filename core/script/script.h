@@ -65,6 +65,12 @@ struct script_options {
 	void (*on_quarantine)(void *ctx, struct slice script, struct slice reason);
 	/* A script's filters were stopped: for whoever tells people. May be NULL, as the others may. Engine thread. */
 	void (*on_filters_stopped)(void *ctx, struct slice script, struct slice reason);
+	/* For trying scripts out: what handlers get as `ev` is slow, read-only, and an error after the call. `on_misuse` is told of such a mistake even
+	 * where the script catches the error; `on_failure` of every call that failed or was cut off. Each text begins with script and line where they
+	 * are known, and is borrowed for the call. NULL: nobody is told. Called on the engine thread. */
+	bool strict_events;
+	void (*on_misuse)(void *ctx, struct slice text);
+	void (*on_failure)(void *ctx, struct slice text);
 	void *ctx;
 };
 

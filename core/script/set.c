@@ -155,8 +155,10 @@ static int define_all(struct script_set *set, struct error *err)
 		struct script_metric *m = set->metrics[i];
 		bool restarted = false;
 		int rc = registry_define(set->host->registry, &m->def, &m->metric, &restarted, err);
-		if (rc != 0)
+		if (rc != 0) {
+			error_prefix(err, "%.*s", SLICE_ARG(m->def.where));
 			return rc;
+		}
 		if (restarted)
 			LOG(LOG_WARN, "a metric begins anew: its labels or buckets have changed",
 			    log_slice("metric", m->def.name), log_slice("where", m->def.where));
@@ -167,22 +169,24 @@ static int define_all(struct script_set *set, struct error *err)
 int script_set_bind(struct script_set *set, struct error *err)
 {
 	struct script_host *h = set->host;
-	struct error ignored = {0};
-	int rc = 0;
+	int rc;
 
 	CHECK(!set->bound);
-	for (uint32_t i = 0; i < set->metric_count && rc == 0; i++)
-		rc = registry_check_type(h->registry, &set->metrics[i]->def, err);
-	if (rc != 0)
-		return rc;
+	for (uint32_t i = 0; i < set->metric_count; i++) {
+		const struct metric_def *def = &set->metrics[i]->def;
+		rc = registry_check_type(h->registry, def, err);
+		if (rc != 0) {
+			error_prefix(err, "%.*s", SLICE_ARG(def->where));
+			return rc;
+		}
+	}
 	registry_reload_begin(h->registry);
 	rc = define_all(set, err);
-	if (rc != 0 && h->current != NULL)
-		define_all(h->current,
-		           &ignored); /* what there is already needs no memory: the old scripts keep their metrics */
-	registry_reload_end(h->registry);
-	if (rc != 0)
+	if (rc != 0) { /* the old scripts hold on to their metrics: those have to be the ones that they were */
+		registry_reload_cancel(h->registry);
 		return rc;
+	}
+	registry_reload_end(h->registry);
 	set->bound = true;
 	h->current = set;
 	if (!h->restored)

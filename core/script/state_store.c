@@ -320,6 +320,12 @@ void state_expire(struct state *t, int64_t now_ns)
 	}
 }
 
+void state_store_expire(struct state_store *s, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < s->count; i++)
+		state_expire(s->states[i], now_ns);
+}
+
 bool state_get(const struct state *t, struct slice key, struct state_value *out)
 {
 	const struct state_entry *e = find(t, key);

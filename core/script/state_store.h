@@ -47,6 +47,9 @@ int state_open(struct state_store *s, struct slice name, struct state **out);
 /* Forgets entries whose time is up at `now_ns`; call before the functions below. */
 void state_expire(struct state *t, int64_t now_ns);
 
+/* The same for all states of the store: what has expired in one that nobody asks for must not keep room from the others. */
+void state_store_expire(struct state_store *s, int64_t now_ns);
+
 /* The value, borrowed until the next change; false: none. */
 bool state_get(const struct state *t, struct slice key, struct state_value *out);
 

@@ -43,20 +43,21 @@ static int64_t parse_duration(lua_State *L, int index, const char *what)
 int64_t text_duration(lua_State *L, int index, const char *what, int64_t min_ns, int64_t max_ns)
 {
 	int type = lua_type(L, index);
+	lua_Number seconds;
 	int64_t ns;
 
 	if (type == LUA_TNUMBER) {
-		lua_Number seconds = lua_tonumber(L, index);
-		if (!(fabs(seconds) <= 1e10))
-			script_raise(L, "%s: not a length of time", what);
-		ns = (int64_t)(seconds * 1e9);
+		seconds = lua_tonumber(L, index);
+		ns =
+		    fabs(seconds) <= 9e9 ? (int64_t)(seconds * 1e9) : -1; /* more is no int64_t, nor within any bound */
 	} else if (type == LUA_TSTRING) {
 		ns = parse_duration(L, index, what);
+		seconds = (double)ns / 1e9;
 	} else {
 		script_raise(L, "%s wants seconds or a text such as \"5m\", got %s", what, luaL_typename(L, index));
 	}
 	if (ns < min_ns || ns > max_ns)
-		script_raise(L, "%s: %.14g s is outside of %.14g s to %.14g s", what, (double)ns / 1e9,
-		             (double)min_ns / 1e9, (double)max_ns / 1e9);
+		script_raise(L, "%s: %.14g s is outside of %.14g s to %.14g s", what, seconds, (double)min_ns / 1e9,
+		             (double)max_ns / 1e9);
 	return ns;
 }

@@ -185,6 +185,8 @@ static void table_from_lua(lua_State *L, int index, struct batch *b, struct valu
 		script_raise(L, "%s: nested too deeply", budget->what);
 	luaL_checkstack(L, 8, "nested too deeply");
 	event_refuse(L, index, budget->what);
+	if (script_of(L)->watch != NULL && watch_stopped(script_of(L)->watch))
+		script_raise_cut(L); /* each table may take a while: one that was emptied has all its slots */
 	budget->depth--;
 	if (is_array(L, index, &count, budget)) {
 		array_from_lua(L, index, b, out, count, budget);

@@ -3,7 +3,7 @@
  * Without a rate each connection sends its next body when the last one was answered. With one, bodies are due at fixed times and
  * latency counts from when a body was due, so that a stalled server cannot hide behind a client that waits for it.
  *
- * Bodies are made once and only their ids are changed between sends, so that the client stays cheap beside the server. CPU time is the
+ * Bodies are made once and only their ids and users are changed between sends, so that the client stays cheap beside the server. CPU time is the
  * server process's own, from /proc/<pid>/stat, and holds on a machine that others use too. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BODIES = 8, ID_DIGITS = 12, LATENCIES_MAX = 4 << 20, REPLY_MAX = 65536 };
+enum { BODIES = 8, ID_DIGITS = 12, USER_DIGITS = 6, LATENCIES_MAX = 4 << 20, REPLY_MAX = 65536 };
 
 struct options {
 	const char *host, *port, *path;
@@ -36,7 +36,8 @@ struct options {
 struct body {
 	char *bytes; /* head and body of the request */
 	size_t len;
-	size_t *ids; /* offset of each event's id digits */
+	size_t *ids;   /* offset of each event's id digits */
+	size_t *users; /* and of its user's */
 };
 
 struct connection {
@@ -86,7 +87,7 @@ static uint32_t draw(uint32_t below)
 
 /* ---- bodies ---- */
 
-static int put_model_call(char *to, size_t room, const char *time, uint32_t user)
+static int put_model_call(char *to, size_t room, const char *time)
 {
 	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5",
 	                                     "claude-haiku-4-5"};
@@ -95,25 +96,26 @@ static int put_model_call(char *to, size_t room, const char *time, uint32_t user
 	return snprintf(to, room,
 	                "{\"type\":\"model.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\","
 	                "\"template_id\":\"%s\","
-	                "\"user_id\":\"u-%05u\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"cached_"
+	                "\"user_id\":\"u-%0*x\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"cached_"
 	                "input_tokens\":%u,"
 	                "\"duration_ms\":%u.%u,\"status\":\"%s\"%s}",
-	                time, ID_DIGITS, 0, draw(200), templates[draw(4)], user, models[draw(5)], 200 + draw(4000),
-	                20 + draw(900), draw(200), 200 + draw(9000), draw(10), fails ? "failed" : "success",
-	                fails ? ",\"error_type\":\"rate_limit\"" : "");
+	                time, ID_DIGITS, 0, draw(200), templates[draw(4)], USER_DIGITS, 0, models[draw(5)],
+	                200 + draw(4000), 20 + draw(900), draw(200), 200 + draw(9000), draw(10),
+	                fails ? "failed" : "success", fails ? ",\"error_type\":\"rate_limit\"" : "");
 }
 
-static int put_tool_call(char *to, size_t room, const char *time, uint32_t user)
+static int put_tool_call(char *to, size_t room, const char *time)
 {
 	static const char *const tools[] = {"search", "calculator", "browser", "sql", "email"};
 	bool fails = draw(20) == 0;
 	return snprintf(
 	    to, room,
-	    "{\"type\":\"tool.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"user_id\":\"u-%05u\","
+	    "{\"type\":\"tool.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"user_id\":\"u-%0*x\","
 	    "\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%u.%u,\"request_id\":\"req-%08x%08x\","
 	    "\"arguments_bytes\":%u,\"result_bytes\":%u%s}",
-	    time, ID_DIGITS, 0, draw(200), user, tools[draw(5)], fails ? "failed" : "success", 5 + draw(3000), draw(10),
-	    draw(UINT32_MAX), draw(UINT32_MAX), draw(2000), draw(20000), fails ? ",\"error_type\":\"timeout\"" : "");
+	    time, ID_DIGITS, 0, draw(200), USER_DIGITS, 0, tools[draw(5)], fails ? "failed" : "success", 5 + draw(3000),
+	    draw(10), draw(UINT32_MAX), draw(UINT32_MAX), draw(2000), draw(20000),
+	    fails ? ",\"error_type\":\"timeout\"" : "");
 }
 
 static void make_body(struct body *b, bool only_model_calls)
@@ -122,7 +124,8 @@ static void make_body(struct body *b, bool only_model_calls)
 	char *events = malloc(room);
 	b->bytes = malloc(room + 512);
 	b->ids = malloc(opt.events * sizeof *b->ids);
-	if (events == NULL || b->bytes == NULL || b->ids == NULL)
+	b->users = malloc(opt.events * sizeof *b->users);
+	if (events == NULL || b->bytes == NULL || b->ids == NULL || b->users == NULL)
 		die("memory");
 	struct timespec ts;
 	struct tm tm;
@@ -133,10 +136,10 @@ static void make_body(struct body *b, bool only_model_calls)
 	size_t len = 0;
 	for (uint32_t i = 0; i < opt.events; i++) {
 		size_t start = len;
-		uint32_t user = draw(opt.users);
 		bool model = only_model_calls || draw(10) < 7;
-		len += (size_t)(model ? put_model_call : put_tool_call)(events + len, room - len, time, user);
+		len += (size_t)(model ? put_model_call : put_tool_call)(events + len, room - len, time);
 		b->ids[i] = (size_t)(strstr(events + start, "\"ev-") - events) + 4;
+		b->users[i] = (size_t)(strstr(events + start, "\"u-") - events) + 3;
 		events[len++] = '\n';
 	}
 	int head =
@@ -145,19 +148,25 @@ static void make_body(struct body *b, bool only_model_calls)
 	            opt.path, opt.host, opt.port, len);
 	memcpy(b->bytes + head, events, len);
 	b->len = (size_t)head + len;
-	for (uint32_t i = 0; i < opt.events; i++)
+	for (uint32_t i = 0; i < opt.events; i++) {
 		b->ids[i] += (size_t)head;
+		b->users[i] += (size_t)head;
+	}
 	free(events);
+}
+
+static void put_hex(char *to, int digits, uint64_t v)
+{
+	static const char hex[] = "0123456789abcdef";
+	for (int d = digits - 1; d >= 0; d--, v >>= 4)
+		to[d] = hex[v & 15];
 }
 
 static void renumber(struct body *b)
 {
-	static const char hex[] = "0123456789abcdef";
 	for (uint32_t i = 0; i < opt.events; i++) {
-		uint64_t id = next_id++;
-		char *at = b->bytes + b->ids[i];
-		for (int d = ID_DIGITS - 1; d >= 0; d--, id >>= 4)
-			at[d] = hex[id & 15];
+		put_hex(b->bytes + b->ids[i], ID_DIGITS, next_id++);
+		put_hex(b->bytes + b->users[i], USER_DIGITS, draw(opt.users));
 	}
 }
 
@@ -378,6 +387,7 @@ int main(int argc, char **argv)
 	struct body first;
 	make_body(&first, false);
 	if (opt.print) {
+		renumber(&first);
 		fwrite(first.bytes, 1, first.len, stdout);
 		return 0;
 	}

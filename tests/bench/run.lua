@@ -1,10 +1,12 @@
 -- make bench: events per CPU-second of the server process, for bodies of 1, 100 and 1000 events, next to a bare HTTP server that only counts the same
--- bytes; then latency at 70 % of the load that saturates the machine, and peak memory with 10,000 series and a full window of ids. Run from the repository's root: luajit tests/bench/run.lua
+-- bytes; then latency at 70 % of the load that saturates the machine, peak memory with 10,000 series and a full window of ids, cost by number of series, and
+-- what scrapes and reloads do to those who send meanwhile. Run from the repository's root: luajit tests/bench/run.lua [section…]
 --
--- BENCH_EVENTS scales the runs (default 1: about a minute and a half in all).
+-- BENCH_EVENTS scales the runs (default 1: about two minutes in all).
 package.path = "./?.lua;" .. package.path
 local moongate = require "tests.spec.support.moongate"
 local json = require "cjson"
+local socket = require "socket"
 
 local SCALE = tonumber(os.getenv("BENCH_EVENTS") or "1")
 local BUILD = os.getenv("BENCH_BUILD") or "build"
@@ -45,16 +47,17 @@ local function start_bare()
   end }
 end
 
-local function start_moongate(pattern)
+local function start_moongate(pattern, more)
   local scripts = {}
   local pipe = io.popen("ls scripts/metrics")
   for name in pipe:lines() do
-    if name:find(pattern) then scripts["metrics/" .. name] = moongate.read_file("scripts/metrics/" .. name) end
+    if pattern and name:find(pattern) then scripts["metrics/" .. name] = moongate.read_file("scripts/metrics/" .. name) end
   end
   pipe:close()
-  assert(next(scripts), "no shipped script matches " .. pattern)
+  for path, text in pairs(more or {}) do scripts[path] = text end
+  assert(next(scripts), "no script to run")
   local s = moongate.start {
-    conf = { journal = { retention_bytes = "4GiB" }, threads = 1 },
+    conf = { journal = { retention_bytes = "4GiB" }, threads = 1, metrics = { max_series = 2000000 } },
     conf_files = { ["prices.lua"] = moongate.read_file("conf/prices.lua") },
     scripts = scripts,
   }
@@ -92,20 +95,108 @@ end
 
 local function memory(start)
   local server = start()
-  local r = run_load(server, { events = 1000, connections = 8, total = 2500000 / SCALE }, "--users 12000")
+  local r = run_load(server, { events = 1000, connections = 8, total = 2500000 / SCALE }, "--users 2000")
   local metrics = server.server:metrics()
   print(("\npeak memory with %s series and %s ids: %.1f MiB"):format(thousands(metrics:get("moongate_metric_series")),
     thousands(metrics:get("moongate_dedup_keys")), r.peak_mib))
   server.stop()
 end
 
-local ok, why = pcall(function()
+-- ---- many series ----
+
+local by_user = [[
+local spent = counter "bench_tokens_total" { labels = { "user_id" }, max_series = 1100000 }
+on("*", function(ev) spent:add(1, ev.user_id) end)
+]]
+
+-- Fills the server with that many series of one counter: three events a user, so that nearly all have been seen.
+local function fill(server, users)
+  run_load(server, { events = 1000, connections = 8, total = math.max(300000, 3 * users) / SCALE }, "--users " .. users)
+end
+
+local function series(start)
+  print("\ncost of an event by the number of series that it may change: one script, a counter by user")
+  print(("%12s %16s %9s"):format("series", "events/CPU-s", "peak MiB"))
+  for _, users in ipairs { 100, 10000, 100000, 1000000 } do
+    local server = start()
+    fill(server, users)
+    local r = run_load(server, { events = 1000, connections = 8, total = 1000000 }, "--users " .. users)
+    print(("%12s %16s %9.1f"):format(thousands(server.server:metrics():get("moongate_metric_series")),
+      thousands(r.events_per_cpu_second), r.peak_mib))
+    server.stop()
+  end
+end
+
+-- ---- others, meanwhile ----
+
+local function cpu_seconds(pid)
+  local fields = moongate.read_file(("/proc/%d/stat"):format(pid)):match("%) (.*)$")
+  local user, system = fields:match("^" .. ("%S+ "):rep(11) .. "(%d+) (%d+)")
+  return (tonumber(user) + tonumber(system)) / 100
+end
+
+-- Runs a load of single events at a steady rate for `seconds`, and `every` so often calls fn(); returns what the load saw and how often fn was called.
+local function beside_load(server, seconds, every, fn)
+  local out = moongate.process.temporary_dir()
+  local rate = 5000
+  local p = moongate.process.spawn({ LOAD, "--port", server.port, "--pid", tostring(server.pid), "--events", "1", "--connections", "64",
+    "--rate", tostring(rate), "--total", tostring(rate * seconds) }, out .. "/out", out .. "/err")
+  local calls = 0
+  while not p:poll() do
+    if fn then
+      fn()
+      calls = calls + 1
+    end
+    socket.sleep(every)
+  end
+  assert(p.status == 0, moongate.read_file(out .. "/err"))
+  local seen = json.decode(moongate.read_file(out .. "/out"))
+  os.execute("rm -rf " .. out)
+  return seen, calls
+end
+
+local function meanwhile(start)
+  local server = start()
+  fill(server, 100000)
+  local calm = beside_load(server, 5, 0.1)
+  local before = cpu_seconds(server.pid)
+  for _ = 1, 20 do server.server:metrics() end
+  local scrape_ms = (cpu_seconds(server.pid) - before) / 20 * 1000
+  local scraped, scrapes = beside_load(server, 5, 0.2, function() server.server:request { path = "/metrics" } end)
+  local reloaded, reloads = beside_load(server, 5, 0.1, function() assert(server.server:reload().status == 200) end)
+  print(("\nwhat others see meanwhile: 5,000 single events a second, %s series"):format(
+    thousands(server.server:metrics():get("moongate_metric_series"))))
+  print(("%-12s %8s %9s %9s %9s %9s"):format("", "times", "p50 ms", "p99 ms", "max ms", "failed"))
+  for _, row in ipairs { { "nothing", 0, calm }, { "scrapes", scrapes, scraped }, { "reloads", reloads, reloaded } } do
+    local r = row[3]
+    print(("%-12s %8d %9.2f %9.2f %9.2f %9d"):format(row[1], row[2], r.p50_ms, r.p99_ms, r.max_ms, r.failed))
+  end
+  print(("a scrape takes %.0f ms of CPU"):format(scrape_ms))
+  server.stop()
+end
+
+local function header()
   print(("%-28s %6s %6s %16s %14s %9s %9s %8s"):format("", "a body", "conns", "events/CPU-s", "events/s", "p50 ms", "p99 ms", "peak MiB"))
-  throughput("bare HTTP (the limit)", start_bare)
-  throughput("one script (cost)", function() return start_moongate("^cost%.lua$") end)
-  throughput("all shipped scripts", function() return start_moongate("%.lua$") end)
-  latency(function() return start_moongate("%.lua$") end)
-  memory(function() return start_moongate("%.lua$") end)
+end
+
+local sections = {
+  { "bare", function() throughput("bare HTTP (the limit)", start_bare) end },
+  { "cost", function() throughput("one script (cost)", function() return start_moongate("^cost%.lua$") end) end },
+  { "all", function() throughput("all shipped scripts", function() return start_moongate("%.lua$") end) end },
+  { "latency", function() latency(function() return start_moongate("%.lua$") end) end },
+  { "memory", function() memory(function() return start_moongate("%.lua$") end) end },
+  { "series", function() series(function() return start_moongate(nil, { ["metrics/by_user.lua"] = by_user }) end) end },
+  { "meanwhile", function() meanwhile(function() return start_moongate("%.lua$", { ["metrics/by_user.lua"] = by_user }) end) end },
+}
+
+local wanted = {}
+for _, name in ipairs(arg) do wanted[name] = true end
+
+local ok, why = pcall(function()
+  header()
+  for _, section in ipairs(sections) do
+    if #arg == 0 or wanted[section[1]] then section[2]() end
+  end
 end)
 moongate.cleanup()
 if not ok then error(why, 0) end

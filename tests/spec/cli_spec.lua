@@ -100,6 +100,74 @@ describe("moongate check", function()
     assert.equal("conf/moongate.lua:2: http.body_byte: there is no such option; did you mean 'http.body_bytes'?", text)
   end)
 
+  it("runs handlers over events of its own, and finds what they do to ev that they must not", function()
+    for script, wanted in pairs {
+      ["on('model.call', function(ev)\n  ev.cost = 1\nend)"] =
+        "scripts/metrics/a.lua:2: ev.cost: what is written to an event is gone with the next one",
+      ["local last\non('*', function(ev)\n  local m = last and last.model\n  last = ev\nend)"] =
+        "scripts/metrics/a.lua:3: ev.model: an event is used after its call",
+      ["local last\non('tool.call', function(ev) last = ev end)\nevery('90d', function()\n  if last then print(last.tool_name) end\nend)"] =
+        "scripts/metrics/a.lua:4: ev.tool_name: an event is used after its call",
+      ["local f\non('*', function(ev)\n  if f then f() end\n  f = ev:fields()\nend)"] =
+        "scripts/metrics/a.lua:3: ev:fields(): an event is used after its call",
+      ["on('*', function(ev) pcall(function()\n  ev.type = 'x' end) end)"] = "scripts/metrics/a.lua:2: ev.type: what is written",
+    } do
+      local text, code = check { scripts = { ["metrics/a.lua"] = script } }
+      assert.equal(1, code, script)
+      assert.equal(wanted, text:sub(1, #wanted))
+      assert.is_nil(text:find("\n", 1, true), text)
+    end
+  end)
+
+  it("takes a handler that cannot make sense of those events for one that is made for others", function()
+    local text, code = check { scripts = { ["metrics/a.lua"] = [[
+local c = counter "c_total" { labels = { "team" } }
+local log_of = state "log"
+on("model.call", function(ev) c:inc(ev.team:upper()) end)
+on("tool.call", function(ev)
+  local all = ev:copy()
+  all.note = ev["agent_id"] .. tostring(ev:get("status"))
+  for name, value in ev:fields() do log_of:set(name, tostring(value)) end
+  emit("noted", all.note and { note = all.note })
+end)
+filter("tool.call", function(ev) ev.note = "filters may write" end)
+on("noted", function(ev) c:inc(ev.note) end)
+every("10s", function() c:inc("tick") end)]] } }
+    assert.equal("ok: 1 script, 1 metric", text)
+    assert.equal(0, code)
+  end)
+
+  it("runs them over the events that it is given, and reports all that fails", function()
+    local p = moongate.prepare { scripts = { ["metrics/a.lua"] = [[
+local c = counter "c_total" { labels = { "team" } }
+on("x", function(ev) c:inc(ev.team:upper()) end)
+filter("y", function(ev) ev.a = {}
+  ev.a = ev.b.c end)
+on("z", function() while true do end end)]] } }
+    local function run(events)
+      moongate.write_file(p.dir .. "/events.ndjson", events)
+      return sh(("cd %s && %s check --events events.ndjson"):format(p.dir, moongate.absolute_binary()))
+    end
+    local text, code = run '{"type":"x","team":"a"}\n{"type":"other"}\n'
+    assert.equal("ok: 1 script, 1 metric, 2 events", text)
+    assert.equal(0, code)
+    text, code = run '{"type":"x"}\n{"type":"x","team":"a"}\n{"type":"y"}\n{"type":"z"}\n{"no":"type"}\n{"type":"x"}'
+    assert.equal(1, code)
+    local lines = {}
+    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.match("^events%.ndjson: event 4: ", lines[1])
+    assert.match("^scripts/metrics/a%.lua:4: attempt to index field 'b'", lines[2])
+    assert.match("^scripts/metrics/a%.lua:2: attempt to index field 'team'", lines[3])
+    assert.match("^scripts/metrics/a%.lua:5: .*longer than a call may", lines[4])
+    assert.equal(4, #lines)
+    text, code = run "{"
+    assert.equal(1, code)
+    assert.match("^events%.ndjson: ", text)
+    text, code = sh(("cd %s && %s check --events none.ndjson"):format(p.dir, moongate.absolute_binary()))
+    assert.equal(1, code)
+    assert_has("none.ndjson", text)
+  end)
+
   it("takes other places, and says when they are not there", function()
     local text, code = check({}, "--conf no/such.lua")
     assert.equal(1, code)

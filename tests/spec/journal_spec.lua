@@ -119,4 +119,25 @@ describe("the journal", function()
     server:restart()
     assert.equal(told, server:metrics():get("n_total"))
   end)
+
+  it("counts on after retention took every frame that there was", function()
+    local server = moongate.start {
+      scripts = { ["metrics/n.lua"] = script },
+      conf = { journal = { retention = "1s", checkpoint = "1s" } },
+    }
+    finally(function() server:stop() end)
+    assert.equal(200, post(server, 5).status)
+    server:stop()
+    require("socket").sleep(1.2) -- its age is what this is about
+    server:restart() -- the segment of the first run is closed now, and sealed
+    moongate.wait_until(function()
+      return server:metrics():get("moongate_journal_removed_segments_total") >= 1
+    end, 20, "retention")
+    server:stop()
+    server:restart()
+    assert.equal(200, post(server, 3).status)
+    server:kill9()
+    server:restart()
+    assert.equal(8, server:metrics():get("n_total"))
+  end)
 end)

@@ -37,6 +37,35 @@ on("x", function(ev) c:inc() end)]] }
     assert.equal(1, server:metrics():get("c_total", {}))
     assert.equal(503, server:request { method = "GET", path = "/health" }.status)
     assert.equal(200, server:request { method = "GET", path = "/-/ready" }.status)
+    assert.equal(0, server:metrics():get("moongate_reload_successful"))
+    assert.equal(1, server:metrics():get("moongate_reload_failures_total"))
+    server:remove_script("metrics/bad.lua")
+    assert.equal(200, server:reload().status)
+    assert.equal(1, server:metrics():get("moongate_reload_successful"))
+    assert.equal(1, server:metrics():get("moongate_reload_failures_total"))
+  end)
+
+  it("whose metrics take each other's names are refused, and what runs keeps its own, after a crash too", function()
+    start { ["metrics/c.lua"] = [[local c = counter "c_total" { labels = { "a" } }
+on("x", function(ev) c:inc("1") end)]] }
+    post(server, { type = "x" })
+    server:write_script("metrics/c.lua", [[local c = counter "c_total" { labels = { "b" } }
+histogram "h" {}
+counter "h_count" {}
+on("x", function(ev) c:inc("2") end)]])
+    local reply = server:reload()
+    assert.equal(422, reply.status)
+    assert.match('metric "h_count": .* the histogram "h" at scripts/metrics/c.lua:2', json.decode(reply.body).error.message)
+    assert.equal(1, server:metrics():get("moongate_reload_failures_total"))
+    for i = 2, 4 do
+      post(server, { type = "x" })
+      assert.equal(i, server:metrics():get("c_total", { a = "1" }))
+    end
+    server:kill9()
+    server:write_script("metrics/c.lua", [[local c = counter "c_total" { labels = { "a" } }
+on("x", function(ev) c:inc("1") end)]])
+    server:restart()
+    assert.equal(4, server:metrics():get("c_total", { a = "1" }))
   end)
 
   it("are reloaded by SIGHUP", function()

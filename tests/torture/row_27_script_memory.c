@@ -24,9 +24,9 @@ static const struct {
 	const char *name;
 	int extra_mb;
 } outside[] = {
-    {"emit_big_texts.lua", 128},                          /* EMIT_BYTES_MAX waits, and one event more */
-    {"emit_wide.lua", 128},      {"filter_texts.lua", 5}, /* FILTER_BYTES_MAX */
-    {"filter_fields.lua", 5},    {"state_flood.lua", 2},  /* state_mb */
+    {"emit_big_texts.lua", 128},                           /* EMIT_BYTES_MAX waits, and one event more */
+    {"emit_wide.lua", 128},      {"filter_texts.lua", 33}, /* FILTER_BYTES_MAX */
+    {"filter_fields.lua", 33},   {"state_flood.lua", 2},   /* state_mb */
 };
 
 /* What a shape's process says at its end. */

@@ -38,7 +38,7 @@
 ---@field unit? string the unit as it ends the name (before `_total`): `"seconds"`, `"bytes"`, `"usd"`
 ---@field labels? string[] names of the labels, at most 16
 ---@field max_series? integer series of this metric at most; 10000
----@field idle? Duration|"never" a series that is not touched for so long is removed; `"24h"`
+---@field idle? Duration|"never" a series that is not touched for so long is removed; `"24h"`, but never before its window or period is over
 
 ---@class HistogramOptions: MetricOptions
 ---@field buckets? number[] upper bounds, rising, at most 128; `{ 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10 }`
@@ -241,7 +241,9 @@ function Distinct:see(value, ...) end
 function Distinct:with(labels) end
 
 --- The sums of the `k` label values that have most; what the others have is in one overflow series. For labels with more values than
---- there is room for. A series' value is at most the smallest kept one too high.
+--- there is room for. All series together are the exact total. A series shows what was added since its labels came into the `k`: never more than
+--- their true sum, and at most a `k`-th of the total less; whoever has more than a `k`-th of the total is among the `k`. For a sharp list of the largest
+--- ten ask for a `k` of a hundred. `k` stands in for `max_series`, and no series is ever idle.
 ---
 --- ```lua
 --- local top = topk "agent_top_user_cost_usd" { unit = "usd", labels = { "user_id" }, k = 50 }
@@ -353,9 +355,10 @@ function on(type, fn) end
 --- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
 ---
 --- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
---- nothing else: metrics, `state` and `emit` are errors in it. What it writes may come to 4 MiB for one record and 64 MiB for those of one body.
+--- nothing else: metrics, `state` and `emit` are errors in it.
 ---
---- Errors: called elsewhere than at the top level; no function.
+--- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`; values as in `emit`; over 32 MiB written into
+--- the events of one body.
 ---
 --- ```lua
 --- filter("model.call", function(ev)
@@ -383,8 +386,9 @@ function every(interval, fn) end
 --- that of the record at hand (in `every`, the engine's), unless `fields.time` says otherwise (seconds). Tables become objects, or arrays if they
 --- have items 1 to n only.
 ---
---- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; nesting over 32 levels; more than 1,024 values;
---- the emitted events of emitted events … more than 8 deep.
+--- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; a field `type`, or one named by another thing than a
+--- string of at most 256 bytes; nesting over 32 levels; more than 1,024 values; a text of over 65,536 bytes; more than 1,000 events from one call or 100,000
+--- from one frame; the emitted events of emitted events … more than 8 deep.
 ---
 --- ```lua
 --- emit("user.expensive", { user_id = ev.user_id, usd = usd })
@@ -417,9 +421,13 @@ function require(name) end
 ---
 --- `ev` is one table that is filled anew for each call. Keep what you need of it, not the table itself: after the call it shows another event. What a handler
 --- writes to it is gone with the next one, and the names of its methods cannot be written. `pairs`, `next`, `rawget` and `rawset` on it are errors: use `ev:fields()`.
+---
+--- `moongate check` finds both mistakes: it runs the handlers over some events with an `ev` that cannot be written to, nor read after the call.
+--- With `--events FILE` it runs them over events of yours, and prints all that fails.
 
---- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path; a field that is not there, or null, is
---- `nil`. Objects and arrays (from 1) come as copies.
+--- A record as a handler sees it. Any field of the record is read by its name, nested ones by their path (a name with dots goes before a path; the items of
+--- an array count from 0 in one: `ev["choices.0.text"]`); a field that is not there, or null, is `nil`. Objects and arrays come as copies, as tables of Lua,
+--- which count from 1.
 ---
 --- ```lua
 --- local tokens = ev["usage.input_tokens"] or ev.input_tokens or 0
@@ -598,7 +606,7 @@ function print(...) end
 --- - `table.sort` keeps the order of equal items, whatever the comparator says.
 --- - `load` and `loadstring` take text of at most 64 KiB; the chunk sees the script's globals.
 --- - `xpcall` calls its handler after the stack is unwound.
---- - The order of `pairs` may differ from run to run: do not let results depend on it.
+--- - The order of `pairs` may differ from run to run, and so does `tostring` of a table or function: do not let results depend on them.
 ---
 --- # Limits
 ---

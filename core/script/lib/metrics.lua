@@ -69,7 +69,7 @@ local function read(title, kind, options)
     def[name] = value
   end
   if def.period then def.period = PERIODS[def.period] end
-  if def.idle == nil then def.idle = "24h" end
+  def.idle_given = def.idle ~= nil -- the default depends on windows and periods, of which the C side knows the length
   if def.idle == "never" or def.idle == 0 then def.idle = nil end
   return def
 end

@@ -120,6 +120,32 @@ static void stays_inside(void **state)
 	assert_true(clock_parse_rfc3339(slice_new(text, sizeof text - 1), &ns));
 }
 
+/* Whatever came before, the answer is that of the parser without a memory. */
+static void reads_the_same_near_another(void **state)
+{
+	static const char *const texts[] = {
+	    "2026-01-02T03:04:05Z",        "2026-01-02T03:04:05.678Z",  "2026-01-02T03:04:59.999999999Z",
+	    "2026-01-02T03:04:60Z",        "2026-01-02T03:04:05+01:00", "2026-01-02t03:04:07z",
+	    "2026-01-02 03:04:08.5Z",      "2026-01-02T03:05:00Z",      "2026-01-02T03:04:05.Z",
+	    "2026-01-02T03:04:5Z",         "2026-01-02T03:04:61Z",      "2026-01-02T03:04:",
+	    "2026-01-02T03:04:05ZZ",       "2261-12-31T23:59:59.9Z",    "2261-12-31T23:59:60Z",
+	    "2016-12-31T23:59:60.25Z",     "2016-12-31T23:59:01Z",      "1970-01-01T00:00:00Z",
+	    "2026-01-02T03:04:05.5-00:30",
+	};
+	const size_t count = sizeof texts / sizeof *texts;
+
+	(void)state;
+	for (size_t i = 0; i < count * count; i++) {
+		struct clock_minute near = {0};
+		int64_t wanted = 77, got = 77;
+		(void)clock_parse_rfc3339_near(&near, slice_cstr(texts[i / count]), &got);
+		got = 77;
+		bool good = clock_parse_rfc3339(slice_cstr(texts[i % count]), &wanted);
+		if (clock_parse_rfc3339_near(&near, slice_cstr(texts[i % count]), &got) != good || got != wanted)
+			fail_msg("\"%s\" after \"%s\": %" PRId64, texts[i % count], texts[i / count], got);
+	}
+}
+
 static void writes_times(void **state)
 {
 	char out[32];
@@ -240,10 +266,15 @@ static void refuses_other_durations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_times),          cmocka_unit_test(refuses_other_texts),
-	    cmocka_unit_test(stays_inside),         cmocka_unit_test(writes_times),
-	    cmocka_unit_test(reads_what_it_writes), cmocka_unit_test(knows_the_calendar),
-	    cmocka_unit_test(reads_durations),      cmocka_unit_test(refuses_other_durations),
+	    cmocka_unit_test(reads_times),
+	    cmocka_unit_test(refuses_other_texts),
+	    cmocka_unit_test(stays_inside),
+	    cmocka_unit_test(writes_times),
+	    cmocka_unit_test(reads_the_same_near_another),
+	    cmocka_unit_test(reads_what_it_writes),
+	    cmocka_unit_test(knows_the_calendar),
+	    cmocka_unit_test(reads_durations),
+	    cmocka_unit_test(refuses_other_durations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,51 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_deinit(&h);
 }
 
+/* The number of a frame says whether a checkpoint holds it: none may be given twice, whatever has gone from the disk. */
+static void numbers_go_on_when_retention_took_everything(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
+	harness_start(&h);
+	for (int64_t n = 0; n < 3; n++)
+		assert_int_equal(harness_write(&h, n, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	journal_set_floor(h.journal, 3);
+	assert_int_equal(journal_start(h.journal, NULL), 0);
+	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
+		usleep(10000);
+		journal_stats(h.journal, &s);
+	}
+	assert_int_equal(s.removed_total, 1);
+	harness_close(&h);
+	harness_start(&h);
+	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(harness_replay(&h, 3).records, 1);
+	harness_deinit(&h);
+}
+
+static void numbers_go_on_behind_what_a_checkpoint_holds(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_open(&h);
+	journal_skip_to(h.journal, 100);
+	assert_int_equal(journal_start(h.journal, NULL), 0);
+	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(h.found.last_seq, 101);
+	assert_int_equal(harness_replay(&h, 100).records, 1);
+	harness_deinit(&h);
+}
+
 /* ---- damage ---- */
 
 static size_t read_file(const char *path, char **bytes)
@@ -195,6 +240,81 @@ static void a_flipped_byte_costs_its_frame_alone(void **state)
 		remove_damaged(&h);
 	}
 	assert_true(damaged > torn && torn > 0);
+	free(bytes);
+	harness_deinit(&h);
+}
+
+static void a_flipped_byte_of_a_segments_header_costs_no_frame(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s;
+	char path[512], *bytes;
+	size_t end;
+	five_frames(&h, path, &bytes, &end);
+	for (size_t at = 0; at < 64; at++) {
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		write_file(path, bytes, end + 64);
+		bytes[at] = (char)(bytes[at] ^ 0x41);
+		harness_open(&h);
+		journal_stats(h.journal, &s);
+		assert_int_equal(s.damaged_frames, at < 48); /* the rest of the header is not used */
+		assert_int_equal(harness_replay(&h, 0).records, 10);
+		harness_close(&h);
+		remove_damaged(&h);
+	}
+	free(bytes);
+	harness_deinit(&h);
+}
+
+/* The path of the first sealed file of events. */
+static void first_sealed(const struct harness *h, char path[512])
+{
+	char name[256] = "";
+	DIR *d = opendir(h->dir);
+	for (const struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+		if (strncmp(e->d_name, "events-", 7) == 0 && (name[0] == '\0' || strcmp(e->d_name, name) < 0))
+			snprintf(name, sizeof name, "%s", e->d_name);
+	}
+	closedir(d);
+	assert_true(name[0] != '\0');
+	snprintf(path, 512, "%s/%s", h->dir, name);
+}
+
+/* Byte `at` of the sealed file is flipped: opens, reads twice as recovery does, expects so many records and the damage counted once. */
+static void flip_sealed(struct harness *h, const char *path, char *bytes, size_t len, size_t at, uint32_t records)
+{
+	struct journal_stats s;
+	bytes[at] = (char)(bytes[at] ^ 0x41);
+	write_file(path, bytes, len);
+	bytes[at] = (char)(bytes[at] ^ 0x41);
+	harness_open(h);
+	assert_int_equal(harness_replay(h, 0).records, records);
+	assert_int_equal(harness_replay(h, 0).records, records);
+	journal_stats(h->journal, &s);
+	assert_int_equal(s.damaged_frames, 1);
+	harness_close(h);
+	remove_damaged(h);
+}
+
+static void a_flipped_byte_of_a_sealed_file_costs_its_frame_alone(void **state)
+{
+	(void)state;
+	struct harness h;
+	char path[512], *bytes;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 1500; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	wait_sealed(&h, 1);
+	harness_close(&h);
+	first_sealed(&h, path);
+	size_t len = read_file(path, &bytes);
+	for (size_t at = 0; at < 64; at++)
+		flip_sealed(&h, path, bytes, len, at, 1500);
+	for (size_t at = 64; at < 64 + 40; at++)
+		flip_sealed(&h, path, bytes, len, at, 1400);
+	flip_sealed(&h, path, bytes, len, len / 2, 1400);
 	free(bytes);
 	harness_deinit(&h);
 }
@@ -450,8 +570,12 @@ int main(void)
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),
+	    cmocka_unit_test(numbers_go_on_behind_what_a_checkpoint_holds),
 	    cmocka_unit_test(a_tail_cut_at_any_byte_keeps_every_complete_frame),
 	    cmocka_unit_test(a_flipped_byte_costs_its_frame_alone),
+	    cmocka_unit_test(a_flipped_byte_of_a_segments_header_costs_no_frame),
+	    cmocka_unit_test(a_flipped_byte_of_a_sealed_file_costs_its_frame_alone),
 	    cmocka_unit_test(stray_and_empty_files_do_not_keep_it_from_opening),
 	    cmocka_unit_test(every_failure_of_the_disk_is_survived),
 	    cmocka_unit_test(a_failed_group_stays_void_after_a_crash),

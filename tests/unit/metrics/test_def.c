@@ -37,6 +37,15 @@ static void test_names(void **state)
 		struct metric_def def = def_of(bad[i], METRIC_COUNTER, NULL, NULL);
 		refuses(&def, "wanted letters");
 	}
+	/* What the gateway shows of its own process. */
+	static const char *const own[] = {"process_cpu_seconds_total", "process_resident_memory_bytes",
+	                                  "process_open_fds"};
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		struct metric_def taken = def_of(own[i], METRIC_GAUGE, NULL, NULL);
+		refuses(&taken, "is the gateway's own");
+	}
+	struct metric_def orders = def_of("process_orders_total", METRIC_COUNTER, NULL, NULL);
+	accepts(&orders);
 	struct metric_def def = def_of("moongate_x", METRIC_GAUGE, NULL, NULL);
 	refuses(&def, "the gateway's own");
 	memset(name, 'a', sizeof name);

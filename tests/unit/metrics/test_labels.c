@@ -88,24 +88,6 @@ static void test_keys(void **state)
 	assert_false(key_valid(SLICE("\x01\x04"), 1));     /* 1025 bytes */
 }
 
-static void test_same_short(void **state)
-{
-	(void)state;
-	char x[64], y[64];
-
-	for (size_t len = 0; len <= 40; len++) {
-		for (size_t i = 0; i < sizeof x; i++)
-			x[i] = y[i] = (char)(i * 7);
-		y[len] ^= 1;
-		assert_true(same_short(x, y, len));
-		for (size_t i = 0; i < len; i++) {
-			y[i] ^= 1;
-			assert_false(same_short(x, y, len));
-			y[i] ^= 1;
-		}
-	}
-}
-
 static void text_is(const struct slice *values, uint32_t count, const char *wanted)
 {
 	static const struct slice names[] = {{"a", 1}, {"user_id", 7}, {"z", 1}};
@@ -138,8 +120,10 @@ static void test_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_clean),      cmocka_unit_test(test_cut),  cmocka_unit_test(test_keys),
-	    cmocka_unit_test(test_same_short), cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_clean),
+	    cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -387,16 +387,41 @@ static void test_exemplars(void **state)
 	world_free(w);
 }
 
+/* What is written into one event is gone with the next, whatever its name is. */
+static void test_methods_are_not_written(void **state)
+{
+	(void)state;
+	struct world *w = world_with("local why = counter 'why_total' { labels = { 'text' } }\n"
+	                             "on('x', function(ev)\n"
+	                             "  local ok, e = pcall(function() ev.copy = 5 end)\n"
+	                             "  why:inc(ok and 'written' or e)\n"
+	                             "  assert(ev:copy().n == ev.n and ev:get('copy') == ev.n)\n"
+	                             "end)\n");
+	post(w, "x", "n=1 copy=1");
+	post(w, "x", "n=2 copy=2");
+	assert_int_equal(stats_of(w, 0).errors, 0);
+	assert_value(w, "why_total{text=\"scripts/metrics/t.lua:3: an event: copy is a method\"}", 2);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_fields_of_all_types), cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_changing_shapes),     cmocka_unit_test(test_more_than_is_remembered),
-	    cmocka_unit_test(test_nested_fields),       cmocka_unit_test(test_copies_of_objects_are_fresh),
-	    cmocka_unit_test(test_writes_are_wiped),    cmocka_unit_test(test_methods),
-	    cmocka_unit_test(test_misuse_is_refused),   cmocka_unit_test(test_types_and_all),
-	    cmocka_unit_test(test_very_many_types),     cmocka_unit_test(test_many_batches),
-	    cmocka_unit_test(test_odd_names),           cmocka_unit_test(test_errors_stay_alone),
+	    cmocka_unit_test(test_methods_are_not_written),
+	    cmocka_unit_test(test_fields_of_all_types),
+	    cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_changing_shapes),
+	    cmocka_unit_test(test_more_than_is_remembered),
+	    cmocka_unit_test(test_nested_fields),
+	    cmocka_unit_test(test_copies_of_objects_are_fresh),
+	    cmocka_unit_test(test_writes_are_wiped),
+	    cmocka_unit_test(test_methods),
+	    cmocka_unit_test(test_misuse_is_refused),
+	    cmocka_unit_test(test_types_and_all),
+	    cmocka_unit_test(test_very_many_types),
+	    cmocka_unit_test(test_many_batches),
+	    cmocka_unit_test(test_odd_names),
+	    cmocka_unit_test(test_errors_stay_alone),
 	    cmocka_unit_test(test_exemplars),
 	};
 	quiet();

@@ -251,14 +251,45 @@ static void test_overflow_series(void **state)
 	world_free(w);
 }
 
+/* By default a series stays for as long as it still has something to say. */
+static void test_windows_outlast_a_quiet_day(void **state)
+{
+	(void)state;
+	struct world *w = world_with(
+	    "local r, m = ratio 'r' { window = '3d' }, mean 'm' { window = 5 * 86400 }\n"
+	    "local s = summary 's' { window = '3d' }\n"
+	    "local month, week = distinct 'month' { period = 'month' }, distinct 'week' { period = 'week' }\n"
+	    "local c, short = counter 'c_total' {}, ratio 'short' { window = '3d', idle = '1d' }\n"
+	    "on('x', function(ev)\n"
+	    "  r:hit() m:observe(5) s:observe(7) month:see('ann') week:see('ann') c:inc() short:hit()\n"
+	    "end)\n");
+	w->now_ns += 3 * 86400 * NS_PER_S; /* a Monday */
+	post(w, "x", "");
+	w->now_ns += 47 * 3600 * NS_PER_S;
+	post(w, "other", "");
+	assert_value(w, "r", 1);
+	assert_value(w, "m", 5);
+	assert_value(w, "s_count", 1);
+	assert_value(w, "month", 1);
+	assert_value(w, "week", 1);
+	assert_true(isnan(value(w, "c_total")) && isnan(value(w, "short")));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_every_type_counts),    cmocka_unit_test(test_definitions_are_checked),
-	    cmocka_unit_test(test_names_without_tables), cmocka_unit_test(test_same_name_in_two_scripts),
-	    cmocka_unit_test(test_calls_are_checked),    cmocka_unit_test(test_changes_are_for_handlers),
-	    cmocka_unit_test(test_place_of_tail_calls),  cmocka_unit_test(test_bound_labels),
-	    cmocka_unit_test(test_label_texts),          cmocka_unit_test(test_overflow_series),
+	    cmocka_unit_test(test_windows_outlast_a_quiet_day),
+	    cmocka_unit_test(test_every_type_counts),
+	    cmocka_unit_test(test_definitions_are_checked),
+	    cmocka_unit_test(test_names_without_tables),
+	    cmocka_unit_test(test_same_name_in_two_scripts),
+	    cmocka_unit_test(test_calls_are_checked),
+	    cmocka_unit_test(test_changes_are_for_handlers),
+	    cmocka_unit_test(test_place_of_tail_calls),
+	    cmocka_unit_test(test_bound_labels),
+	    cmocka_unit_test(test_label_texts),
+	    cmocka_unit_test(test_overflow_series),
 	};
 	quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);

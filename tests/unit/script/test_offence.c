@@ -161,7 +161,8 @@ static void test_filters(void **state)
 	             "scripts/metrics/t.lua:3: the filter takes longer than a call may");
 	filter_fails("filter('x', function(ev)\n  local t = {}\n  for i = 1, 1e9 do t[i] = i end\nend)",
 	             "scripts/metrics/t.lua:3: the filter needs more memory than a script may have");
-	filter_fails("filter('x', function(ev)\n  error {}\nend)", "the error is no text");
+	filter_fails("filter('x', function(ev)\n  error {}\nend)",
+	             "scripts/metrics/t.lua:1: in the handler that begins there: the error is no text");
 	filter_fails("filter('x', function(ev)\n  return {}\nend)",
 	             "scripts/metrics/t.lua:1: a filter returns \"drop\", false or nothing, not a table");
 }

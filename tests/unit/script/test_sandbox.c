@@ -301,18 +301,59 @@ static void test_scripts_are_apart(void **state)
 	world_free(w);
 }
 
+static char last_failure[1024];
+
+static void note_failure(void *ctx, struct slice text)
+{
+	(void)ctx;
+	snprintf(last_failure, sizeof last_failure, "%.*s", SLICE_ARG(text));
+}
+
+/* Also where a tail call has taken the script's frame, or the error itself says no more than it wants to. */
+static void test_every_error_has_a_place(void **state)
+{
+	(void)state;
+	static const char *const calls[] = {
+	    "return os.date({})",
+	    "return math.floor('x')",
+	    "return setmetatable(1, 2)",
+	    "return table.concat({ {} })",
+	    "error('plain', 0)",
+	    "error({})",
+	    "return load('error \"in text\"')()",
+	    "local x = nil + 1",
+	    "return c:inc('a')",
+	};
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+		char text[512];
+		struct world *w = world_new();
+		w->options.on_failure = note_failure;
+		world_close_host(w);
+		world_open_host(w);
+		snprintf(text, sizeof text, "local c = counter 'c_total' {}\non('x', function(ev)\n  %s\nend)",
+		         calls[i]);
+		world_file(w, "scripts/metrics/t.lua", NULL, text);
+		world_load(w);
+		last_failure[0] = '\0';
+		post(w, "x", "");
+		if (strncmp(last_failure, "scripts/metrics/t.lua:", 22) != 0 || last_failure[22] < '2' ||
+		    last_failure[22] > '3')
+			fail_msg("%s: \"%s\"", calls[i], last_failure);
+		snprintf(text, sizeof text, "\n%s", calls[i]);
+		if (strncmp(refusal(w, text), "scripts/metrics/t.lua:", 22) != 0)
+			fail_msg("at the top, %s: \"%s\"", calls[i], w->err.text);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_globals_are_the_contract),
-	    cmocka_unit_test(test_what_is_gone),
-	    cmocka_unit_test(test_string_metatable_is_locked),
-	    cmocka_unit_test(test_load_is_text_only),
-	    cmocka_unit_test(test_rebuilt_functions),
-	    cmocka_unit_test(test_time_and_chance),
-	    cmocka_unit_test(test_modules),
-	    cmocka_unit_test(test_broken_modules),
-	    cmocka_unit_test(test_registration_is_checked),
+	    cmocka_unit_test(test_globals_are_the_contract), cmocka_unit_test(test_what_is_gone),
+	    cmocka_unit_test(test_every_error_has_a_place),  cmocka_unit_test(test_string_metatable_is_locked),
+	    cmocka_unit_test(test_load_is_text_only),        cmocka_unit_test(test_rebuilt_functions),
+	    cmocka_unit_test(test_time_and_chance),          cmocka_unit_test(test_modules),
+	    cmocka_unit_test(test_broken_modules),           cmocka_unit_test(test_registration_is_checked),
 	    cmocka_unit_test(test_scripts_are_apart),
 	};
 	quiet();
