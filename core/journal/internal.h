@@ -89,6 +89,7 @@ struct segment {
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
 	bool recycled;
+	bool sealed;          /* its sealed files stand; maintenance */
 	struct segment *next; /* by generation, rising */
 };
 
