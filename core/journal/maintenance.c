@@ -68,10 +68,11 @@ static int seal(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
 	pthread_mutex_lock(&j->lock);
-	const struct segment copy =
+	struct segment copy =
 	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
 	pthread_mutex_unlock(&j->lock);
-	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
+	int code = copy.last_seq != 0 ? segment_seal(j, &copy, &list) : 0;
+	s->damage = copy.damage;
 	if (code != 0)
 		return code;
 	pthread_mutex_lock(&j->lock);

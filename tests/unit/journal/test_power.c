@@ -184,6 +184,57 @@ static void what_was_refused_does_not_come_back_with_its_file(void **state)
 	vdisk_free(d);
 }
 
+static int hold_sealing(void *ctx, enum vdisk_op op, const char *path, size_t *len)
+{
+	struct hold *h = ctx;
+	(void)len;
+	if (op != VDISK_OPEN || !h->first || strstr(path, "/events-") == NULL)
+		return 0;
+	h->tries++;
+	return EIO;
+}
+
+static uint64_t damaged(struct harness *h)
+{
+	struct journal_stats stats;
+	journal_stats(h->journal, &stats);
+	return stats.damaged_frames;
+}
+
+/* A frame goes bad in a closed segment: sealing would leave it out without a word. */
+static void damage_that_sealing_meets_is_counted(void **state)
+{
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	struct hold on = {.first = true};
+	static const char path[] = "data/journal/segment-00000000000000000001.open";
+	size_t len;
+	(void)state;
+	vdisk_ask(d, hold_sealing, &on);
+	start_on(&h, d);
+	start(&h);
+	for (int64_t n = 1; n <= 8; n++)
+		assert_int_equal(harness_write(&h, n, 1, 200000), 0);
+	while (on.tries == 0)
+		usleep(1000);
+	char *bytes = vdisk_get(d, path, &len);
+	bytes[4096 + 1000] ^= 1;
+	bytes[4096 + 4 * 200000 + 10000] ^= 1; /* in the fifth and last one there */
+	assert_int_equal(vdisk_put(d, path, bytes, len), 0);
+	free(bytes);
+	on.first = false;
+	while (segments(&h) > 1)
+		usleep(1000);
+	assert_int_equal(damaged(&h), 2);
+	harness_close(&h);
+	start_on(&h, d);
+	assert_int_equal(harness_replay(&h, 0).records, 6);
+	assert_int_equal(damaged(&h), 0);
+	harness_close(&h);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
 /* A checkpoint may know of frames that the journal has lost: their numbers are not given again, or a start from that checkpoint would pass over
  * the new ones. */
 static void numbers_are_not_given_twice(void **state)
@@ -217,6 +268,7 @@ int main(void)
 	    cmocka_unit_test(what_is_found_after_a_kill_is_made_durable),
 	    cmocka_unit_test(what_a_failed_sync_left_readable_is_made_durable),
 	    cmocka_unit_test(what_was_refused_does_not_come_back_with_its_file),
+	    cmocka_unit_test(damage_that_sealing_meets_is_counted),
 	    cmocka_unit_test(numbers_are_not_given_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
