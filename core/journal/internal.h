@@ -89,6 +89,8 @@ struct segment {
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
 	bool recycled;
+	bool sealed;     /* its sealed files stand; maintenance */
+	uint32_t damage; /* runs of bytes that were no frame when the journal was opened: they are kept aside already */
 	struct segment *next; /* by generation, rising */
 };
 
@@ -144,10 +146,9 @@ struct sealed {
 	struct sealed *next; /* by first_seq, rising */
 };
 
-/* Rewrites a segment by kind; the new files are returned as a list. After each frame `pace` (or NULL) is told how long that took, and may rest. 0 or a
+/* Rewrites a segment by kind; the new files are returned as a list. Damage that was not kept aside before is, and s->damage counts it. 0 or a
  * negative errno (nothing is returned then; files that were finished stay and are replaced by the next try). */
-int segment_seal(const char *dir, const struct segment *s, int zstd_level, void (*pace)(void *ctx, int64_t worked_ns),
-                 void *ctx, struct sealed **out);
+int segment_seal(struct journal *j, struct segment *s, struct sealed **out);
 /* 0; -EBADMSG: it is damaged; -ENOTSUP: it is of a newer version; or what reading failed with. */
 int sealed_read_header(const char *path, struct sealed *out);
 /* The same from its name and its frames, where the header is damaged. -EBADMSG: there is no frame. */
@@ -203,6 +204,8 @@ int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need);
 void writer_close(struct journal *j);
 void *journal_sync_run(void *arg);
 void *journal_maintenance_run(void *arg);
+/* After `worked_ns` of sealing, on the thread that seals: rests, unless there is a reason to hurry. */
+void maintenance_rest(struct journal *j, int64_t worked_ns);
 /* Puts a list of sealed files into the journal's, by first number; one that was made again takes the place of the first. Under the lock. */
 void sealed_insert(struct journal *j, struct sealed *list);
 /* Keeps bytes that are no frame aside, as far as the disk lets it, and counts them. */

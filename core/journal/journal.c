@@ -154,6 +154,7 @@ static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t
 {
 	struct opening *o = ctx;
 	o->found->bad_frames++;
+	o->current->damage++;
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 

@@ -38,6 +38,29 @@ static void failed(struct journal *j, const char *what, const char *path, int co
 
 /* ---- sealing ---- */
 
+static void wait_until(struct journal *j, int64_t at)
+{
+	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
+	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
+}
+
+/* Does no more than one segment wait to be sealed? Under the lock. */
+static bool one_closed(const struct journal *j)
+{
+	return j->segments == NULL || j->segments == j->writer.segment || j->segments->next == j->writer.segment;
+}
+
+/* A segment takes a third of a second of compressing. In one go, where processors are short, clients would feel it: so it is done frame by frame with rests
+ * of three times as long between them, unless another segment waits already or the journal is being closed. */
+void maintenance_rest(struct journal *j, int64_t worked_ns)
+{
+	int64_t until = clock_mono_ns() + 3 * worked_ns;
+	pthread_mutex_lock(&j->lock);
+	while (!j->stopping && clock_mono_ns() < until && one_closed(j))
+		wait_until(j, until);
+	pthread_mutex_unlock(&j->lock);
+}
+
 /* The oldest segment that is not being written and holds nothing that may still fail: a group can begin in a segment that is closed by now and
  * end in the next one. Under the lock. */
 static struct segment *closed_segment(struct journal *j)
@@ -46,60 +69,58 @@ static struct segment *closed_segment(struct journal *j)
 	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
 }
 
-/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. */
+/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. Where that fails it stays the oldest segment, and is tried
+ * again: those behind it may say which of its frames were refused, so none of them goes before it. (What was removed is certain before the next one is,
+ * since sealing that one syncs the directory.) */
 static int give_up(struct journal *j, struct segment *s)
 {
 	char spare[PATH_BYTES];
 	journal_path(spare, j->dir, "spare.tmp");
+	bool reuse = !j->spare_ready && s->size == j->options.segment_bytes;
+	reuse = reuse && file_rename(s->path, spare) == 0;
+	int code = reuse ? 0 : file_unlink(s->path);
+	if (code != 0)
+		return code;
 	j->segments = s->next;
-	if (j->spare_ready || s->size != j->options.segment_bytes)
-		return file_unlink(s->path);
-	int code = file_rename(s->path, spare);
-	if (code == 0)
+	if (reuse)
 		j->spare_ready = j->spare_recycled = true;
-	return code;
+	return 0;
 }
 
-static void wait_until(struct journal *j, int64_t at)
+static int seal(struct journal *j, struct segment *s)
 {
-	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
-}
-
-/* A segment takes a third of a second of compressing. In one go, where processors are short, clients would feel it: so it is done frame by frame with rests
- * of three times as long between them, unless another segment waits already or the journal is being closed. */
-static void rest(void *ctx, int64_t worked_ns)
-{
-	struct journal *j = ctx;
-	int64_t until = clock_mono_ns() + 3 * worked_ns;
+	struct sealed *list = NULL;
 	pthread_mutex_lock(&j->lock);
-	while (!j->stopping && clock_mono_ns() < until && j->segments->next == j->writer.segment)
-		wait_until(j, until);
+	struct segment copy =
+	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
 	pthread_mutex_unlock(&j->lock);
+	int code = copy.last_seq != 0 ? segment_seal(j, &copy, &list) : 0;
+	s->damage = copy.damage;
+	if (code != 0)
+		return code;
+	pthread_mutex_lock(&j->lock);
+	sealed_insert(j, list);
+	s->sealed = true;
+	pthread_mutex_unlock(&j->lock);
+	if (list != NULL)
+		atomic_fetch_add(&j->sealed_total, 1);
+	return 0;
 }
 
 static void seal_one(struct journal *j, struct segment *s)
 {
-	struct sealed *list = NULL;
-	pthread_mutex_lock(&j->lock);
-	const struct segment copy =
-	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
-	pthread_mutex_unlock(&j->lock);
-	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, rest, j, &list) : 0;
+	int code = s->sealed ? 0 : seal(j, s);
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
 		return;
 	}
 	pthread_mutex_lock(&j->lock);
-	sealed_insert(j, list);
 	code = give_up(j, s);
 	pthread_mutex_unlock(&j->lock);
-	if (list != NULL)
-		atomic_fetch_add(&j->sealed_total, 1);
 	if (code != 0)
-		LOG(LOG_WARN, "a sealed segment's file could not be removed", log_str("path", s->path),
-		    log_str("error", strerror(-code)));
-	mem_free(s);
+		failed(j, "remove a sealed segment", s->path, code);
+	else
+		mem_free(s);
 }
 
 /* ---- the spare ---- */

@@ -233,7 +233,7 @@ static void go(struct life *load, uint64_t from, struct gateway *g, uint64_t see
 	unsigned count = 1 + (unsigned)(draw(&seed) % LIVES_MAX);
 	for (unsigned i = 0; i < count; i++) {
 		bool kill = i + 1 < count && draw(&seed) % 2 == 0;
-		bool troubled = draw(&seed) % 12 == 0;
+		bool troubled = draw(&seed) % 20 == 0;
 		lives[i] = next_life(before, from, kill, &seed);
 		f->acked += book_counted(&lives[i].book, lives[i].book.acked);
 		f->states += !kill;
