@@ -313,10 +313,28 @@ out:
 	return code;
 }
 
+/* What a process that died while writing one has left: as large as a checkpoint, and another one at each death. */
+static int remove_unfinished(void *ctx, const char *name)
+{
+	const char *dir = ctx;
+	char path[512];
+	const char *end = strrchr(name, '.');
+	if (strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)) != 0 || end == NULL || strcmp(end, ".tmp") != 0)
+		return 0;
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	int code = file_unlink(path);
+	if (code != 0) /* it costs space, and is in nobody's way */
+		LOG(LOG_WARN, "an unfinished checkpoint could not be removed", log_str("path", path),
+		    log_str("error", strerror(-code)));
+	return 0;
+}
+
 int checkpoint_load(struct engine *e, struct error *err)
 {
 	struct seqs s = {0};
-	int code = file_list(e->data_dir, collect, &s, err);
+	int code = file_list(e->data_dir, remove_unfinished, e->data_dir, err);
+	if (code == 0)
+		code = file_list(e->data_dir, collect, &s, err);
 	bool found = false;
 	for (size_t i = s.count; code == 0 && !found && i-- > 0;) {
 		char path[512];

@@ -93,6 +93,18 @@ describe("the journal", function()
     assert.equal(46, server:metrics():get("n_total"))
   end)
 
+  it("removes a checkpoint that a dead process had not finished", function()
+    local server = moongate.start { scripts = { ["metrics/n.lua"] = script } }
+    finally(function() server:stop() end)
+    assert.equal(200, post(server, 5).status)
+    server:stop()
+    local unfinished = server.dir .. "/data/checkpoint-00000000000000000009.tmp"
+    moongate.write_file(unfinished, "MOONCKPT")
+    server:restart()
+    assert.is_nil(moongate.read_file(unfinished))
+    assert.equal(5, server:metrics():get("n_total"))
+  end)
+
   it("recovers values through checkpoints, sealed segments and recycled ones", function()
     local server = moongate.start {
       scripts = { ["metrics/n.lua"] = script },
