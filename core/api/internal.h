@@ -8,8 +8,8 @@
 #include "ingest/ingest.h"
 #include "net/net.h"
 
-enum { POOL_MAX = 256 };             /* idle ingests kept */
-#define POOL_KEEP_BYTES (256 * 1024) /* memory that each may keep */
+#define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
+#define POOL_KEEP_BYTES (256 * 1024) /* and each of them */
 #define STOP_GRACE_NS (10 * NS_PER_S)
 
 struct ingest;
@@ -21,7 +21,7 @@ struct api {
 	struct ingest_limits limits;
 	pthread_mutex_t lock;
 	struct ingest *pool; /* idle ones, under `lock` */
-	uint32_t pooled;
+	size_t pool_bytes;
 };
 
 /* ---- events.c ---- */

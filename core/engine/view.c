@@ -20,6 +20,7 @@ struct engine_view {
 	struct arena names;
 	uint64_t applied_seq, checkpoint_seq;
 	uint32_t queued;
+	uint64_t held_bytes;
 };
 
 static int copy_scripts(struct engine_view *v, const struct script_set *set)
@@ -66,6 +67,7 @@ struct engine_view *view_make(struct engine *e)
 	v->checkpoint_seq = e->checkpoint_seq;
 	pthread_mutex_lock(&e->lock);
 	v->queued = e->queue_count;
+	v->held_bytes = atomic_load(&e->held_bytes);
 	pthread_mutex_unlock(&e->lock);
 	return v;
 }
@@ -116,6 +118,8 @@ static void render_intake(struct pen p, const struct engine_view *v)
 	    "Groups that were not made durable; their clients were told.");
 	one(p, "moongate_apply_seconds", METRIC_COUNTER, "seconds", c->apply_seconds, "Time spent applying groups.");
 	one(p, "moongate_queue_length", METRIC_GAUGE, "", v->queued, "Submissions that wait for the engine.");
+	one(p, "moongate_queue_bytes", METRIC_GAUGE, "bytes", (double)v->held_bytes,
+	    "Decoded records that are not durable and applied yet; journal.queue_bytes bounds them.");
 	one(p, "moongate_events_emitted", METRIC_COUNTER, "", (double)v->totals.emitted,
 	    "Events made by emit in scripts.");
 	one(p, "moongate_emits_refused", METRIC_COUNTER, "", (double)v->totals.emit_refused, "Emits nested too deep.");
