@@ -10,7 +10,8 @@
 
 #define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
 #define POOL_KEEP_BYTES (256 * 1024) /* and each of them */
-#define STOP_GRACE_NS (10 * NS_PER_S)
+/* For requests in flight; with the journal and a checkpoint the end takes 10 s at most. */
+#define STOP_GRACE_NS (8 * NS_PER_S)
 
 struct ingest;
 
