@@ -222,6 +222,8 @@ void conn_resume(struct conn *c);
 void conn_linger(struct conn *c);
 /* Closes at once; a request with a handler goes on without it. */
 void conn_close(struct conn *c);
+/* Likewise, and the client is told by a reset: for one who does not read. What he was sent would stay in the kernel, for as long as he acknowledges its probes. */
+void conn_abort(struct conn *c);
 /* The reply to c->req is with the kernel. */
 void conn_replied(struct conn *c);
 /* Looks whether a timeout has passed. */

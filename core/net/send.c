@@ -117,7 +117,7 @@ static void block(struct conn *c)
 	TAILQ_INSERT_TAIL(&l->blocked, c, blocked);
 	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c) {
 		count(&l->counters.timeouts, 1);
-		conn_close(TAILQ_FIRST(&l->blocked));
+		conn_abort(TAILQ_FIRST(&l->blocked));
 	}
 }
 
