@@ -67,8 +67,10 @@ static void end(struct conn *c, bool reset)
 	c->pending = NULL;
 	c->req = NULL;
 	close_handle(c, reset);
-	if (writing)
-		buf_free(&req->out); /* the write is cancelled, which libuv will say only at the end of this round */
+	if (writing) { /* the write is cancelled, which libuv will say only at the end of this round */
+		buf_free(&req->out);
+		reply_release(req);
+	}
 	if (req != NULL) {
 		req->conn = NULL;
 		request_unref(req);

@@ -50,8 +50,12 @@ struct http_request {
 	/* The reply: written by the one who replies, then read by the loop. */
 	bool replied;
 	int status;
-	struct buf out;   /* Content-Type and further headers, the empty line, the body */
-	size_t body_at;   /* where in `out` the body begins */
+	struct buf out;    /* Content-Type and further headers, the empty line, the body if it is not lent */
+	size_t body_at;    /* where in `out` the body begins */
+	struct slice lent; /* the body, while `release` is not NULL */
+	void (*release)(void *owner);
+	void *owner;
+	size_t body_len;  /* as Content-Length says */
 	size_t body_sent; /* its bytes that go over the wire: none for HEAD */
 
 	/* Sending: loop thread. */
@@ -262,6 +266,8 @@ extern _Thread_local struct http_request *request_running;
 
 /* Renders a reply into the request. */
 void reply_render(struct http_request *req, const struct http_reply *reply);
+/* Gives a lent body back. */
+void reply_release(struct http_request *req);
 
 /* ---- gzip.c ---- */
 
