@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "ingest/ingest.h"
+#include "metrics/metrics.h"
 #include "net/net.h"
 
 #define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
@@ -14,6 +15,19 @@
 #define STOP_GRACE_NS (8 * NS_PER_S)
 
 struct ingest;
+struct rendering;
+
+enum { SCRAPE_FORMATS = EXPOSITION_OPENMETRICS + 1 };
+
+/* Those who ask for the metrics. */
+struct scrapes {
+	pthread_mutex_t lock; /* everything below */
+	pthread_cond_t made;
+	uint64_t asked;                         /* tickets given out */
+	uint32_t waiting;                       /* requests not answered yet */
+	bool making;                            /* a text is being made */
+	struct rendering *last[SCRAPE_FORMATS]; /* the newest text of each format, while somebody waits */
+};
 
 struct api {
 	const struct config *config;
@@ -23,6 +37,7 @@ struct api {
 	pthread_mutex_t lock;
 	struct ingest *pool; /* idle ones, under `lock` */
 	size_t pool_bytes;
+	struct scrapes scrapes;
 };
 
 /* ---- events.c ---- */
