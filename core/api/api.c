@@ -42,6 +42,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	a->config = c;
 	a->engine = engine;
 	pthread_mutex_init(&a->lock, NULL);
+	pthread_mutex_init(&a->scrapes.lock, NULL);
+	pthread_cond_init(&a->scrapes.made, NULL);
 	set_limits(&a->limits, c);
 	struct http_options o = {
 	    .listen = c->listen,
@@ -92,5 +94,7 @@ void api_free(struct api *a)
 		http_server_free(a->server);
 	api_pool_free(a);
 	pthread_mutex_destroy(&a->lock);
+	pthread_mutex_destroy(&a->scrapes.lock);
+	pthread_cond_destroy(&a->scrapes.made);
 	mem_free(a);
 }

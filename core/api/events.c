@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define TOO_MUCH "nothing was taken: too much is waiting already, or the gateway is stopping"
+
 /* One request's way through the engine. Reused: its batch keeps its memory. */
 struct ingest {
 	struct submission submission;
@@ -12,6 +14,7 @@ struct ingest {
 	struct buf reply;
 	struct api *api;
 	struct http_request *req;
+	size_t pooled_bytes; /* what it counts against the pool's share while it is there */
 	struct ingest *next;
 };
 
@@ -31,7 +34,7 @@ static struct ingest *ingest_new(struct api *a)
 	struct ingest *in = a->pool;
 	if (in != NULL) {
 		a->pool = in->next;
-		a->pooled--;
+		a->pool_bytes -= in->pooled_bytes;
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (in != NULL)
@@ -59,12 +62,14 @@ static void ingest_release(struct ingest *in)
 	buf_reset(&in->reply);
 	in->rejects.count = 0;
 	in->req = NULL;
+	in->pooled_bytes = sizeof *in + sizeof *b + batch_bytes(b) + in->reply.cap;
 	pthread_mutex_lock(&a->lock);
-	bool keep = a->pooled < POOL_MAX && in->reply.cap <= POOL_KEEP_BYTES && in->rejects.cap <= 1024;
+	bool keep = a->pool_bytes + in->pooled_bytes <= POOL_BYTES && in->reply.cap <= POOL_KEEP_BYTES &&
+	            in->rejects.cap <= 1024;
 	if (keep) {
 		in->next = a->pool;
 		a->pool = in;
-		a->pooled++;
+		a->pool_bytes += in->pooled_bytes;
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (!keep)
@@ -137,8 +142,7 @@ static void reply_failure(struct ingest *in)
 		http_reply_error(in->req, 507, 5, "nothing was taken: the journal cannot be written: %s",
 		                 strerror(-status));
 	else if (status == -EAGAIN)
-		http_reply_error(in->req, 503, 1,
-		                 "nothing was taken: too much is waiting already, or the gateway is stopping");
+		http_reply_error(in->req, 503, 1, TOO_MUCH);
 	else
 		http_reply_error(in->req, 503, 1, "nothing was taken: %s", strerror(-status));
 }
@@ -185,6 +189,10 @@ static void reply_refused(struct http_request *req, int code, const struct error
 void api_post_events(void *ctx, struct http_request *req)
 {
 	struct api *a = ctx;
+	if (engine_is_full(a->engine)) {
+		http_reply_error(req, 503, 1, TOO_MUCH);
+		return;
+	}
 	struct ingest *in = ingest_new(a);
 	if (in == NULL) {
 		http_reply_error(req, 503, 1, "nothing was taken: out of memory");

@@ -1,10 +1,12 @@
-/* GET /metrics: the engine cuts a view between two frames, a worker renders it. */
+/* GET /metrics: the engine cuts a view between two frames, a worker renders it. However many ask at once, one text is made at a time, and those who had asked
+ * before it was begun share it. */
 #include <stdio.h>
 #include <sys/resource.h>
 
 #include "api/internal.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/process.h"
 
 #ifndef MOONGATE_VERSION
@@ -119,32 +121,142 @@ static void render(struct api *a, struct engine_view *view, struct pen p)
 	exposition_end(p.out, p.format);
 }
 
+/* ---- one rendering for all who asked before it began ---- */
+
+/* A text, counted by the replies that it is lent to and by the api as long as somebody may still want it. */
+struct rendering {
+	struct api *api;
+	uint32_t refs;  /* under the api's lock */
+	uint64_t asked; /* serves the requests up to this ticket */
+	struct buf text;
+	bool failed;
+};
+
+/* A request on its way: it may have any rendering that began after it came, so that it sees what was acknowledged before. */
+struct ask {
+	struct api *api;
+	uint64_t ticket;
+};
+
+static void unref(struct rendering *r)
+{
+	if (r == NULL || --r->refs > 0)
+		return;
+	buf_free(&r->text);
+	mem_free(r);
+}
+
+static void make(struct api *a, struct rendering *r, enum exposition_format format)
+{
+	struct engine_view *view = wait_view(a->engine);
+	if (view != NULL)
+		render(a, view, (struct pen){&r->text, format});
+	r->failed = view == NULL || buf_failed(&r->text);
+	engine_view_free(view);
+}
+
+/* A reference to the rendering for this ticket: one that is there, or that somebody is making, or a new one. NULL when memory is out. */
+static struct rendering *obtain(struct api *a, enum exposition_format format, uint64_t ticket)
+{
+	struct scrapes *s = &a->scrapes;
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		struct rendering *last = s->last[format];
+		if (last != NULL && last->asked >= ticket) {
+			last->refs++;
+			pthread_mutex_unlock(&s->lock);
+			return last;
+		}
+		if (!s->making)
+			break;
+		pthread_cond_wait(&s->made, &s->lock);
+	}
+	s->making = true;
+	uint64_t asked = s->asked;
+	pthread_mutex_unlock(&s->lock);
+	struct rendering *r = mem_zalloc(1, sizeof *r);
+	if (r != NULL) {
+		r->api = a;
+		r->asked = asked;
+		r->refs = 2;
+		make(a, r, format);
+	}
+	pthread_mutex_lock(&s->lock);
+	s->making = false;
+	if (r != NULL) {
+		unref(s->last[format]);
+		s->last[format] = r;
+	}
+	pthread_cond_broadcast(&s->made);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+/* A reply does not need its text any more. Any thread. */
+static void give_back(void *owner)
+{
+	struct rendering *r = owner;
+	struct scrapes *s = &r->api->scrapes;
+	pthread_mutex_lock(&s->lock);
+	unref(r);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* A request has its answer. The texts go with the last of those who wait for one. */
+static void answered(struct api *a)
+{
+	struct scrapes *s = &a->scrapes;
+	pthread_mutex_lock(&s->lock);
+	if (--s->waiting == 0) {
+		for (int format = 0; format < SCRAPE_FORMATS; format++) {
+			unref(s->last[format]);
+			s->last[format] = NULL;
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void work(void *ctx, struct http_request *req)
 {
-	struct api *a = ctx;
-	struct engine_view *view = wait_view(a->engine);
-	struct buf out = {0};
+	struct ask *ask = ctx;
+	struct api *a = ask->api;
 	enum exposition_format format = exposition_choose(http_request_header(req, "accept"));
-	if (view != NULL)
-		render(a, view, (struct pen){&out, format});
-	if (view == NULL || buf_failed(&out)) {
+	struct rendering *r = obtain(a, format, ask->ticket);
+	mem_free(ask);
+	if (r == NULL || r->failed) {
+		if (r != NULL)
+			give_back(r);
 		http_reply_error(req, 503, 1, "out of memory for the metrics");
 	} else {
 		struct http_reply reply = {
 		    .status = 200,
 		    .content_type =
 		        format == EXPOSITION_OPENMETRICS ? EXPOSITION_OPENMETRICS_TYPE : EXPOSITION_TEXT_TYPE,
-		    .body = buf_slice(&out),
+		    .body = buf_slice(&r->text),
 		    .gzip = true,
+		    .release = give_back,
+		    .owner = r,
 		};
 		http_reply(req, &reply);
 	}
-	buf_free(&out);
-	engine_view_free(view);
+	answered(a);
 }
 
 void api_get_metrics(void *ctx, struct http_request *req)
 {
-	if (http_request_offload(req, work, ctx) != 0)
-		http_reply_error(req, 503, 1, "no worker can be had");
+	struct api *a = ctx;
+	struct ask *ask = mem_zalloc(1, sizeof *ask);
+	if (ask == NULL) {
+		http_reply_error(req, 503, 1, "out of memory for the metrics");
+		return;
+	}
+	pthread_mutex_lock(&a->scrapes.lock);
+	*ask = (struct ask){.api = a, .ticket = ++a->scrapes.asked};
+	a->scrapes.waiting++;
+	pthread_mutex_unlock(&a->scrapes.lock);
+	if (http_request_offload(req, work, ask) == 0)
+		return;
+	mem_free(ask);
+	http_reply_error(req, 503, 1, "no worker can be had");
+	answered(a);
 }

@@ -6,13 +6,28 @@
 
 #include "api/api.h"
 #include "ingest/ingest.h"
+#include "metrics/metrics.h"
 #include "net/net.h"
 
-enum { POOL_MAX = 256 };             /* idle ingests kept */
-#define POOL_KEEP_BYTES (256 * 1024) /* memory that each may keep */
-#define STOP_GRACE_NS (10 * NS_PER_S)
+#define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
+#define POOL_KEEP_BYTES (256 * 1024) /* and each of them */
+/* For requests in flight; with the journal and a checkpoint the end takes 10 s at most. */
+#define STOP_GRACE_NS (8 * NS_PER_S)
 
 struct ingest;
+struct rendering;
+
+enum { SCRAPE_FORMATS = EXPOSITION_OPENMETRICS + 1 };
+
+/* Those who ask for the metrics. */
+struct scrapes {
+	pthread_mutex_t lock; /* everything below */
+	pthread_cond_t made;
+	uint64_t asked;                         /* tickets given out */
+	uint32_t waiting;                       /* requests not answered yet */
+	bool making;                            /* a text is being made */
+	struct rendering *last[SCRAPE_FORMATS]; /* the newest text of each format, while somebody waits */
+};
 
 struct api {
 	const struct config *config;
@@ -21,7 +36,8 @@ struct api {
 	struct ingest_limits limits;
 	pthread_mutex_t lock;
 	struct ingest *pool; /* idle ones, under `lock` */
-	uint32_t pooled;
+	size_t pool_bytes;
+	struct scrapes scrapes;
 };
 
 /* ---- events.c ---- */

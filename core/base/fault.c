@@ -10,20 +10,33 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-struct point {
-	uint64_t left; /* hits until it fails; 0: off */
-	bool always;   /* goes on failing afterwards */
-	int error;     /* errno to fail with */
-	uint64_t hits;
+#include "base/clock.h"
+
+enum { TEXT_MAX = 4096, THREAD_NAME_MAX = 16 };
+
+/* What a point does when its turn has come. */
+struct action {
+	int error;        /* errno to fail with; 0: it does not fail */
+	int64_t delay_ns; /* it takes so much longer */
+	bool kill;        /* the process ends there and then */
 };
 
-enum { TEXT_MAX = 4096 };
+struct point {
+	uint64_t left; /* hits until it acts; 0: off */
+	bool always;   /* goes on acting afterwards */
+	struct action action;
+	char thread[THREAD_NAME_MAX]; /* only hits of the thread of this name count; "": those of all */
+	uint64_t hits;                /* by any thread */
+};
 
 static const char *const point_names[FAULT_POINTS] = {
     [FAULT_OPEN] = "open",     [FAULT_READ] = "read",         [FAULT_WRITE] = "write", [FAULT_FSYNC] = "fsync",
@@ -65,7 +78,46 @@ static void all_off(void)
 		points[i].left = 0;
 }
 
-/* Parses one entry "point:nth:once|always:ERRNO" into `at`, which is an array of all points. */
+/* An errno's name, KILL, or DELAY=duration. */
+static int parse_action(const char *text, struct action *out)
+{
+	static const char delay[] = "DELAY=";
+
+	*out = (struct action){.kill = strcmp(text, "KILL") == 0};
+	if (out->kill)
+		return 0;
+	if (strncmp(text, delay, sizeof delay - 1) == 0) {
+		int rc = clock_parse_duration(slice_cstr(text + sizeof delay - 1), &out->delay_ns, NULL);
+		return rc == 0 && out->delay_ns > 0 ? 0 : -EINVAL;
+	}
+	for (size_t i = 0; i < sizeof error_names / sizeof *error_names; i++) {
+		if (strcmp(error_names[i].name, text) == 0)
+			out->error = error_names[i].value;
+	}
+	return out->error != 0 ? 0 : -EINVAL;
+}
+
+/* "fsync" or "fsync@sync": the point's number, and the thread. */
+static int parse_point(char *text, struct point *out, struct error *err)
+{
+	char *thread = text;
+	const char *name = strsep(&thread, "@");
+	int point = 0;
+
+	while (point < FAULT_POINTS && strcmp(point_names[point], name) != 0)
+		point++;
+	if (point == FAULT_POINTS)
+		return error_set(err, -EINVAL, "fault: no point is called \"%s\"", name);
+	if (thread == NULL)
+		return point;
+	size_t len = strlen(thread);
+	if (len == 0 || len >= sizeof out->thread)
+		return error_set(err, -EINVAL, "fault %s: no thread can be called \"%s\"", name, thread);
+	memcpy(out->thread, thread, len + 1);
+	return point;
+}
+
+/* Parses one entry "point[@thread]:nth:once|always:action" into `at`, which is an array of all points. */
 static int parse_entry(char *entry, struct point *at, struct error *err)
 {
 	char *rest = entry;
@@ -73,21 +125,20 @@ static int parse_entry(char *entry, struct point *at, struct error *err)
 	char *name = strsep(&rest, ":");
 	char *nth = strsep(&rest, ":");
 	char *times = strsep(&rest, ":");
-	char *error = rest;
+	const char *action = rest;
 	struct point parsed = {0};
 	char *end;
-	int point = 0;
 
-	if (error == NULL) {
+	if (action == NULL) {
 		/* strsep has cut the entry up. */
 		for (size_t i = 0; i < len; i++)
 			entry[i] = entry[i] == '\0' ? ':' : entry[i];
-		return error_set(err, -EINVAL, "fault \"%s\": expected point:nth:once|always:ERRNO", entry);
+		return error_set(err, -EINVAL, "fault \"%s\": expected point:nth:once|always:ERRNO, KILL or DELAY=2s",
+		                 entry);
 	}
-	while (point < FAULT_POINTS && strcmp(point_names[point], name) != 0)
-		point++;
-	if (point == FAULT_POINTS)
-		return error_set(err, -EINVAL, "fault: no point is called \"%s\"", name);
+	int point = parse_point(name, &parsed, err);
+	if (point < 0)
+		return point;
 	errno = 0;
 	parsed.left = strtoull(nth, &end, 10);
 	if (nth[0] < '0' || nth[0] > '9' || *end != '\0' || errno != 0 || parsed.left == 0)
@@ -95,12 +146,9 @@ static int parse_entry(char *entry, struct point *at, struct error *err)
 	parsed.always = strcmp(times, "always") == 0;
 	if (!parsed.always && strcmp(times, "once") != 0)
 		return error_set(err, -EINVAL, "fault %s: \"%s\" is neither once nor always", name, times);
-	for (size_t i = 0; i < sizeof error_names / sizeof *error_names; i++) {
-		if (strcmp(error_names[i].name, error) == 0)
-			parsed.error = error_names[i].value;
-	}
-	if (parsed.error == 0)
-		return error_set(err, -EINVAL, "fault %s: unknown error \"%s\" (such as EIO, ENOSPC)", name, error);
+	if (parse_action(action, &parsed.action) != 0)
+		return error_set(err, -EINVAL, "fault %s: unknown error \"%s\" (such as EIO, ENOSPC, KILL, DELAY=2s)",
+		                 name, action);
 	parsed.hits = at[point].hits;
 	at[point] = parsed;
 	return 0;
@@ -230,7 +278,8 @@ void fault_set(enum fault_point point, uint64_t nth, bool always, int error)
 	int rc = read_environment(&err);
 	points[point].left = nth;
 	points[point].always = always;
-	points[point].error = error;
+	points[point].action = (struct action){.error = error};
+	points[point].thread[0] = '\0';
 	arm();
 	pthread_mutex_unlock(&lock);
 	if (rc != 0)
@@ -257,19 +306,36 @@ uint64_t fault_hits(enum fault_point point)
 	return hits;
 }
 
-/* One hit of a point: 0 or the errno. Called with the lock. */
-static int hit(struct point *p)
+static bool is_meant(const struct point *p)
+{
+	char name[THREAD_NAME_MAX] = "";
+
+	if (p->thread[0] == '\0')
+		return true;
+	return prctl(PR_GET_NAME, name) == 0 && strcmp(name, p->thread) == 0;
+}
+
+/* One hit of a point: what it does. Called with the lock. */
+static struct action hit(struct point *p)
 {
 	p->hits++;
-	if (p->left == 0)
-		return 0;
+	if (p->left == 0 || !is_meant(p))
+		return (struct action){0};
 	if (p->left > 1) {
 		p->left--;
-		return 0;
+		return (struct action){0};
 	}
 	if (!p->always)
 		p->left = 0;
-	return p->error;
+	return p->action;
+}
+
+static void sleep_ns(int64_t ns)
+{
+	struct timespec left = {.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+
+	while (nanosleep(&left, &left) != 0 && errno == EINTR)
+		;
 }
 
 int fault_check_armed(enum fault_point point)
@@ -281,11 +347,15 @@ int fault_check_armed(enum fault_point point)
 	int rc = read_environment(&err);
 	if (rc == 0 && watched[0] != '\0')
 		rc = refresh(&err);
-	int error = hit(&points[point]);
+	struct action act = hit(&points[point]);
+	if (act.kill)
+		raise(SIGKILL);
 	arm();
 	pthread_mutex_unlock(&lock);
 	if (rc != 0)
 		complain(&err);
+	if (act.delay_ns > 0) /* without the lock: other points are not held up */
+		sleep_ns(act.delay_ns);
 	errno = saved;
-	return error;
+	return act.error;
 }

@@ -3,8 +3,15 @@
  * Off, a point costs one relaxed load. They are switched on by fault_set() in C tests, or, for the real binary, by the
  * environment: MOONGATE_FAULT="fsync:3:once:EIO,write:1:always:ENOSPC" at the start, or MOONGATE_FAULT_FILE=PATH, a
  * file with the same text that is read again whenever its modification time changes (an empty or missing file: no
- * faults). An entry is point:nth:once|always:ERRNO; the points are open, read, write, fsync, rename, allocate, mmap and
- * malloc. */
+ * faults).
+ *
+ * An entry is point[@thread]:nth:once|always:action. The points are open, read, write, fsync, rename (unlink too),
+ * allocate, mmap and malloc; with a thread's name, such as fsync@maintenance, only its hits count, so that the nth one
+ * is the same step in every run. An action is
+ *
+ *   EIO, ENOSPC, …   the call fails with that error
+ *   KILL             the process ends by SIGKILL just before the call
+ *   DELAY=2s         the call takes so much longer; nobody else is held up */
 #ifndef MOONGATE_BASE_FAULT_H
 #define MOONGATE_BASE_FAULT_H
 

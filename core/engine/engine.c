@@ -279,7 +279,7 @@ static void refuse_queue(struct engine *e)
 {
 	for (struct submission *s = take_submission(e); s != NULL; s = take_submission(e)) {
 		s->next = NULL;
-		submissions_finish(s, e->failure);
+		submissions_finish(e, s, e->failure);
 	}
 }
 
@@ -450,12 +450,28 @@ void engine_post(struct engine *e, struct request *r)
 	pthread_mutex_unlock(&e->lock);
 }
 
+bool engine_is_full(const struct engine *e)
+{
+	return atomic_load(&e->held_bytes) >= e->config->journal.queue_bytes;
+}
+
+/* A submission that is larger than the bound by itself is taken when it is alone: it could never be, else. Under the lock. */
+static bool has_room(const struct engine *e, size_t bytes)
+{
+	uint64_t held = atomic_load(&e->held_bytes), max = e->config->journal.queue_bytes;
+	return e->queue_count < QUEUE_MAX && (held == 0 || (held < max && bytes <= max - held));
+}
+
 void engine_submit(struct engine *e, struct submission *s)
 {
+	size_t bytes = batch_bytes(s->batch);
 	s->next = NULL;
+	s->held_bytes = 0;
 	pthread_mutex_lock(&e->lock);
-	bool refused = e->stopping || e->queue_count >= QUEUE_MAX;
+	bool refused = e->stopping || !has_room(e, bytes);
 	if (!refused) {
+		s->held_bytes = bytes;
+		atomic_fetch_add(&e->held_bytes, bytes);
 		*e->queue_tail = s;
 		e->queue_tail = &s->next;
 		e->queue_count++;
@@ -464,7 +480,7 @@ void engine_submit(struct engine *e, struct submission *s)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (refused)
-		submissions_finish(s, -EAGAIN);
+		submissions_finish(e, s, -EAGAIN);
 }
 
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user)

@@ -38,6 +38,7 @@ struct submission {
 	struct submission_failure *failures; /* `failed` of them, in the batch's arena */
 
 	struct submission *next; /* the engine's */
+	size_t held_bytes;       /* likewise: what it counts against journal.queue_bytes */
 };
 
 /* Opens the data directory (lock, checkpoint, journal), loads scripts, replays. Everything that was damaged or cut is logged. NULL with a sentence. `config` is borrowed for the engine's life. */
@@ -51,8 +52,12 @@ void engine_stop(struct engine *e);
 /* Frees a stopped engine, or one that never started; NULL is allowed. */
 void engine_free(struct engine *e);
 
-/* Hands records over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds done is called with -EAGAIN before this returns. */
+/* Hands records over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds (a number, and journal.queue_bytes of decoded records that
+ * are not done yet) done is called with -EAGAIN before this returns. */
 void engine_submit(struct engine *e, struct submission *s);
+
+/* Would any submission be refused now? So that nobody decodes what is refused afterwards. Any thread. */
+bool engine_is_full(const struct engine *e);
 
 /* Loads the scripts anew and swaps them in; `done` is called on the engine thread with 0 or a negative errno and the sentence. Any thread. */
 void engine_reload(struct engine *e, void (*done)(void *user, int status, const struct error *err), void *user);

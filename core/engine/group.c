@@ -108,19 +108,21 @@ void group_fail(struct engine *e, struct group *g, int status)
 			reload->done(reload->user, status, &err);
 	}
 	e->counters.failed_groups++;
-	submissions_finish(g->head, status);
+	submissions_finish(e, g->head, status);
 	group_release(e, g);
 }
 
-void submissions_finish(struct submission *s, int status)
+void submissions_finish(struct engine *e, struct submission *s, int status)
 {
 	while (s != NULL) {
 		struct submission *next = s->next;
+		size_t held = s->held_bytes; /* its owner may reuse it from `done` on */
 		s->next = NULL;
 		s->status = status;
 		if (status != 0)
 			s->accepted = s->duplicate = 0;
 		s->done(s);
+		atomic_fetch_sub(&e->held_bytes, held);
 		s = next;
 	}
 }

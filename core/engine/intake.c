@@ -261,7 +261,7 @@ int64_t intake_commit_due(struct engine *e, bool force)
 		*e->last_committed->tail = g->head;
 		e->last_committed->tail = g->tail;
 	} else {
-		submissions_finish(g->head, 0);
+		submissions_finish(e, g->head, 0);
 	}
 	group_release(e, g);
 	return INT64_MAX;

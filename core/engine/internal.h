@@ -13,7 +13,7 @@
 
 enum {
 	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
-	QUEUE_MAX = 65536,        /* submissions waiting */
+	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
 	RETRY_MS = 200            /* between attempts to write again */
 };
 
@@ -146,6 +146,7 @@ struct engine {
 	_Atomic uint32_t quarantined;
 	_Atomic uint64_t reload_failures; /* refused by the worker, which loads them, or when they were bound */
 	_Atomic bool reload_refused;
+	_Atomic uint64_t held_bytes; /* of submissions that are not done; added to under `lock` */
 	pthread_mutex_t stopped_lock;
 	struct stopped *stopped; /* under its lock; owned */
 };
@@ -163,7 +164,7 @@ void intake_clock(struct engine *e);
 /* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
 int64_t intake_commit_due(struct engine *e, bool force);
 /* Answers every submission of a list. */
-void submissions_finish(struct submission *s, int status);
+void submissions_finish(struct engine *e, struct submission *s, int status);
 
 /* ---- group.c ---- */
 

@@ -22,6 +22,7 @@ struct engine_view {
 	uint64_t reload_failures;
 	bool reload_ok; /* the last one */
 	uint32_t queued;
+	uint64_t held_bytes;
 };
 
 static int copy_scripts(struct engine_view *v, const struct script_set *set)
@@ -70,6 +71,7 @@ struct engine_view *view_make(struct engine *e)
 	v->reload_ok = !atomic_load(&e->reload_refused);
 	pthread_mutex_lock(&e->lock);
 	v->queued = e->queue_count;
+	v->held_bytes = atomic_load(&e->held_bytes);
 	pthread_mutex_unlock(&e->lock);
 	return v;
 }
@@ -120,6 +122,8 @@ static void render_intake(struct pen p, const struct engine_view *v)
 	    "Groups that were not made durable; their clients were told.");
 	one(p, "moongate_apply_seconds", METRIC_COUNTER, "seconds", c->apply_seconds, "Time spent applying groups.");
 	one(p, "moongate_queue_length", METRIC_GAUGE, "", v->queued, "Submissions that wait for the engine.");
+	one(p, "moongate_queue_bytes", METRIC_GAUGE, "bytes", (double)v->held_bytes,
+	    "Decoded records that are not durable and applied yet; journal.queue_bytes bounds them.");
 	one(p, "moongate_events_emitted", METRIC_COUNTER, "", (double)v->totals.emitted,
 	    "Events made by emit in scripts.");
 	one(p, "moongate_emits_refused", METRIC_COUNTER, "", (double)v->totals.emit_refused, "Emits nested too deep.");

@@ -63,13 +63,13 @@ bool frame_valid(const char *at, uint64_t left, uint64_t generation, struct fram
 	return checksum(at, h->length, generation) == get_u32(at + 36);
 }
 
-int frame_inflate(const struct frame_header *h, const char *payload, struct buf *out)
+int frame_inflate(struct ZSTD_DCtx_s *zstd, const struct frame_header *h, const char *payload, struct buf *out)
 {
 	buf_reset(out);
 	char *to = buf_room(out, (size_t)h->raw_length + 1);
 	if (to == NULL)
 		return -ENOMEM;
-	size_t n = ZSTD_decompress(to, h->raw_length, payload, h->length);
+	size_t n = ZSTD_decompressDCtx(zstd, to, h->raw_length, payload, h->length);
 	if (ZSTD_isError(n) || n != h->raw_length)
 		return -EBADMSG;
 	out->len = n;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <zstd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -28,6 +29,7 @@ struct merge {
 	uint32_t count;
 	uint32_t first_open; /* those before it are over */
 	struct buf inflated;
+	ZSTD_DCtx *zstd;
 	struct error *err;
 };
 
@@ -151,7 +153,7 @@ static int deliver(struct merge *m, const struct source *s, int (*each)(void *ct
 	const struct frame_header *h = &s->header;
 	struct slice payload = slice_new(s->map + s->at + FRAME_HEADER_BYTES, h->length);
 	if (h->compressed) {
-		int code = frame_inflate(h, payload.ptr, &m->inflated);
+		int code = frame_inflate(m->zstd, h, payload.ptr, &m->inflated);
 		if (code == -ENOMEM)
 			return error_set(m->err, code, "out of memory for frame %llu of %s", (unsigned long long)h->seq,
 			                 s->path);
@@ -172,11 +174,13 @@ static int deliver(struct merge *m, const struct source *s, int (*each)(void *ct
 int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns,
                    int (*each)(void *ctx, const struct frame *f), void *ctx, struct error *err)
 {
-	struct merge m = {.journal = j, .err = err};
+	struct merge m = {.journal = j, .err = err, .zstd = ZSTD_createDCtx()};
 	uint64_t last = after_seq;
-	int code = merge_collect(&m, j, after_seq, from_ns);
-	if (code != 0)
+	int code = m.zstd != NULL ? merge_collect(&m, j, after_seq, from_ns) : -ENOMEM;
+	if (code != 0) {
+		ZSTD_freeDCtx(m.zstd);
 		return error_set(err, code, "out of memory while reading the journal");
+	}
 	for (;;) {
 		struct source *s;
 		code = merge_next(&m, &s);
@@ -199,6 +203,7 @@ int journal_replay(struct journal *j, uint64_t after_seq, int64_t from_ns,
 	}
 	mem_free(m.sources);
 	buf_free(&m.inflated);
+	ZSTD_freeDCtx(m.zstd);
 	return code;
 }
 

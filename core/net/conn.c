@@ -45,7 +45,14 @@ static void forget(struct conn *c)
 	count(&c->loop->counters.connections, UINT64_MAX); /* one less */
 }
 
-void conn_close(struct conn *c)
+static void close_handle(struct conn *c, bool reset)
+{
+	/* A reset can be refused, after a shutdown; a close cannot. */
+	if (!reset || uv_tcp_close_reset(&c->tcp, on_closed) != 0)
+		uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void end(struct conn *c, bool reset)
 {
 	struct http_request *req = c->req;
 	bool writing = c->state == CONN_WRITE;
@@ -59,13 +66,25 @@ void conn_close(struct conn *c)
 	mem_free(c->pending);
 	c->pending = NULL;
 	c->req = NULL;
-	uv_close((uv_handle_t *)&c->tcp, on_closed);
-	if (writing)
-		buf_free(&req->out); /* the write is cancelled, which libuv will say only at the end of this round */
+	close_handle(c, reset);
+	if (writing) { /* the write is cancelled, which libuv will say only at the end of this round */
+		buf_free(&req->out);
+		reply_release(req);
+	}
 	if (req != NULL) {
 		req->conn = NULL;
 		request_unref(req);
 	}
+}
+
+void conn_close(struct conn *c)
+{
+	end(c, false);
+}
+
+void conn_abort(struct conn *c)
+{
+	end(c, true);
 }
 
 /* ---- reading ---- */
@@ -328,8 +347,10 @@ void conn_check(struct conn *c)
 			too_slow(c, "the body did not come in time");
 		break;
 	case CONN_WRITE:
-		if (passed > o->write_timeout_ns)
-			too_slow(c, NULL);
+		if (passed > o->write_timeout_ns) {
+			count(&c->loop->counters.timeouts, 1);
+			conn_abort(c);
+		}
 		break;
 	case CONN_LINGER:
 		if (passed > (c->loop->stopping ? LINGER_STOPPING_NS : LINGER_NS))

@@ -50,8 +50,12 @@ struct http_request {
 	/* The reply: written by the one who replies, then read by the loop. */
 	bool replied;
 	int status;
-	struct buf out;   /* Content-Type and further headers, the empty line, the body */
-	size_t body_at;   /* where in `out` the body begins */
+	struct buf out;    /* Content-Type and further headers, the empty line, the body if it is not lent */
+	size_t body_at;    /* where in `out` the body begins */
+	struct slice lent; /* the body, while `release` is not NULL */
+	void (*release)(void *owner);
+	void *owner;
+	size_t body_len;  /* as Content-Length says */
 	size_t body_sent; /* its bytes that go over the wire: none for HEAD */
 
 	/* Sending: loop thread. */
@@ -222,6 +226,8 @@ void conn_resume(struct conn *c);
 void conn_linger(struct conn *c);
 /* Closes at once; a request with a handler goes on without it. */
 void conn_close(struct conn *c);
+/* Likewise, and the client is told by a reset: for one who does not read. What he was sent would stay in the kernel, for as long as he acknowledges its probes. */
+void conn_abort(struct conn *c);
 /* The reply to c->req is with the kernel. */
 void conn_replied(struct conn *c);
 /* Looks whether a timeout has passed. */
@@ -260,6 +266,8 @@ extern _Thread_local struct http_request *request_running;
 
 /* Renders a reply into the request. */
 void reply_render(struct http_request *req, const struct http_reply *reply);
+/* Gives a lent body back. */
+void reply_release(struct http_request *req);
 
 /* ---- gzip.c ---- */
 

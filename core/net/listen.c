@@ -11,7 +11,10 @@
 
 #include "net/internal.h"
 
-enum { SEND_BYTES = 192 * 1024 }; /* the kernel doubles it */
+enum {
+	SEND_BYTES = 192 * 1024, /* the kernel doubles it */
+	UNSENT_BYTES = 64 * 1024
+};
 
 /* "127.0.0.1:4318", "[::1]:0", "localhost:80". */
 static int split(const char *listen, char *host, size_t size, const char **port, struct error *err)
@@ -57,17 +60,20 @@ static int resolve(const char *listen, struct sockaddr_storage *to, socklen_t *l
 }
 
 /* A bound socket, or a negative errno. Its options are inherited by its connections: TCP_NODELAY, and a send buffer of a fixed size, because by
- * itself the kernel would take in 4 MiB for each client that does not read, and take its time for it. */
+ * itself the kernel would take in 4 MiB for each client that does not read, and take its time for it. What no client has room for is bounded besides: five
+ * hundred large answers to clients that do not read would keep the loop copying for a tenth of a second. */
 static int open_socket(const struct sockaddr_storage *address, socklen_t len, bool shared)
 {
 	int on = 1;
 	int send_bytes = SEND_BYTES;
+	int unsent_bytes = UNSENT_BYTES;
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	          setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
 	          setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes) == 0 &&
+	          setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof unsent_bytes) == 0 &&
 	          (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
 	          bind(fd, (const struct sockaddr *)address, len) == 0;
 	if (ok)

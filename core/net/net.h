@@ -104,7 +104,8 @@ struct http_header {
 	struct slice value;
 };
 
-/* Replies and ends the request; `body` is copied. gzip is applied when `gzip` and the client accepts it. On the loop's own thread or any other: from another thread the
+/* Replies and ends the request; `body` is copied, or, with `release`, lent until release(owner) is called, once, on any thread: so that many replies share a large
+ * body. gzip is applied when `gzip` and the client accepts it. On the loop's own thread or any other: from another thread the
  * reply is posted to the loop. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
  * header values become spaces. */
 struct http_reply {
@@ -114,6 +115,8 @@ struct http_reply {
 	uint32_t header_count;
 	struct slice body;
 	bool gzip;
+	void (*release)(void *owner);
+	void *owner;
 };
 void http_reply(struct http_request *req, const struct http_reply *reply);
 

@@ -65,8 +65,32 @@ static void render(struct http_request *req, const struct http_reply *reply, boo
 		return;
 	if (zipped && gzip_append(b, reply->body) != 0)
 		b->failed = true;
-	if (!zipped)
+	if (!zipped && reply->release == NULL)
 		buf_slice_append(b, reply->body);
+}
+
+void reply_release(struct http_request *req)
+{
+	if (req->release != NULL)
+		req->release(req->owner);
+	req->release = NULL;
+	req->lent = (struct slice){0};
+}
+
+/* What was rendered is all of the reply; or its body is lent. */
+static void settle(struct http_request *req, const struct http_reply *reply, bool zipped)
+{
+	req->body_len = req->out.len - req->body_at;
+	if (reply->release == NULL)
+		return;
+	req->release = reply->release;
+	req->owner = reply->owner;
+	if (zipped || !has_body(req->status) || req->out.len == 0) {
+		reply_release(req);
+		return;
+	}
+	req->lent = reply->body;
+	req->body_len = reply->body.len;
 }
 
 void reply_render(struct http_request *req, const struct http_reply *reply)
@@ -76,14 +100,17 @@ void reply_render(struct http_request *req, const struct http_reply *reply)
 	CHECK(reply->status >= 200 && reply->status < 600);
 	req->status = reply->status;
 	render(req, reply, zipped);
-	if (zipped && buf_failed(&req->out))
+	if (zipped && buf_failed(&req->out)) {
+		zipped = false;
 		render(req, reply, false);
+	}
 	if (buf_failed(&req->out)) { /* not even its headers: a bare 503, which the loop writes without memory */
 		buf_free(&req->out);
 		req->body_at = 0;
 		req->status = 503;
 	}
-	req->body_sent = req->reader.head.method == HTTP_HEAD ? 0 : req->out.len - req->body_at;
+	settle(req, reply, zipped);
+	req->body_sent = req->reader.head.method == HTTP_HEAD ? 0 : req->body_len;
 	req->replied = true;
 }
 

@@ -43,6 +43,7 @@ void request_free(struct http_request *req)
 	drop_inflater(req);
 	reader_reset(&req->reader, &req->loop->server->limits, 0);
 	arena_deinit(&req->arena);
+	reply_release(req);
 	buf_free(&req->out);
 	req->magic = 0;
 	mem_free(req);
@@ -64,6 +65,7 @@ static void recycle(struct http_request *req)
 	drop_inflater(req);
 	reader_reset(&req->reader, &l->server->limits, KEEP_HEAD);
 	arena_reset(&req->arena, 0);
+	reply_release(req);
 	if (req->out.cap > KEEP_REPLY)
 		buf_free(&req->out);
 	buf_reset(&req->out);
@@ -74,7 +76,7 @@ static void recycle(struct http_request *req)
 	req->body_wire = 0;
 	req->handed_out = req->replied = req->close_after = req->linger = false;
 	req->status = 0;
-	req->body_at = req->body_sent = req->head_len = req->sent = req->slice = 0;
+	req->body_at = req->body_len = req->body_sent = req->head_len = req->sent = req->slice = 0;
 	req->pool_next = l->request_pool;
 	l->request_pool = req;
 	l->requests_pooled++;

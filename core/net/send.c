@@ -66,7 +66,7 @@ static void render_head(struct http_request *req, struct loop *l)
 	at = put_str(at, date(l));
 	if (req->status != 204 && req->status != 304) {
 		at = put_str(at, "\r\nContent-Length: ");
-		at = put_number(at, req->out.len - req->body_at);
+		at = put_number(at, req->body_len);
 	}
 	at = put_str(at, "\r\nX-Request-Id: ");
 	at = put(at, req->id, req->id_len);
@@ -86,22 +86,30 @@ static size_t total(const struct http_request *req)
 	return req->head_len + req->body_at + req->body_sent;
 }
 
+enum { PARTS = 3 }; /* of a reply */
+
 /* The bytes from req->sent on, at most `most` of them. */
-static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[2], size_t *bytes)
+static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[PARTS], size_t *bytes)
 {
+	bool lent = req->release != NULL;
+	const struct slice parts[PARTS] = {
+	    {req->head, req->head_len},
+	    {req->out.ptr, req->body_at + (lent ? 0 : req->body_sent)},
+	    {req->lent.ptr, lent ? req->body_sent : 0},
+	};
 	unsigned n = 0;
-	size_t from = req->sent;
-	size_t left = total(req) - from;
-	left = left < most ? left : most;
-	*bytes = left;
-	if (from < req->head_len) {
-		size_t part = req->head_len - from < left ? req->head_len - from : left;
-		bufs[n++] = uv_buf_init(req->head + from, (unsigned)part);
-		left -= part;
-		from = req->head_len;
+	size_t skip = req->sent;
+	*bytes = 0;
+	for (int i = 0; i < PARTS && *bytes < most; i++) {
+		size_t passed = skip < parts[i].len ? skip : parts[i].len;
+		size_t len = parts[i].len - passed;
+		skip -= passed;
+		len = len < most - *bytes ? len : most - *bytes;
+		if (len == 0)
+			continue;
+		bufs[n++] = uv_buf_init((char *)(uintptr_t)parts[i].ptr + passed, (unsigned)len);
+		*bytes += len;
 	}
-	if (left > 0)
-		bufs[n++] = uv_buf_init(req->out.ptr + (from - req->head_len), (unsigned)left);
 	return n;
 }
 
@@ -112,12 +120,12 @@ static void block(struct conn *c)
 	struct loop *l = c->loop;
 	size_t share = (size_t)(l->server->budget.max / REPLIES_SHARE / l->server->options.threads);
 
-	c->blocked_bytes = c->req->out.cap + 1;
+	c->blocked_bytes = c->req->out.cap + c->req->lent.len + 1; /* as if nobody else had the lent ones */
 	l->blocked_bytes += c->blocked_bytes;
 	TAILQ_INSERT_TAIL(&l->blocked, c, blocked);
 	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c) {
 		count(&l->counters.timeouts, 1);
-		conn_close(TAILQ_FIRST(&l->blocked));
+		conn_abort(TAILQ_FIRST(&l->blocked));
 	}
 }
 
@@ -155,7 +163,7 @@ static void on_written(uv_write_t *write, int status)
 static void write_slice(struct conn *c)
 {
 	struct http_request *req = c->req;
-	uv_buf_t bufs[2];
+	uv_buf_t bufs[PARTS];
 	unsigned n = cut(req, SLICE_BYTES, bufs, &req->slice);
 
 	request_ref(req);
@@ -172,7 +180,7 @@ static void write_slice(struct conn *c)
 static void send_now(struct conn *c)
 {
 	struct http_request *req = c->req;
-	uv_buf_t bufs[2];
+	uv_buf_t bufs[PARTS];
 	size_t bytes;
 	unsigned n = cut(req, TRY_BYTES, bufs, &bytes);
 

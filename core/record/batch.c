@@ -80,6 +80,18 @@ void batch_reset(struct batch *b, size_t keep)
 	b->body_size = 0;
 }
 
+static size_t table_bytes(const struct table *t)
+{
+	return t->slots == NULL ? 0 : ((size_t)t->mask + 1) * sizeof(struct table_slot);
+}
+
+size_t batch_bytes(const struct batch *b)
+{
+	return b->arena.total + b->key_cap * sizeof *b->keys + b->shape_cap * sizeof *b->shapes +
+	       b->type_cap * sizeof *b->types + b->cap * sizeof *b->records + table_bytes(&b->key_table) +
+	       table_bytes(&b->shape_table) + table_bytes(&b->type_table);
+}
+
 /* ---- names ---- */
 
 struct name_key {

@@ -120,6 +120,9 @@ void batch_free(struct batch *b);
 /* Empties the batch for reuse (its body is freed), keeping at most about `keep` bytes of memory. */
 void batch_reset(struct batch *b, size_t keep);
 
+/* The memory that the batch has taken for what was decoded: all of it but the body. */
+size_t batch_bytes(const struct batch *b);
+
 /* The number of the field name, added if new (the bytes are copied into the arena). Negative: -ENOMEM, or -E2BIG past BATCH_KEYS_MAX. */
 int64_t batch_key(struct batch *b, struct slice name);
 

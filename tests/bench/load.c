@@ -1,18 +1,22 @@
-/* The load of `make bench`: keep-alive connections that post bodies of events, and the CPU time that the server used for them.
+/* The load of `make bench` and of the torture rows: keep-alive connections that post bodies of events, and the CPU time that the server used for them.
  *
  * Without a rate each connection sends its next body when the last one was answered. With one, bodies are due at fixed times and
  * latency counts from when a body was due, so that a stalled server cannot hide behind a client that waits for it.
  *
- * Bodies are made once and only their ids and users are changed between sends, so that the client stays cheap beside the server. CPU time is the
- * server process's own, from /proc/<pid>/stat, and holds on a machine that others use too. */
+ * With --patience it is a client as it should be: what was not acknowledged, because the connection was lost or the server refused it for now (429, 503,
+ * 507), is sent again with the same ids, until nothing at all has been acknowledged for so many seconds. With --give-up a refused body is left alone; a
+ * lost one, of which nobody knows, is still sent again. The result is what the server has to have on its books.
+ *
+ * SIGTERM ends the run early: nothing new is begun, and what is under way is waited for.
+ *
+ * CPU time is the server process's own, from /proc/<pid>/stat, and holds on a machine that others use too. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,47 +25,65 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BODIES = 8, ID_DIGITS = 12, USER_DIGITS = 6, LATENCIES_MAX = 4 << 20, REPLY_MAX = 65536 };
+#include "load/body.h"
+
+enum { BODIES = 8, LATENCIES_MAX = 4 << 20, REPLY_MAX = 65536 };
+
+#define NS_PER_MS INT64_C(1000000)
+#define RECONNECT_NS (10 * NS_PER_MS)
 
 struct options {
-	const char *host, *port, *path;
+	struct body_options body;
 	long pid;
-	uint32_t events, connections, users;
+	uint32_t connections;
 	uint64_t total;
 	double rate; /* events a second; 0: as fast as answers come */
 	uint64_t seed;
 	bool print;
-};
-
-struct body {
-	char *bytes; /* head and body of the request */
-	size_t len;
-	size_t *ids;   /* offset of each event's id digits */
-	size_t *users; /* and of its user's */
+	double patience;   /* seconds; 0: every loss and refusal is a failure */
+	bool give_up;      /* what was refused is not sent again */
+	uint32_t again_ms; /* pause before a refused body is sent again */
 };
 
 struct connection {
-	int fd;
+	int fd; /* -1: there is none */
 	bool busy;
 	struct body body; /* its own copy: ids differ */
 	size_t sent;
 	char reply[REPLY_MAX];
 	size_t got;
-	int64_t due_ns;
+	int64_t due_ns;  /* when the body was due */
+	int64_t sent_ns; /* when it was last begun to be sent */
+	int64_t wake_ns; /* busy without anything under way: when to send again; else 0 */
 };
 
-static struct options opt = {.host = "127.0.0.1",
-                             .port = "4318",
-                             .path = "/v1/events",
-                             .events = 1000,
-                             .connections = 8,
-                             .users = 2000,
-                             .total = 1000000,
-                             .seed = 1};
-static uint64_t next_id, random_state;
-static uint64_t answered, failed, sent_events;
+struct counts {
+	uint64_t sent, answered, failed;    /* events; sent ones once, however often they were sent again */
+	uint64_t acknowledged, sum;         /* events of 2xx answers, and their values */
+	uint64_t duplicate;                 /* of them: known already, as the server says */
+	uint64_t lost, refused;             /* bodies: no answer; 429, 503 or 507 */
+	uint64_t without_retry_after;       /* of the refused */
+	int64_t refusal_max_ns, gap_max_ns; /* the slowest refusal; the longest time without an acknowledgement */
+};
+
+static struct options opt = {
+    .body = {.host = "127.0.0.1", .port = "4318", .path = "/v1/events", .events = 1000, .users = 2000},
+    .connections = 8,
+    .total = 1000000,
+    .again_ms = 100,
+    .seed = 1};
+static uint64_t next_id;
+static struct counts counts;
+static int64_t last_acknowledged_ns;
 static float *latencies;
 static uint64_t latency_count;
+static volatile sig_atomic_t ending;
+
+static void on_term(int number)
+{
+	(void)number;
+	ending = 1;
+}
 
 static void die(const char *what)
 {
@@ -76,115 +98,27 @@ static int64_t now_ns(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-/* xorshift64*: the same stream for the same seed. */
-static uint32_t draw(uint32_t below)
-{
-	random_state ^= random_state >> 12;
-	random_state ^= random_state << 25;
-	random_state ^= random_state >> 27;
-	return (uint32_t)((random_state * UINT64_C(2685821657736338717)) >> 32) % below;
-}
-
-/* ---- bodies ---- */
-
-static int put_model_call(char *to, size_t room, const char *time)
-{
-	static const char *const models[] = {"gpt-4o", "gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5",
-	                                     "claude-haiku-4-5"};
-	static const char *const templates[] = {"support", "research", "coder", "triage"};
-	bool fails = draw(50) == 0;
-	return snprintf(to, room,
-	                "{\"type\":\"model.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\","
-	                "\"template_id\":\"%s\","
-	                "\"user_id\":\"u-%0*x\",\"model\":\"%s\",\"input_tokens\":%u,\"output_tokens\":%u,\"cached_"
-	                "input_tokens\":%u,"
-	                "\"duration_ms\":%u.%u,\"status\":\"%s\"%s}",
-	                time, ID_DIGITS, 0, draw(200), templates[draw(4)], USER_DIGITS, 0, models[draw(5)],
-	                200 + draw(4000), 20 + draw(900), draw(200), 200 + draw(9000), draw(10),
-	                fails ? "failed" : "success", fails ? ",\"error_type\":\"rate_limit\"" : "");
-}
-
-static int put_tool_call(char *to, size_t room, const char *time)
-{
-	static const char *const tools[] = {"search", "calculator", "browser", "sql", "email"};
-	bool fails = draw(20) == 0;
-	return snprintf(
-	    to, room,
-	    "{\"type\":\"tool.call\",\"time\":\"%s\",\"id\":\"ev-%0*d\",\"agent_id\":\"a-%03u\",\"user_id\":\"u-%0*x\","
-	    "\"tool_name\":\"%s\",\"status\":\"%s\",\"duration_ms\":%u.%u,\"request_id\":\"req-%08x%08x\","
-	    "\"arguments_bytes\":%u,\"result_bytes\":%u%s}",
-	    time, ID_DIGITS, 0, draw(200), USER_DIGITS, 0, tools[draw(5)], fails ? "failed" : "success", 5 + draw(3000),
-	    draw(10), draw(UINT32_MAX), draw(UINT32_MAX), draw(2000), draw(20000),
-	    fails ? ",\"error_type\":\"timeout\"" : "");
-}
-
-static void make_body(struct body *b, bool only_model_calls)
-{
-	size_t room = (size_t)opt.events * 512 + 1024;
-	char *events = malloc(room);
-	b->bytes = malloc(room + 512);
-	b->ids = malloc(opt.events * sizeof *b->ids);
-	b->users = malloc(opt.events * sizeof *b->users);
-	if (events == NULL || b->bytes == NULL || b->ids == NULL || b->users == NULL)
-		die("memory");
-	struct timespec ts;
-	struct tm tm;
-	char time[64];
-	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S.123Z", &tm);
-	size_t len = 0;
-	for (uint32_t i = 0; i < opt.events; i++) {
-		size_t start = len;
-		bool model = only_model_calls || draw(10) < 7;
-		len += (size_t)(model ? put_model_call : put_tool_call)(events + len, room - len, time);
-		b->ids[i] = (size_t)(strstr(events + start, "\"ev-") - events) + 4;
-		b->users[i] = (size_t)(strstr(events + start, "\"u-") - events) + 3;
-		events[len++] = '\n';
-	}
-	int head =
-	    sprintf(b->bytes,
-	            "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-	            opt.path, opt.host, opt.port, len);
-	memcpy(b->bytes + head, events, len);
-	b->len = (size_t)head + len;
-	for (uint32_t i = 0; i < opt.events; i++) {
-		b->ids[i] += (size_t)head;
-		b->users[i] += (size_t)head;
-	}
-	free(events);
-}
-
-static void put_hex(char *to, int digits, uint64_t v)
-{
-	static const char hex[] = "0123456789abcdef";
-	for (int d = digits - 1; d >= 0; d--, v >>= 4)
-		to[d] = hex[v & 15];
-}
-
-static void renumber(struct body *b)
-{
-	for (uint32_t i = 0; i < opt.events; i++) {
-		put_hex(b->bytes + b->ids[i], ID_DIGITS, next_id++);
-		put_hex(b->bytes + b->users[i], USER_DIGITS, draw(opt.users));
-	}
-}
-
 /* ---- connections ---- */
 
-static void open_connection(struct connection *c, int epoll)
+static bool try_connect(struct connection *c, int epoll)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(opt.port))};
-	inet_pton(AF_INET, opt.host, &to.sin_addr);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(opt.body.port))};
+	inet_pton(AF_INET, opt.body.host, &to.sin_addr);
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0)
-		die("connect");
+	if (c->fd < 0)
+		die("socket");
+	if (connect(c->fd, (struct sockaddr *)&to, sizeof to) != 0) {
+		close(c->fd);
+		c->fd = -1;
+		return false;
+	}
 	int on = 1;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &ev) != 0)
 		die("epoll_ctl");
+	return true;
 }
 
 static void want(struct connection *c, int epoll, uint32_t events)
@@ -192,6 +126,24 @@ static void want(struct connection *c, int epoll, uint32_t events)
 	struct epoll_event ev = {.events = events, .data.ptr = c};
 	if (epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &ev) != 0)
 		die("epoll_ctl");
+}
+
+static void drop(struct connection *c)
+{
+	close(c->fd);
+	c->fd = -1;
+}
+
+/* The connection has gone. Whether the body was taken nobody knows: it is sent again. */
+static void lose(struct connection *c, const char *how)
+{
+	if (opt.patience == 0)
+		die(how);
+	drop(c);
+	if (!c->busy)
+		return;
+	counts.lost++;
+	c->wake_ns = now_ns() + RECONNECT_NS;
 }
 
 static void continue_sending(struct connection *c, int epoll)
@@ -202,6 +154,11 @@ static void continue_sending(struct connection *c, int epoll)
 			want(c, epoll, EPOLLIN | EPOLLOUT);
 			return;
 		}
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			/* An answer may stand in the socket all the same: reading tells. */
+			want(c, epoll, EPOLLIN);
+			return;
+		}
 		if (n < 0)
 			die("send");
 		c->sent += (size_t)n;
@@ -209,26 +166,107 @@ static void continue_sending(struct connection *c, int epoll)
 	want(c, epoll, EPOLLIN);
 }
 
-static void begin_sending(struct connection *c, int epoll, int64_t due_ns)
+static void send_body(struct connection *c, int epoll)
 {
-	renumber(&c->body);
 	c->sent = c->got = 0;
-	c->busy = true;
-	c->due_ns = due_ns;
-	sent_events += opt.events;
-	continue_sending(c, epoll);
+	c->wake_ns = 0;
+	c->sent_ns = now_ns();
+	if (c->fd >= 0 || try_connect(c, epoll))
+		continue_sending(c, epoll);
+	else if (opt.patience == 0)
+		die("connect");
+	else
+		c->wake_ns = c->sent_ns + RECONNECT_NS;
 }
 
-/* Whether the whole reply is there. */
-static bool reply_complete(struct connection *c)
+static void begin_sending(struct connection *c, int epoll, int64_t due_ns)
+{
+	body_renumber(&c->body, &opt.body, &next_id);
+	c->busy = true;
+	c->due_ns = due_ns;
+	counts.sent += opt.body.events;
+	send_body(c, epoll);
+}
+
+/* ---- answers ---- */
+
+/* The value of a header of the reply, or NULL. */
+static const char *header(const struct connection *c, const char *name, const char *end)
+{
+	const char *at = strcasestr(c->reply, name);
+	return at != NULL && at < end ? at + strlen(name) : NULL;
+}
+
+/* Where the head ends when the whole reply is there, else NULL. */
+static const char *reply_head_end(struct connection *c)
 {
 	c->reply[c->got] = '\0';
-	char *end = strstr(c->reply, "\r\n\r\n");
+	const char *end = strstr(c->reply, "\r\n\r\n");
 	if (end == NULL)
-		return false;
-	char *length = strcasestr(c->reply, "\r\ncontent-length:");
-	size_t body = length != NULL && length < end ? strtoul(length + 17, NULL, 10) : 0;
-	return c->got >= (size_t)(end + 4 - c->reply) + body;
+		return NULL;
+	const char *length = header(c, "\r\ncontent-length:", end);
+	size_t body = length != NULL ? strtoul(length, NULL, 10) : 0;
+	return c->got >= (size_t)(end + 4 - c->reply) + body ? end : NULL;
+}
+
+static uint64_t count_in(const char *json, const char *name)
+{
+	const char *at = strstr(json, name);
+	return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static void acknowledged(struct connection *c, int64_t now)
+{
+	uint64_t duplicate = count_in(c->reply, "\"duplicate\":");
+	if (count_in(c->reply, "\"accepted\":") + duplicate != opt.body.events) {
+		fprintf(stderr, "load: not all events were taken: %.300s\n", c->reply);
+		exit(1);
+	}
+	counts.acknowledged += opt.body.events;
+	counts.duplicate += duplicate;
+	counts.sum += c->body.sum;
+	if (now - last_acknowledged_ns > counts.gap_max_ns)
+		counts.gap_max_ns = now - last_acknowledged_ns;
+	last_acknowledged_ns = now;
+}
+
+static bool is_refused_for_now(int status)
+{
+	return status == 429 || status == 503 || status == 507;
+}
+
+static void refused(struct connection *c, const char *head_end, int64_t now)
+{
+	counts.refused++;
+	counts.without_retry_after += header(c, "\r\nretry-after:", head_end) == NULL;
+	if (now - c->sent_ns > counts.refusal_max_ns)
+		counts.refusal_max_ns = now - c->sent_ns;
+	if (!opt.give_up)
+		c->wake_ns = now + opt.again_ms * NS_PER_MS;
+}
+
+static void answered(struct connection *c, const char *head_end)
+{
+	int64_t now = now_ns();
+	int status = strncmp(c->reply, "HTTP/1.1 ", 9) == 0 ? atoi(c->reply + 9) : 0;
+	const char *closes = header(c, "\r\nconnection: close", head_end);
+	if (closes != NULL || c->sent < c->body.len)
+		drop(c); /* what of the body is left would be taken for a request */
+	if (opt.patience > 0 && is_refused_for_now(status)) {
+		refused(c, head_end, now);
+		if (c->wake_ns != 0)
+			return;
+	} else if (status == 200) {
+		acknowledged(c, now);
+	} else {
+		if (counts.failed == 0)
+			fprintf(stderr, "load: first refusal: %.300s\n", c->reply);
+		counts.failed += opt.body.events;
+	}
+	counts.answered += opt.body.events;
+	if (latency_count < LATENCIES_MAX)
+		latencies[latency_count++] = (float)(now - c->due_ns) / 1e6f;
+	c->busy = false;
 }
 
 static void receive(struct connection *c)
@@ -236,66 +274,90 @@ static void receive(struct connection *c)
 	ssize_t n = recv(c->fd, c->reply + c->got, REPLY_MAX - 1 - c->got, 0);
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0)
-		die("the server closed a connection");
-	c->got += (size_t)n;
-	if (!reply_complete(c))
+	if (n <= 0 || !c->busy) {
+		lose(c, n <= 0 ? "the server closed a connection" : "an answer that was not asked for");
 		return;
-	bool fine = strncmp(c->reply, "HTTP/1.1 200", 12) == 0;
-	if (!fine && failed == 0)
-		fprintf(stderr, "load: first refusal: %.300s\n", c->reply);
-	answered += opt.events;
-	failed += fine ? 0 : opt.events;
-	if (latency_count < LATENCIES_MAX)
-		latencies[latency_count++] = (float)(now_ns() - c->due_ns) / 1e6f;
-	c->busy = false;
+	}
+	c->got += (size_t)n;
+	const char *head_end = reply_head_end(c);
+	if (head_end != NULL)
+		answered(c, head_end);
 }
 
 /* ---- the run ---- */
 
+static void be_patient(void)
+{
+	if (opt.patience == 0 || (double)(now_ns() - last_acknowledged_ns) / 1e9 < opt.patience)
+		return;
+	fprintf(stderr, "load: nothing was acknowledged for %g s\n", opt.patience);
+	exit(1);
+}
+
+static void send_again(struct connection *conns, int epoll)
+{
+	int64_t now = now_ns();
+	for (uint32_t i = 0; i < opt.connections; i++) {
+		if (conns[i].wake_ns != 0 && conns[i].wake_ns <= now)
+			send_body(&conns[i], epoll);
+	}
+}
+
 static void pump(struct connection *conns, int epoll, int timeout_ms)
 {
 	struct epoll_event ready[256];
+	if (opt.patience > 0 && timeout_ms > 10)
+		timeout_ms = 10;
 	int n = epoll_wait(epoll, ready, 256, timeout_ms);
+	if (ending)
+		opt.total = counts.sent;
 	for (int i = 0; i < n; i++) {
 		struct connection *c = ready[i].data.ptr;
 		if (ready[i].events & EPOLLOUT)
 			continue_sending(c, epoll);
 		if (ready[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 			receive(c);
-		if (opt.rate == 0 && !c->busy && sent_events < opt.total)
+		if (opt.rate == 0 && !c->busy && counts.sent < opt.total)
 			begin_sending(c, epoll, now_ns());
 	}
-	(void)conns;
+	if (opt.patience == 0)
+		return;
+	send_again(conns, epoll);
+	be_patient();
 }
 
 static void run_closed(struct connection *conns, int epoll)
 {
-	for (uint32_t i = 0; i < opt.connections && sent_events < opt.total; i++)
+	for (uint32_t i = 0; i < opt.connections && counts.sent < opt.total; i++)
 		begin_sending(&conns[i], epoll, now_ns());
-	while (answered < sent_events)
+	while (counts.answered < counts.sent)
 		pump(conns, epoll, 1000);
 }
 
 static void run_open(struct connection *conns, int epoll)
 {
-	double interval_ns = 1e9 * opt.events / opt.rate;
+	double interval_ns = 1e9 * opt.body.events / opt.rate;
 	int64_t start = now_ns();
 	uint64_t scheduled = 0;
-	uint64_t bodies = opt.total / opt.events;
 	uint32_t at = 0;
-	while (scheduled < bodies || answered < sent_events) {
+	for (;;) {
+		uint64_t bodies = opt.total / opt.body.events;
+		if (scheduled >= bodies && counts.answered >= counts.sent)
+			break;
 		int64_t due = start + (int64_t)((double)scheduled * interval_ns);
-		for (uint32_t tried = 0; scheduled < bodies && due <= now_ns() && tried < opt.connections; tried++) {
+		uint32_t tried = 0;
+		while (scheduled < bodies && due <= now_ns() && tried < opt.connections) {
 			struct connection *c = &conns[at++ % opt.connections];
+			tried++;
 			if (c->busy)
 				continue;
 			begin_sending(c, epoll, due);
 			due = start + (int64_t)((double)++scheduled * interval_ns);
 			tried = 0;
 		}
-		int64_t left_ms = (due - now_ns()) / 1000000;
-		pump(conns, epoll, left_ms < 0 ? 0 : left_ms > 100 ? 100 : (int)left_ms);
+		int64_t left_ns = due - now_ns();
+		bool wait = tried == opt.connections || left_ns > 100 * NS_PER_MS || scheduled >= bodies;
+		pump(conns, epoll, wait ? 100 : left_ns > 0 ? (int)(left_ns / NS_PER_MS) : 0);
 	}
 }
 
@@ -340,85 +402,138 @@ static float quantile(double q)
 	return latency_count == 0 ? 0 : latencies[(uint64_t)(q * (double)(latency_count - 1))];
 }
 
+/* ---- options ---- */
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: bench_load --port P --pid PID [--events N] [--connections C] [--total E] [--rate R]"
+	                " [--users U] [--path /v1/events] [--seed S] [--print] [--books] [--pad BYTES] [--items N]"
+	                " [--patience SECONDS [--give-up] [--again-ms MS]]\n");
+	exit(2);
+}
+
+static bool read_flag(const char *name)
+{
+	if (strcmp(name, "--print") == 0)
+		opt.print = true;
+	else if (strcmp(name, "--books") == 0)
+		opt.body.books = true;
+	else if (strcmp(name, "--give-up") == 0)
+		opt.give_up = true;
+	else
+		return false;
+	return true;
+}
+
+static bool read_text(const char *name, const char *value)
+{
+	if (strcmp(name, "--port") == 0)
+		opt.body.port = value;
+	else if (strcmp(name, "--path") == 0)
+		opt.body.path = value;
+	else
+		return false;
+	return true;
+}
+
+static bool read_number(const char *name, const char *value)
+{
+	uint64_t n = strtoull(value, NULL, 10);
+	if (strcmp(name, "--pid") == 0)
+		opt.pid = (long)n;
+	else if (strcmp(name, "--events") == 0)
+		opt.body.events = (uint32_t)n;
+	else if (strcmp(name, "--connections") == 0)
+		opt.connections = (uint32_t)n;
+	else if (strcmp(name, "--users") == 0)
+		opt.body.users = (uint32_t)n;
+	else if (strcmp(name, "--pad") == 0)
+		opt.body.pad = (uint32_t)n;
+	else if (strcmp(name, "--items") == 0)
+		opt.body.items = (uint32_t)n;
+	else if (strcmp(name, "--total") == 0)
+		opt.total = n;
+	else if (strcmp(name, "--seed") == 0)
+		opt.seed = n;
+	else if (strcmp(name, "--again-ms") == 0)
+		opt.again_ms = (uint32_t)n;
+	else if (strcmp(name, "--rate") == 0)
+		opt.rate = atof(value);
+	else if (strcmp(name, "--patience") == 0)
+		opt.patience = atof(value);
+	else
+		return false;
+	return true;
+}
+
 static void read_options(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
-		const char *name = argv[i];
-		if (strcmp(name, "--print") == 0) {
-			opt.print = true;
+		if (read_flag(argv[i]))
 			continue;
-		}
+		const char *name = argv[i];
 		const char *value = i + 1 < argc ? argv[++i] : "";
-		if (strcmp(name, "--port") == 0)
-			opt.port = value;
-		else if (strcmp(name, "--path") == 0)
-			opt.path = value;
-		else if (strcmp(name, "--pid") == 0)
-			opt.pid = atol(value);
-		else if (strcmp(name, "--events") == 0)
-			opt.events = (uint32_t)atol(value);
-		else if (strcmp(name, "--connections") == 0)
-			opt.connections = (uint32_t)atol(value);
-		else if (strcmp(name, "--users") == 0)
-			opt.users = (uint32_t)atol(value);
-		else if (strcmp(name, "--total") == 0)
-			opt.total = strtoull(value, NULL, 10);
-		else if (strcmp(name, "--rate") == 0)
-			opt.rate = atof(value);
-		else if (strcmp(name, "--seed") == 0)
-			opt.seed = strtoull(value, NULL, 10);
-		else {
-			fprintf(
-			    stderr,
-			    "usage: bench_load --port P --pid PID [--events N] [--connections C] [--total E] [--rate R]"
-			    " [--users U] [--path /v1/events] [--seed S] [--print]\n");
-			exit(2);
-		}
+		if (!read_text(name, value) && !read_number(name, value))
+			usage();
 	}
-	if (opt.events == 0 || opt.connections == 0 || opt.users == 0)
-		die("--events, --connections and --users want a number above 0");
+	if (opt.body.events == 0 || opt.connections == 0 || opt.body.users == 0) {
+		fprintf(stderr, "load: --events, --connections and --users want a number above 0\n");
+		exit(2);
+	}
+}
+
+/* Ids of one run never meet those of another, begun in the same second too. */
+static uint64_t first_id(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	uint64_t us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return us << 1 & ((UINT64_C(1) << 48) - 1);
+}
+
+static void print_result(double seconds, double cpu)
+{
+	qsort(latencies, latency_count, sizeof *latencies, by_value);
+	printf("{\"events\":%" PRIu64 ",\"per_body\":%u,\"connections\":%u,\"failed\":%" PRIu64
+	       ",\"seconds\":%.3f,\"cpu_seconds\":%.2f,\"events_per_cpu_second\":%.0f,\"events_per_second\":%.0f,"
+	       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"peak_mib\":%.1f,",
+	       counts.answered, opt.body.events, opt.connections, counts.failed, seconds, cpu,
+	       cpu > 0 ? (double)counts.answered / cpu : 0, (double)counts.answered / seconds, (double)quantile(0.5),
+	       (double)quantile(0.99), (double)quantile(1), (double)peak_kib() / 1024);
+	printf("\"acknowledged\":%" PRIu64 ",\"sum\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"lost\":%" PRIu64
+	       ",\"refused\":%" PRIu64 ",\"without_retry_after\":%" PRIu64
+	       ",\"refusal_max_ms\":%.2f,\"gap_max_ms\":%.2f}\n",
+	       counts.acknowledged, counts.sum, counts.duplicate, counts.lost, counts.refused,
+	       counts.without_retry_after, (double)counts.refusal_max_ns / 1e6, (double)counts.gap_max_ns / 1e6);
 }
 
 int main(int argc, char **argv)
 {
 	read_options(argc, argv);
-	random_state = opt.seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-	next_id = (uint64_t)time(NULL) << 24; /* ids of one run never meet those of another */
-	struct body first;
-	make_body(&first, false);
+	body_seed(opt.seed);
+	next_id = first_id();
+	struct body bodies[BODIES];
+	for (uint32_t i = 0; i < BODIES; i++)
+		body_make(&bodies[i], &opt.body);
 	if (opt.print) {
-		renumber(&first);
-		fwrite(first.bytes, 1, first.len, stdout);
+		fwrite(bodies[0].bytes, 1, bodies[0].len, stdout);
 		return 0;
 	}
+	signal(SIGTERM, on_term);
 	latencies = malloc(LATENCIES_MAX * sizeof *latencies);
 	struct connection *conns = calloc(opt.connections, sizeof *conns);
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (latencies == NULL || conns == NULL || epoll < 0)
 		die("start");
 	for (uint32_t i = 0; i < opt.connections; i++) {
-		if (i < BODIES)
-			make_body(&conns[i].body, false);
-		else { /* a copy of an earlier body is as good: users and models repeat, ids do not */
-			conns[i].body = conns[i % BODIES].body;
-			conns[i].body.bytes = malloc(conns[i].body.len);
-			if (conns[i].body.bytes == NULL)
-				die("memory");
-			memcpy(conns[i].body.bytes, conns[i % BODIES].body.bytes, conns[i].body.len);
-		}
-		open_connection(&conns[i], epoll);
+		body_copy(&conns[i].body, &bodies[i % BODIES]);
+		conns[i].fd = -1;
+		if (!try_connect(&conns[i], epoll) && opt.patience == 0)
+			die("connect");
 	}
 	double cpu = server_cpu_seconds();
-	int64_t start = now_ns();
+	int64_t start = last_acknowledged_ns = now_ns();
 	(opt.rate > 0 ? run_open : run_closed)(conns, epoll);
-	double seconds = (double)(now_ns() - start) / 1e9;
-	cpu = server_cpu_seconds() - cpu;
-	qsort(latencies, latency_count, sizeof *latencies, by_value);
-	printf("{\"events\":%" PRIu64 ",\"per_body\":%u,\"connections\":%u,\"bytes_per_event\":%.0f,\"failed\":%" PRIu64
-	       ",\"seconds\":%.3f,\"cpu_seconds\":%.2f,\"events_per_cpu_second\":%.0f,\"events_per_second\":%.0f,"
-	       "\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"peak_mib\":%.1f}\n",
-	       answered, opt.events, opt.connections, (double)first.len / opt.events, failed, seconds, cpu,
-	       cpu > 0 ? (double)answered / cpu : 0, (double)answered / seconds, (double)quantile(0.5),
-	       (double)quantile(0.99), (double)quantile(1), (double)peak_kib() / 1024);
-	return failed == 0 ? 0 : 1;
+	print_result((double)(now_ns() - start) / 1e9, server_cpu_seconds() - cpu);
+	return counts.failed == 0 ? 0 : 1;
 }

@@ -11,6 +11,8 @@ on("x", function(ev)
   latency:observe(ev.s, "/a")
   temp:set(-1.5)
 end)
+local told = counter "told_total" { help = "What was told", labels = {} }
+on("told", function() told:inc() end)
 ]]
 
 describe("GET /metrics", function()
@@ -23,6 +25,27 @@ describe("GET /metrics", function()
     assert.equal(200, reply.status)
   end)
   teardown(function() server:stop() end)
+
+  -- Those who ask at once share a text; it may not be one that was begun before what was acknowledged.
+  it("shows everything acknowledged before it was asked for, however many ask", function()
+    local askers = {}
+    local formats = { "text/plain", "application/openmetrics-text; version=1.0.0" }
+    for i = 1, 8 do askers[i] = server:connect() end
+    for round = 1, 20 do
+      for i, asker in ipairs(askers) do
+        asker:send { path = "/metrics", headers = { Accept = formats[i % 2 + 1] } }
+      end
+      local reply = server:request { method = "POST", path = "/v1/events", body = '{"type":"told"}' }
+      assert.equal(200, reply.status)
+      assert.equal(round, server:metrics { Accept = formats[round % 2 + 1] }:get("told_total"))
+      for i, asker in ipairs(askers) do
+        local seen = asker:receive()
+        assert.equal(200, seen.status)
+        assert.equal(i % 2 == 1, seen.body:sub(-6) == "# EOF\n")
+      end
+    end
+    for _, asker in ipairs(askers) do asker:close() end
+  end)
 
   it("is the Prometheus text format by default", function()
     local reply = server:request { path = "/metrics" }

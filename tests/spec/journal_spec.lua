@@ -93,6 +93,40 @@ describe("the journal", function()
     assert.equal(46, server:metrics():get("n_total"))
   end)
 
+  it("bounds the decoded records that wait for the disk: 503 with Retry-After, and nothing of them is taken", function()
+    local server = moongate.start {
+      scripts = { ["metrics/n.lua"] = script },
+      conf = { journal = { queue_bytes = "1MiB" } },
+      env = { MOONGATE_FAULT = "fsync@sync:1:always:DELAY=1s" },
+    }
+    finally(function() server:stop() end)
+    -- Items of an array take sixteen bytes each once they are decoded: 1.6 MB, which is taken because nothing else waits.
+    local large = server:connect()
+    local event = '{"type":"x","items":[' .. ("1,"):rep(1000) .. "1]}\n"
+    large:send { method = "POST", path = "/v1/events", body = event:rep(100) }
+    moongate.wait_until(function() return server:metrics():get("moongate_queue_bytes") > 2 ^ 20 end, 10, "the records to wait")
+    local refused = post(server)
+    assert.equal(503, refused.status)
+    assert.equal("1", refused.headers["retry-after"])
+    assert.equal(200, large:receive().status)
+    assert.equal(100, server:metrics():get("n_total"))
+    assert.equal(0, server:metrics():get("moongate_queue_bytes"))
+    assert.equal(200, post(server).status)
+    assert.equal(101, server:metrics():get("n_total"))
+  end)
+
+  it("removes a checkpoint that a dead process had not finished", function()
+    local server = moongate.start { scripts = { ["metrics/n.lua"] = script } }
+    finally(function() server:stop() end)
+    assert.equal(200, post(server, 5).status)
+    server:stop()
+    local unfinished = server.dir .. "/data/checkpoint-00000000000000000009.tmp"
+    moongate.write_file(unfinished, "MOONCKPT")
+    server:restart()
+    assert.is_nil(moongate.read_file(unfinished))
+    assert.equal(5, server:metrics():get("n_total"))
+  end)
+
   it("recovers values through checkpoints, sealed segments and recycled ones", function()
     local server = moongate.start {
       scripts = { ["metrics/n.lua"] = script },

@@ -213,12 +213,19 @@ local function count_listening(self)
   return n, addr
 end
 
-function server:launch()
-  local argv = { moongate.binary, "run", "--conf", self.dir .. "/conf/moongate.lua", "--listen", self.listen,
-    "--data", self.dir .. "/data", "--scripts", self.dir .. "/scripts" }
+-- Starts the process and does not wait for it. `under` (of start{}) comes before it: a command that runs the rest of its arguments.
+function server:spawn()
+  local argv = {}
+  for _, arg in ipairs(self.under) do argv[#argv + 1] = arg end
+  for _, arg in ipairs { moongate.binary, "run", "--conf", self.dir .. "/conf/moongate.lua", "--listen", self.listen,
+    "--data", self.dir .. "/data", "--scripts", self.dir .. "/scripts" } do argv[#argv + 1] = arg end
   for _, arg in ipairs(self.args) do argv[#argv + 1] = arg end
-  local before = count_listening(self)
   self.process = process.spawn(argv, self.dir .. "/stdout", self.dir .. "/stderr", self.env)
+end
+
+function server:launch()
+  local before = count_listening(self)
+  self:spawn()
   moongate.wait_until(function()
     if self.process:poll() then
       error(("moongate ended with %d:\n%s%s"):format(self.process.status, read_file(self.dir .. "/stdout") or "", self:stderr()), 0)
@@ -282,6 +289,7 @@ function moongate.prepare(options)
   self.dir = process.temporary_dir()
   dirs[#dirs + 1] = self.dir
   self.args = options.args or {}
+  self.under = options.under or {}
   self.env = options.env
   self.listen = options.listen or "127.0.0.1:0"
   run(("mkdir -p %s/conf %s/scripts/metrics"):format(self.dir, self.dir))

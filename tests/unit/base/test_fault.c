@@ -8,6 +8,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fault.h"
 
 /* In a child, where cmocka's assertions would jump back into the parent's run: says what failed and ends it. */
@@ -96,6 +99,14 @@ static void environment_wrong(void)
 	char long_text[5000];
 
 	refuse("fsync", "expected point:nth:once|always:ERRNO");
+	refuse("fsync@:1:once:EIO", "no thread can be called \"\"");
+	refuse("fsync@a-name-of-sixteen:1:once:EIO", "no thread can be called");
+	refuse("sync@sync:1:once:EIO", "no point is called \"sync\"");
+	refuse("fsync:1:once:DELAY", "unknown error \"DELAY\"");
+	refuse("fsync:1:once:DELAY=", "unknown error");
+	refuse("fsync:1:once:DELAY=0s", "unknown error");
+	refuse("fsync:1:once:DELAY=soon", "unknown error");
+	refuse("fsync:1:once:KILLED", "unknown error");
 	refuse("fsync:1:once", "\"fsync:1:once\"");
 	refuse("sync:1:once:EIO", "no point is called \"sync\"");
 	refuse("fsync:0:once:EIO", "not a count from 1");
@@ -170,6 +181,81 @@ static void forked(void)
 	EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void killed(void)
+{
+	setenv("MOONGATE_FAULT", "rename:2:once:KILL", 1);
+	EXPECT(fault_check(FAULT_RENAME) == 0);
+	EXPECT(fault_check(FAULT_FSYNC) == 0);
+	fault_check(FAULT_RENAME);
+}
+
+static void kills(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		killed();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+static void *check_three_times(void *arg)
+{
+	int *failed = arg;
+
+	pthread_setname_np(pthread_self(), "worker");
+	for (int i = 0; i < 3; i++)
+		failed[i] = fault_check(FAULT_FSYNC);
+	return NULL;
+}
+
+static void one_thread(void)
+{
+	pthread_t thread;
+	int failed[3];
+
+	setenv("MOONGATE_FAULT", "fsync@worker:2:once:EIO", 1);
+	for (int i = 0; i < 5; i++)
+		EXPECT(fault_check(FAULT_FSYNC) == 0);
+	EXPECT(pthread_create(&thread, NULL, check_three_times, failed) == 0);
+	EXPECT(pthread_join(thread, NULL) == 0);
+	EXPECT(failed[0] == 0 && failed[1] == EIO && failed[2] == 0);
+	EXPECT(fault_hits(FAULT_FSYNC) == 7); /* all threads'; the last came when nothing was on any more */
+	/* A point that a test sets is anybody's again. */
+	fault_set(FAULT_FSYNC, 1, false, EIO);
+	EXPECT(fault_check(FAULT_FSYNC) == EIO);
+}
+
+static void delayed(void)
+{
+	setenv("MOONGATE_FAULT", "fsync:2:always:DELAY=30ms", 1);
+	int64_t began = clock_mono_ns();
+	EXPECT(fault_check(FAULT_FSYNC) == 0);
+	int64_t undelayed = clock_mono_ns();
+	EXPECT(fault_check(FAULT_FSYNC) == 0);
+	EXPECT(fault_check(FAULT_FSYNC) == 0);
+	EXPECT(clock_mono_ns() - undelayed >= 2 * 30 * NS_PER_MS);
+	EXPECT(undelayed - began < 30 * NS_PER_MS);
+}
+
+static void counts_one_thread_alone(void **state)
+{
+	(void)state;
+	in_child(one_thread);
+}
+
+static void delays(void **state)
+{
+	(void)state;
+	in_child(delayed);
+}
+
 static void reads_the_environment(void **state)
 {
 	(void)state;
@@ -222,6 +308,9 @@ int main(void)
 	    cmocka_unit_test(refuses_what_it_does_not_understand),
 	    cmocka_unit_test(follows_a_file),
 	    cmocka_unit_test(works_in_a_forked_child),
+	    cmocka_unit_test(kills),
+	    cmocka_unit_test(counts_one_thread_alone),
+	    cmocka_unit_test(delays),
 	    cmocka_unit_test(counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,10 +89,37 @@ static void offload(void *ctx, struct http_request *req)
 	CHECK(http_request_offload(req, work, ctx) == 0);
 }
 
+/* A large body that replies share: how often it was lent and given back. */
+static char large[1 << 20];
+static _Atomic uint32_t lent, given_back;
+
+static void give_back(void *owner)
+{
+	CHECK(owner == large);
+	given_back++;
+}
+
+static void lend_work(void *ctx, struct http_request *req)
+{
+	(void)ctx;
+	lent++;
+	http_reply(req, &(struct http_reply){
+	                    .status = http_request_query(req).len > 0 ? 204 : 200,
+	                    .body = slice_new(large, sizeof large),
+	                    .gzip = true,
+	                    .release = give_back,
+	                    .owner = large,
+	                });
+}
+
+static void lend(void *ctx, struct http_request *req)
+{
+	CHECK(http_request_offload(req, lend_work, ctx) == 0);
+}
+
 static const struct http_route routes[] = {
-    {"/", HTTP_POST_, SCOPE_NONE, echo},
-    {"/hold", HTTP_POST_, SCOPE_NONE, hold},
-    {"/take", HTTP_POST_, SCOPE_NONE, take_body},
+    {"/lend", HTTP_GET_, SCOPE_NONE, lend},     {"/", HTTP_POST_, SCOPE_NONE, echo},
+    {"/hold", HTTP_POST_, SCOPE_NONE, hold},    {"/take", HTTP_POST_, SCOPE_NONE, take_body},
     {"/work", HTTP_POST_, SCOPE_NONE, offload},
 };
 
@@ -248,6 +275,56 @@ static void bodies_can_be_taken(void **state)
 	hang_up(&c);
 }
 
+static void bodies_can_be_lent(void **state)
+{
+	struct client c = dial();
+	struct answer a = {0};
+	(void)state;
+	for (size_t i = 0; i < sizeof large; i++)
+		large[i] = (char)('a' + i * 7 % 26);
+	lent = given_back = 0;
+	for (int i = 0; i < 3; i++)
+		say(&c, "GET /lend HTTP/1.1\r\nHost: a\r\n\r\n");
+	for (int i = 0; i < 3; i++) {
+		assert_true(hear(&c, &a));
+		assert_int_equal(a.body.len, sizeof large);
+		assert_memory_equal(a.body.ptr, large, sizeof large);
+	}
+	say(&c, "HEAD /lend HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_true(hear_to(&c, &a, "HEAD"));
+	assert_string_equal(header_of(&a, "Content-Length"), "1048576");
+	say(&c, "GET /lend?none HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_true(hear(&c, &a));
+	assert_int_equal(a.status, 204);
+	say(&c, "GET /lend HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+	assert_true(hear(&c, &a));
+	assert_string_equal(header_of(&a, "Content-Encoding"), "gzip");
+	assert_true(a.body.len < sizeof large / 10);
+	WAIT_FOR(lent == 6 && given_back == 6);
+	answer_free(&a);
+	hang_up(&c);
+}
+
+/* Clients that go before they have read it, some of them before there is an answer. */
+static void lent_bodies_come_back_from_the_gone(void **state)
+{
+	enum { CLIENTS = 50 };
+	struct client c[CLIENTS];
+	(void)state;
+	lent = given_back = 0;
+	for (int i = 0; i < CLIENTS; i++) {
+		c[i] = dial();
+		say(&c[i], "GET /lend HTTP/1.1\r\nHost: a\r\n\r\n");
+		if (i % 2 == 0)
+			hang_up(&c[i]);
+	}
+	WAIT_FOR(lent >= CLIENTS / 2);
+	for (int i = 1; i < CLIENTS; i += 2)
+		hang_up(&c[i]);
+	WAIT_FOR(stats().connections == 0);
+	WAIT_FOR(given_back == lent);
+}
+
 /* ---- the end ---- */
 
 static void *stop_server(void *grace)
@@ -388,6 +465,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(floods_wait_in_the_socket, setup, teardown),
 	    cmocka_unit_test_setup_teardown(clients_may_go_meanwhile, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bodies_can_be_taken, setup, teardown),
+	    cmocka_unit_test_setup_teardown(bodies_can_be_lent, setup, teardown),
+	    cmocka_unit_test_setup_teardown(lent_bodies_come_back_from_the_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stopping_finishes_what_is_in_flight, setup, teardown),
 	    cmocka_unit_test_setup_teardown(new_connections_are_refused_then, setup, teardown),
 	    cmocka_unit_test_setup_teardown(grace_ends, setup, teardown),

@@ -224,6 +224,15 @@ static void handlers_do_not_time_out(void **state)
 	hang_up(&c);
 }
 
+static int socket_error(const struct client *c)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+	assert_int_equal(getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	return error;
+}
+
+/* By a reset: the kernel gives up what it has for them, too. */
 static void slow_readers_are_closed(void **state)
 {
 	struct client c = dial();
@@ -236,6 +245,7 @@ static void slow_readers_are_closed(void **state)
 	pass(2);
 	WAIT_FOR(stats().timeouts == 1);
 	WAIT_FOR(stats().connections == 0);
+	WAIT_FOR(socket_error(&c) == ECONNRESET);
 	hang_up(&c);
 }
 
