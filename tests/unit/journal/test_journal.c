@@ -164,8 +164,10 @@ static size_t read_file(const char *path, char **bytes)
 
 static void write_file(const char *path, const char *bytes, size_t len)
 {
-	struct error err = {0};
-	assert_int_equal(file_write_atomic(path, bytes, len, &err), 0);
+	FILE *f = fopen(path, "wb"); /* nothing that syncs: there are thousands of these */
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
 }
 
 /* Five frames of two records; returns the file's bytes and where the frames end. */
