@@ -396,7 +396,7 @@ static void a_failed_group_stays_void_after_a_crash(void **state)
 	struct harness h;
 	struct error err = {0};
 	harness_init(&h);
-	harness_start(&h);
+	harness_start_quiet(&h);
 	assert_int_equal(harness_write(&h, 0, 1, 0), 0);
 	fault_set(FAULT_FSYNC, 1, false, EIO);
 	assert_true(harness_write(&h, 100, 1, 0) < 0); /* its bytes are in the file, whole */
@@ -519,7 +519,7 @@ static void a_failed_sync_is_not_tried_again(void **state)
 	harness_init(&c.h);
 	c.h.options.on_commit = crowd_on_commit;
 	c.h.options.ctx = &c;
-	harness_start(&c.h);
+	harness_start_quiet(&c.h);
 	g[0] = begin_one(c.h.journal, b, 0, 600 * 1000);
 	journal_group_commit(g[0]);
 	pthread_mutex_lock(&c.h.lock);
