@@ -272,7 +272,7 @@ static void refuse_queue(struct engine *e)
 {
 	for (struct submission *s = take_submission(e); s != NULL; s = take_submission(e)) {
 		s->next = NULL;
-		submissions_finish(s, e->failure);
+		submissions_finish(e, s, e->failure);
 	}
 }
 
@@ -452,7 +452,7 @@ void engine_submit(struct engine *e, struct submission *s)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (refused)
-		submissions_finish(s, -EAGAIN);
+		submissions_finish(e, s, -EAGAIN);
 }
 
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user)

@@ -108,11 +108,18 @@ void group_fail(struct engine *e, struct group *g, int status)
 			reload->done(reload->user, status, &err);
 	}
 	e->counters.failed_groups++;
-	submissions_finish(g->head, status);
+	submissions_finish(e, g->head, status);
 	group_release(e, g);
 }
 
-void submissions_finish(struct submission *s, int status)
+static void count_answer(struct engine_counters *c, const struct submission *s)
+{
+	c->accepted += s->accepted;
+	c->duplicate += s->duplicate;
+	c->refused += s->failed;
+}
+
+void submissions_finish(struct engine *e, struct submission *s, int status)
 {
 	while (s != NULL) {
 		struct submission *next = s->next;
@@ -120,6 +127,8 @@ void submissions_finish(struct submission *s, int status)
 		s->status = status;
 		if (status != 0)
 			s->accepted = s->duplicate = 0;
+		else
+			count_answer(&e->counters, s);
 		s->done(s);
 		s = next;
 	}

@@ -159,9 +159,6 @@ void intake_submission(struct engine *e, struct submission *s)
 		return;
 	}
 	s->accepted = s->batch->count - s->duplicate - s->failed;
-	e->counters.accepted += s->accepted;
-	e->counters.duplicate += s->duplicate;
-	e->counters.refused += s->failed;
 }
 
 static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload,
@@ -261,7 +258,7 @@ int64_t intake_commit_due(struct engine *e, bool force)
 		*e->last_committed->tail = g->head;
 		e->last_committed->tail = g->tail;
 	} else {
-		submissions_finish(g->head, 0);
+		submissions_finish(e, g->head, 0);
 	}
 	group_release(e, g);
 	return INT64_MAX;

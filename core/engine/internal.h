@@ -157,8 +157,8 @@ void intake_reload(struct engine *e, struct reload *reload);
 void intake_clock(struct engine *e);
 /* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
 int64_t intake_commit_due(struct engine *e, bool force);
-/* Answers every submission of a list. */
-void submissions_finish(struct submission *s, int status);
+/* Answers every submission of a list; with status 0, on the engine thread, counts what the clients are told. */
+void submissions_finish(struct engine *e, struct submission *s, int status);
 
 /* ---- group.c ---- */
 
