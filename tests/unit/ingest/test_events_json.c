@@ -72,6 +72,8 @@ static void one_object_an_array_and_lines_are_told_apart(void **state)
 	    {"{\"type\":\"a\"}", 1},
 	    {"  \n {\"type\":\"a\"} \r\n ", 1},
 	    {"{\n  \"type\": \"a\",\n  \"x\": {\n    \"y\": 1\n  }\n}\n", 1},
+	    {"{\n\"type\":\"a\",\n\"x\":\n{\n\"y\": 1\n}\n}\n", 1}, /* a brace where a line's event would begin */
+	    {"{\"type\":\"a\",\"x\":[\n{\"y\":1},\n{\"y\":2}\n]}", 1},
 	    {"[]", 0},
 	    {"[{\"type\":\"a\"}]", 1},
 	    {" [ {\"type\":\"a\"} , {\"type\":\"b\"} ] \n", 2},
