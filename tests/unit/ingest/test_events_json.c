@@ -199,6 +199,27 @@ static void an_event_that_is_none_is_refused_alone(void **state)
 	}
 }
 
+/* Numbers may be as long as they like: what would not fit the buffer of strtod refuses its event, and no other. */
+static void a_long_number_is_refused_alone(void **state)
+{
+	(void)state;
+	static const char *const heads[] = {"0.", "9", "-1"};
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		struct buf b = {0};
+		buf_printf(&b, "[{\"type\":\"before\"},{\"type\":\"t\",\"v\":%s%01100d1},{\"type\":\"after\"}]",
+		           heads[i], 0);
+		buf_byte(&b, '\0');
+		struct decoded d = decode(b.ptr);
+		assert_int_equal(d.code, 0);
+		assert_int_equal(d.batch->count, 2);
+		assert_int_equal(d.rejects.count, 1);
+		assert_int_equal(d.rejects.items[0].index, 1);
+		assert_non_null(strstr(d.rejects.items[0].text.ptr, "number"));
+		done(&d);
+		buf_free(&b);
+	}
+}
+
 /* What is no JSON refuses the whole array, and only its line in NDJSON. */
 static void a_syntax_error_refuses_array_or_line(void **state)
 {
@@ -479,6 +500,7 @@ int main(void)
 	    cmocka_unit_test(times_are_told_apart_by_size),
 	    cmocka_unit_test(ids_are_texts),
 	    cmocka_unit_test(an_event_that_is_none_is_refused_alone),
+	    cmocka_unit_test(a_long_number_is_refused_alone),
 	    cmocka_unit_test(a_syntax_error_refuses_array_or_line),
 	    cmocka_unit_test(what_is_no_event_at_all_refuses_the_body),
 	    cmocka_unit_test(every_prefix_of_a_body_is_refused),
