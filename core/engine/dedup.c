@@ -265,8 +265,10 @@ int dedup_add(struct dedup *d, uint64_t key)
 	struct slot *s = find(p, key);
 	if (s != NULL && is_live(d, s))
 		return 0;
-	if (generation_at(d, d->current)->live >= d->max / WINDOW_PARTS)
+	if (generation_at(d, d->current)->live >= d->max / WINDOW_PARTS) {
 		begin_generation(d);
+		s = find(p, key); /* a sweep may have moved or removed it */
+	}
 	while (d->live >= d->max && d->oldest < d->current)
 		evict_oldest(d);
 	if (s == NULL) {
