@@ -110,7 +110,8 @@ struct engine {
 	int failure;                  /* why writing stopped; 0: it did not */
 	int64_t retry_ns;             /* monotonic: when to try again */
 
-	struct buf *controls; /* pending control records: encoded, `control_count` of them */
+	struct request *reloads; /* that wait for a group, in order */
+	struct buf *controls;    /* pending control records: encoded, `control_count` of them */
 	enum control_type *control_types;
 	uint32_t control_count;
 	size_t control_cap, control_type_cap;
