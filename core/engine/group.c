@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
@@ -37,6 +38,7 @@ void group_release(struct engine *e, struct group *g)
 	for (uint32_t i = 0; i < g->part_count; i++) {
 		reload_free(g->parts[i].reload);
 		g->parts[i].reload = NULL;
+		buf_free(&g->parts[i].payload);
 	}
 	journal_group_free(g->journal);
 	g->journal = NULL;
@@ -95,6 +97,17 @@ void group_add_submission(struct group *g, struct submission *s)
 	g->submissions++;
 }
 
+/* What was cut off or quarantined was so in a frame that is durable: its record is tried again with the next group. */
+static void give_back_control(struct engine *e, struct frame_part *part)
+{
+	if (part->kind != FRAME_CONTROL || part->payload.ptr == NULL)
+		return;
+	if (control_push(e, part->control, &part->payload) == 0)
+		part->payload = (struct buf){0};
+	else
+		LOG(LOG_ERROR, "a control record was lost: replay may differ");
+}
+
 void group_fail(struct engine *e, struct group *g, int status)
 {
 	CHECK(status < 0);
@@ -106,6 +119,7 @@ void group_fail(struct engine *e, struct group *g, int status)
 		struct reload *reload = g->parts[i].reload;
 		if (reload != NULL && reload->done != NULL)
 			reload->done(reload->user, status, &err);
+		give_back_control(e, &g->parts[i]);
 	}
 	e->counters.failed_groups++;
 	submissions_finish(e, g->head, status);

@@ -31,6 +31,7 @@ struct frame_part {
 	enum frame_kind kind;
 	enum control_type control;
 	struct reload *reload; /* CONTROL_SCRIPTS: owned by the group until applied */
+	struct buf payload;    /* other control records: kept, so that a group that fails can give them back */
 };
 
 /* What a journal group holds: the engine's half. */
