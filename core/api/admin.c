@@ -87,6 +87,10 @@ static void reload_done(void *user, int status, const struct error *err)
 	struct http_request *req = user;
 	if (status == 0)
 		reply_json(req, 200, SLICE("{\"reloaded\":true}"));
+	else if (is_disk_full(status))
+		http_reply_error(req, 507, 5, "the old scripts go on: %s", err->text);
+	else if (status == -EIO)
+		http_reply_error(req, 503, 1, "the old scripts go on: %s", err->text);
 	else
 		http_reply_error(req, 422, 0, "the scripts were refused and the old ones go on: %s", err->text);
 }

@@ -138,7 +138,7 @@ static void reply_counts(struct ingest *in)
 static void reply_failure(struct ingest *in)
 {
 	int status = in->submission.status;
-	if (status == -ENOSPC || status == -EDQUOT || status == -EROFS || status == -EFBIG)
+	if (is_disk_full(status) || status == -EFBIG)
 		http_reply_error(in->req, 507, 5, "nothing was taken: the journal cannot be written: %s",
 		                 strerror(-status));
 	else if (status == -EAGAIN)

@@ -2,6 +2,7 @@
 #ifndef MOONGATE_API_INTERNAL_H
 #define MOONGATE_API_INTERNAL_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "api/api.h"
@@ -39,6 +40,12 @@ struct api {
 	size_t pool_bytes;
 	struct scrapes scrapes;
 };
+
+/* Is it the disk that takes no more? The client did nothing wrong, and may come again: 507. */
+static inline bool is_disk_full(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -EROFS;
+}
 
 /* ---- events.c ---- */
 

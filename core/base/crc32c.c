@@ -18,9 +18,11 @@ enum { LONG_STREAM = 2048, SHORT_STREAM = 256 };
 typedef uint32_t crc_function(uint32_t crc, const unsigned char *at, size_t len);
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint32_t slices[8][256];                   /* slices[k][b]: byte b followed by k zero bytes */
-static uint32_t shift_long[4][256];               /* a CRC's byte i, shifted over LONG_STREAM zero bytes */
-static uint32_t shift_short[4][256];              /* the same over SHORT_STREAM */
+static uint32_t slices[8][256];      /* slices[k][b]: byte b followed by k zero bytes */
+static uint32_t shift_long[4][256];  /* a CRC's byte i, shifted over LONG_STREAM zero bytes */
+static uint32_t shift_short[4][256]; /* the same over SHORT_STREAM */
+static pthread_once_t powers_once = PTHREAD_ONCE_INIT;
+static uint32_t powers[8][256]; /* powers[k][d]: x^(8 · d · 256^k), what d · 256^k bytes behind it make of a CRC */
 static crc_function *chosen = crc32c_with_tables; /* set once, before its first use */
 
 /* crc after `count` zero bytes. */
@@ -159,4 +161,38 @@ uint32_t crc32c(uint32_t crc, const void *bytes, size_t len)
 {
 	pthread_once(&once, prepare);
 	return chosen(crc, bytes, len);
+}
+
+/* ---- putting CRCs together ---- */
+
+/* The product of two polynomials modulo that of the CRC; bit 31 is x^0, as CRCs are reflected. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+	uint32_t product = 0;
+	for (; a != 0; a <<= 1) {
+		product ^= a >> 31 ? b : 0;
+		b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+	}
+	return product;
+}
+
+static void prepare_powers(void)
+{
+	uint32_t step = UINT32_C(1) << 23; /* x^8: one byte */
+	for (int k = 0; k < 8; k++) {
+		powers[k][0] = UINT32_C(1) << 31;
+		for (int d = 1; d < 256; d++)
+			powers[k][d] = multiply(powers[k][d - 1], step);
+		step = multiply(powers[k][255], step);
+	}
+}
+
+uint32_t crc32c_combine(uint32_t first, uint32_t second, uint64_t second_len)
+{
+	pthread_once(&powers_once, prepare_powers);
+	for (int k = 0; second_len != 0; k++, second_len >>= 8) {
+		if ((second_len & 0xff) != 0)
+			first = multiply(powers[k][second_len & 0xff], first);
+	}
+	return first ^ second;
 }

@@ -80,4 +80,7 @@ void hash_seed_set(uint64_t seed);
  * one. */
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t len);
 
+/* The CRC of two texts one behind the other from the CRC of each and the length of the second, in a time that does not depend on it. */
+uint32_t crc32c_combine(uint32_t first, uint32_t second, uint64_t second_len);
+
 #endif

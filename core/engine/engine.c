@@ -364,42 +364,47 @@ static void take_shared(struct engine *e, struct group **done, struct request **
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* Requests that need a group wait in the queue until there is one. */
-static void put_back(struct engine *e, struct request *r)
+static void refuse_reload(struct engine *e, struct reload *reload)
 {
-	pthread_mutex_lock(&e->lock);
-	r->next = e->request_head;
-	e->request_head = r;
-	if (e->request_tail == &e->request_head)
-		e->request_tail = &r->next;
-	pthread_mutex_unlock(&e->lock);
+	struct error err;
+	error_set(&err, e->failure, "the journal cannot be written: %s", strerror(-e->failure));
+	if (reload->done != NULL)
+		reload->done(reload->user, e->failure, &err);
+	reload_free(reload);
 }
 
-/* Returns whether a reload waits for a free group. */
-static bool serve_requests(struct engine *e, struct request *r)
+/* Reloads want a group and wait until there is one, in the order in which they were asked for. */
+static void serve_reloads(struct engine *e)
 {
-	bool waits = false;
+	while (e->reloads != NULL) {
+		struct request *r = e->reloads;
+		if (have_open(e))
+			intake_reload(e, r->reload);
+		else if (e->failure != 0 && e->in_flight == 0)
+			refuse_reload(e, r->reload);
+		else
+			return; /* a group in flight will be done */
+		e->reloads = r->next;
+		mem_free(r);
+	}
+}
+
+static void serve_requests(struct engine *e, struct request *r)
+{
 	while (r != NULL) {
 		struct request *next = r->next;
-		if (r->type != REQUEST_RELOAD) {
-			serve_request(e, r);
-		} else if (have_open(e)) {
-			intake_reload(e, r->reload);
-			mem_free(r);
-		} else if (e->failure != 0 && e->in_flight == 0) {
-			struct error err;
-			error_set(&err, e->failure, "the journal cannot be written: %s", strerror(-e->failure));
-			if (r->reload->done != NULL)
-				r->reload->done(r->reload->user, e->failure, &err);
-			reload_free(r->reload);
-			mem_free(r);
+		if (r->type == REQUEST_RELOAD) {
+			struct request **at = &e->reloads;
+			while (*at != NULL)
+				at = &(*at)->next;
+			r->next = NULL;
+			*at = r;
 		} else {
-			put_back(e, r);
-			waits = true;
+			serve_request(e, r);
 		}
 		r = next;
 	}
-	return waits;
+	serve_reloads(e);
 }
 
 static void *run(void *arg)
@@ -412,13 +417,14 @@ static void *run(void *arg)
 		bool stopping;
 		take_shared(e, &done, &requests, &stopping);
 		finish_done(e, done);
-		bool reload_waits = serve_requests(e, requests);
+		serve_requests(e, requests);
 		take_submissions(e);
 		if (e->control_count > 0 && have_open(e))
 			intake_controls(e);
 		run_timers(e);
 		int64_t commit_wait = intake_commit_due(e, stopping);
-		if (stopping && e->in_flight == 0 && (e->open == NULL || e->open->part_count == 0))
+		if (stopping && e->in_flight == 0 && e->reloads == NULL &&
+		    (e->open == NULL || e->open->part_count == 0))
 			break;
 		int64_t wait = next_timer(e);
 		if (e->in_flight > 0 && wait == 0)
@@ -427,8 +433,7 @@ static void *run(void *arg)
 			wait = commit_wait;
 		if (e->failure != 0)
 			wait = RETRY_MS * NS_PER_MS; /* nothing that is due can be written before */
-		if (!reload_waits || e->in_flight > 0)
-			wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
+		wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
 	}
 	if (e->open != NULL) {
 		group_release(e, e->open);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
@@ -37,6 +38,7 @@ void group_release(struct engine *e, struct group *g)
 	for (uint32_t i = 0; i < g->part_count; i++) {
 		reload_free(g->parts[i].reload);
 		g->parts[i].reload = NULL;
+		buf_free(&g->parts[i].payload);
 	}
 	journal_group_free(g->journal);
 	g->journal = NULL;
@@ -95,6 +97,17 @@ void group_add_submission(struct group *g, struct submission *s)
 	g->submissions++;
 }
 
+/* What was cut off or quarantined was so in a frame that is durable: its record is tried again with the next group. */
+static void give_back_control(struct engine *e, struct frame_part *part)
+{
+	if (part->kind != FRAME_CONTROL || part->payload.ptr == NULL)
+		return;
+	if (control_push(e, part->control, &part->payload) == 0)
+		part->payload = (struct buf){0};
+	else
+		LOG(LOG_ERROR, "a control record was lost: replay may differ");
+}
+
 void group_fail(struct engine *e, struct group *g, int status)
 {
 	CHECK(status < 0);
@@ -106,10 +119,18 @@ void group_fail(struct engine *e, struct group *g, int status)
 		struct reload *reload = g->parts[i].reload;
 		if (reload != NULL && reload->done != NULL)
 			reload->done(reload->user, status, &err);
+		give_back_control(e, &g->parts[i]);
 	}
 	e->counters.failed_groups++;
 	submissions_finish(e, g->head, status);
 	group_release(e, g);
+}
+
+static void count_answer(struct engine_counters *c, const struct submission *s)
+{
+	c->accepted += s->accepted;
+	c->duplicate += s->duplicate;
+	c->refused += s->failed;
 }
 
 void submissions_finish(struct engine *e, struct submission *s, int status)
@@ -121,6 +142,8 @@ void submissions_finish(struct engine *e, struct submission *s, int status)
 		s->status = status;
 		if (status != 0)
 			s->accepted = s->duplicate = 0;
+		else
+			count_answer(&e->counters, s);
 		s->done(s);
 		atomic_fetch_sub(&e->held_bytes, held);
 		s = next;

@@ -159,17 +159,15 @@ void intake_submission(struct engine *e, struct submission *s)
 		return;
 	}
 	s->accepted = s->batch->count - s->duplicate - s->failed;
-	e->counters.accepted += s->accepted;
-	e->counters.duplicate += s->duplicate;
-	e->counters.refused += s->failed;
 }
 
+/* A frame for a control record; on success *part is its part, which takes over what the record stands for. */
 static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload,
-                       struct reload *reload)
+                       struct frame_part **part)
 {
 	end_frame(g);
-	struct frame_part part = {.kind = FRAME_CONTROL, .control = type, .time_ns = e->now_ns, .first = g->ref_count};
-	int code = group_add_part(g, &part);
+	struct frame_part new = {.kind = FRAME_CONTROL, .control = type, .time_ns = e->now_ns, .first = g->ref_count};
+	int code = group_add_part(g, &new);
 	if (code != 0)
 		return code;
 	code = journal_control_add(g->journal, e->now_ns, (uint8_t)type, payload);
@@ -177,7 +175,7 @@ static int add_control(struct engine *e, struct group *g, enum control_type type
 		g->part_count--;
 		return code;
 	}
-	g->parts[g->part_count - 1].reload = reload;
+	*part = &g->parts[g->part_count - 1];
 	return 0;
 }
 
@@ -187,10 +185,13 @@ void intake_controls(struct engine *e)
 	advance_clock(e);
 	for (uint32_t i = 0; i < e->control_count; i++) {
 		struct buf *payload = &e->controls[i];
-		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), NULL);
-		if (code != 0)
-			LOG(LOG_ERROR, "a control record could not be journaled: replay may differ",
-			    log_int("code", code));
+		struct frame_part *part;
+		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), &part);
+		if (code == 0) {
+			part->payload = *payload;
+			continue;
+		}
+		LOG(LOG_ERROR, "a control record could not be journaled: replay may differ", log_int("code", code));
 		buf_free(payload);
 	}
 	e->control_count = 0;
@@ -201,12 +202,15 @@ void intake_reload(struct engine *e, struct reload *reload)
 	CHECK(e->open != NULL);
 	advance_clock(e);
 	struct buf bytes = {0};
+	struct frame_part *part;
 	int code = script_bundle_save(reload->bundle, &bytes);
 	if (code == 0)
-		code = add_control(e, e->open, CONTROL_SCRIPTS, buf_slice(&bytes), reload);
+		code = add_control(e, e->open, CONTROL_SCRIPTS, buf_slice(&bytes), &part);
 	buf_free(&bytes);
-	if (code == 0)
+	if (code == 0) {
+		part->reload = reload;
 		return;
+	}
 	struct error err;
 	error_set(&err, code, "the scripts could not be journaled: %s", strerror(-code));
 	if (reload->done != NULL)

@@ -31,6 +31,7 @@ struct frame_part {
 	enum frame_kind kind;
 	enum control_type control;
 	struct reload *reload; /* CONTROL_SCRIPTS: owned by the group until applied */
+	struct buf payload;    /* other control records: kept, so that a group that fails can give them back */
 };
 
 /* What a journal group holds: the engine's half. */
@@ -109,7 +110,8 @@ struct engine {
 	int failure;                  /* why writing stopped; 0: it did not */
 	int64_t retry_ns;             /* monotonic: when to try again */
 
-	struct buf *controls; /* pending control records: encoded, `control_count` of them */
+	struct request *reloads; /* that wait for a group, in order */
+	struct buf *controls;    /* pending control records: encoded, `control_count` of them */
 	enum control_type *control_types;
 	uint32_t control_count;
 	size_t control_cap, control_type_cap;
@@ -163,7 +165,7 @@ void intake_reload(struct engine *e, struct reload *reload);
 void intake_clock(struct engine *e);
 /* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
 int64_t intake_commit_due(struct engine *e, bool force);
-/* Answers every submission of a list. */
+/* Answers every submission of a list; with status 0, on the engine thread, counts what the clients are told. */
 void submissions_finish(struct engine *e, struct submission *s, int status);
 
 /* ---- group.c ---- */

@@ -514,8 +514,7 @@ static int read_lines(struct decoder *d, const char *at, const char *end, struct
 	return 0;
 }
 
-/* Does a later line begin with an object? Then the body is NDJSON, whatever its first line looks like; an object that is spread over lines
- * has its inner braces indented or behind a name. */
+/* Does a later line begin with an object? Then the body may be NDJSON with a bad first line. */
 static bool looks_like_lines(const char *at, const char *end)
 {
 	for (const char *eol = memchr(at, '\n', (size_t)(end - at)); eol != NULL && eol + 1 < end;
@@ -526,19 +525,18 @@ static bool looks_like_lines(const char *at, const char *end)
 	return false;
 }
 
+/* One object is tried first, however it is spread over lines: only what is none can be lines. */
 static int read_object_body(struct decoder *d, const char *start, struct error *err)
 {
 	const char *first = d->j.at;
 	const char *end = d->j.end;
-	if (looks_like_lines(first, end))
-		return read_lines(d, first, end, err);
 	int code = read_event(d);
-	if (code != 0)
+	if (code != 0 && (code != -EINVAL || !looks_like_lines(first, end)))
 		return fail(d, code, start, err);
-	json_space(&d->j);
-	if (d->j.at == end)
+	if (code == 0)
+		json_space(&d->j);
+	if (code == 0 && d->j.at == end)
 		return 0;
-	/* Something follows the object: lines after all. */
 	d->batch->count = 0;
 	d->rejects->count = 0;
 	return read_lines(d, first, end, err);

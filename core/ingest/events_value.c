@@ -273,12 +273,11 @@ static bool read_object(struct decoder *d, struct value *out, struct slice name,
 
 static bool read_number(struct decoder *d, struct value *out, struct slice name)
 {
-	bool huge;
-	if (!json_number(&d->j, out, &huge))
+	const char *unfit;
+	if (!json_number(&d->j, out, &unfit))
 		return false;
-	if (huge)
-		return events_refuse(d, "field '%s': the number is beyond the range of a double",
-		                     events_shown(name).text);
+	if (unfit != NULL)
+		return events_refuse(d, "field '%s': %s", events_shown(name).text, unfit);
 	return true;
 }
 

@@ -43,7 +43,8 @@ void ingest_rejects_free(struct ingest_rejects *rejects);
 void ingest_limits_default(struct ingest_limits *limits);
 
 /* JSON events (RFC 8259): one object, an array of objects, or NDJSON (objects separated by line ends; blank lines skipped; told apart by the body's
- * first bytes: '[' is an array; an object followed by anything but white space is NDJSON, in which an object spans no line end).
+ * first bytes: '[' is an array; one object may be spread over lines; an object followed by anything but white space is NDJSON, and so is what is no object but has a
+ * later line that begins like one; there an object spans no line end).
  *
  * Of each event: `type` (non-empty string, required; ≤ 128 bytes) becomes the record's type, `time` its time (RFC 3339, or a number since the Unix epoch told apart by size:
  * |t| < 1e11 seconds, < 1e14 milliseconds, < 1e17 microseconds, else nanoseconds; years 1970..2261; missing or null: `arrival_ns`); neither stays among the fields. `id`, `tenant_id`, `trace_id`,

@@ -316,12 +316,13 @@ static bool read_digits(struct json *j, struct digits *d)
 	return true;
 }
 
-static bool slow_double(struct json *j, const struct digits *d, double *out)
+/* False when it is too long. */
+static bool slow_double(const struct json *j, const struct digits *d, double *out)
 {
 	char text[NUMBER_TEXT_MAX + 1];
 	size_t len = (size_t)(j->at - d->start);
 	if (len > NUMBER_TEXT_MAX)
-		return json_fail(j, "a number is longer than 1024 bytes");
+		return false;
 	memcpy(text, d->start, len);
 	text[len] = '\0';
 	*out = strtod(text, NULL);
@@ -354,11 +355,11 @@ static inline bool plain_number(struct json *j, struct value *out)
 	return true;
 }
 
-bool json_number(struct json *j, struct value *out, bool *huge)
+bool json_number(struct json *j, struct value *out, const char **unfit)
 {
 	struct digits d;
-	double number;
-	*huge = false;
+	double number = 0;
+	*unfit = NULL;
 	if (plain_number(j, out))
 		return true;
 	if (!read_digits(j, &d))
@@ -380,9 +381,10 @@ bool json_number(struct json *j, struct value *out, bool *huge)
 		number = d.exponent < 0 ? number / powers[-d.exponent] : number * powers[d.exponent];
 		number = d.negative ? -number : number;
 	} else if (!slow_double(j, &d, &number)) {
-		return false;
+		*unfit = "the number has more than 1024 bytes";
 	}
-	*huge = isinf(number);
+	if (isinf(number))
+		*unfit = "the number is beyond the range of a double";
 	*out = (struct value){.number = number, .type = VALUE_DOUBLE};
 	return true;
 }
@@ -444,11 +446,12 @@ static bool skip_scalar(struct json *j)
 {
 	struct value v;
 	struct slice raw;
-	bool flag;
+	bool escaped;
+	const char *unfit;
 	if (*j->at == '"')
-		return json_string_raw(j, &raw, &flag);
+		return json_string_raw(j, &raw, &escaped);
 	if (*j->at == '-' || is_digit(*j->at))
-		return json_number(j, &v, &flag);
+		return json_number(j, &v, &unfit);
 	return json_literal(j, &v);
 }
 

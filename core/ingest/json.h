@@ -50,9 +50,9 @@ bool json_string_raw(struct json *j, struct slice *raw, bool *escaped);
 /* Undoes the escapes of a checked raw string into the arena; its ptr is NULL when memory is out. */
 struct slice json_unescape(struct arena *a, struct slice raw);
 
-/* A number, `at` on its first byte. VALUE_INT where it fits, else VALUE_DOUBLE. *huge is set when it lies beyond double's range (the value is then unspecified); such a number is
- * well-formed all the same. */
-bool json_number(struct json *j, struct value *out, bool *huge);
+/* A number, `at` on its first byte. VALUE_INT where it fits, else VALUE_DOUBLE. *unfit says why a well-formed number is not taken all the same (beyond double's range, of
+ * more than 1024 bytes; the value is then unspecified), else it is NULL. */
+bool json_number(struct json *j, struct value *out, const char **unfit);
 
 /* true, false, null. */
 bool json_literal(struct json *j, struct value *out);

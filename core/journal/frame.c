@@ -21,13 +21,16 @@ void frame_header_put(char *at, const struct frame_header *h)
 	put_u32(at + 36, 0);
 }
 
-static uint32_t checksum(const char *at, uint32_t length, uint64_t generation)
+uint32_t frame_head_sum(const char *at, uint64_t generation)
 {
 	char bytes[8];
 	put_u64(bytes, generation);
-	uint32_t crc = crc32c(0, bytes, sizeof bytes);
-	crc = crc32c(crc, at, 36);
-	return crc32c(crc, at + FRAME_HEADER_BYTES, length);
+	return crc32c(crc32c(0, bytes, sizeof bytes), at, 36);
+}
+
+static uint32_t checksum(const char *at, uint32_t length, uint64_t generation)
+{
+	return crc32c(frame_head_sum(at, generation), at + FRAME_HEADER_BYTES, length);
 }
 
 void frame_seal_header(char *at, uint64_t seq, uint64_t generation)
@@ -52,15 +55,18 @@ bool frame_header_get(const char *at, uint64_t left, struct frame_header *h)
 	return true;
 }
 
-bool frame_valid(const char *at, uint64_t left, uint64_t generation, struct frame_header *h)
+bool frame_plausible(const char *at, uint64_t left, struct frame_header *h)
 {
 	if (!frame_header_get(at, left, h))
 		return false;
 	if (h->length > FRAME_PAYLOAD_MAX || h->raw_length > FRAME_PAYLOAD_MAX || h->length > left - FRAME_HEADER_BYTES)
 		return false;
-	if (h->kind == 0 || h->kind >= FRAME_KINDS || h->compressed > 1 || h->seq == 0)
-		return false;
-	return checksum(at, h->length, generation) == get_u32(at + 36);
+	return h->kind != 0 && h->kind < FRAME_KINDS && h->compressed <= 1 && h->seq != 0;
+}
+
+bool frame_valid(const char *at, uint64_t left, uint64_t generation, struct frame_header *h)
+{
+	return frame_plausible(at, left, h) && checksum(at, h->length, generation) == get_u32(at + 36);
 }
 
 int frame_inflate(struct ZSTD_DCtx_s *zstd, const struct frame_header *h, const char *payload, struct buf *out)

@@ -34,6 +34,10 @@ struct frame_header {
 void frame_header_put(char *at, const struct frame_header *h);
 /* Sets number and checksum of a frame whose payload follows its header. */
 void frame_seal_header(char *at, uint64_t seq, uint64_t generation);
+/* The CRC32C of the generation and a header: the beginning of a frame's checksum. */
+uint32_t frame_head_sum(const char *at, uint64_t generation);
+/* Reads the header at `at` of `left` bytes, and whether it could be one of a frame: all but the checksum. */
+bool frame_plausible(const char *at, uint64_t left, struct frame_header *h);
 /* Reads and checks the frame at `at`, of which `left` bytes are there. True: it is valid for that generation. */
 bool frame_valid(const char *at, uint64_t left, uint64_t generation, struct frame_header *h);
 /* Bytes that a frame takes, with its padding. */
@@ -65,6 +69,11 @@ static inline uint64_t get_u64(const char *at)
 	return v;
 }
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the formats are little-endian and read in place");
+
+/* ---- find.c ---- */
+
+/* The next place at or behind `at` with a valid frame of that generation, or `len`. In a time linear in `len - at`, whatever the bytes are. */
+uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len);
 
 /* ---- encode.c: records → payload; one frame at a time, one thread ---- */
 
@@ -122,8 +131,6 @@ static inline void map_pass(const char *map, uint64_t *passed, uint64_t at)
 	*passed = at;
 }
 
-/* The next place at or behind `at` with a valid frame of that generation, or `len`. */
-uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len);
 uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);
 
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled);

@@ -131,16 +131,6 @@ int segment_secure(const struct segment *s)
 
 /* ---- reading ---- */
 
-uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len)
-{
-	struct frame_header h;
-	for (; at + FRAME_HEADER_BYTES <= len; at += 8) {
-		if (bytes[at] == 'M' && frame_valid(bytes + at, len - at, generation, &h))
-			return at;
-	}
-	return len;
-}
-
 /* How much of a frame that was not finished stands at the end. In a file that was zero before: all that is not zero. In a recycled one only a header
  * with the next number tells new bytes from old. */
 static uint64_t torn_bytes(const struct segment *s, const char *bytes, uint64_t at, uint64_t len, uint64_t next_seq)

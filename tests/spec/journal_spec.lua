@@ -1,6 +1,7 @@
 -- What the disk does to the gateway: full, torn, damaged.
 local moongate = require "tests.spec.support.moongate"
 local json = require "cjson"
+local socket = require "socket"
 
 local script = 'local n = counter "n_total" { labels = {} } on("x", function() n:inc() end)'
 
@@ -29,6 +30,10 @@ describe("the journal", function()
     assert.equal(507, refused.status)
     assert.match("space", json.decode(refused.body).error.message)
     local before = server:metrics():get("n_total")
+    local reload = server:reload()
+    assert.equal(507, reload.status)
+    assert.match("space", json.decode(reload.body).error.message)
+    assert.is_truthy(reload.headers["retry-after"])
     assert.equal(503, server:request { path = "/-/ready" }.status)
     assert.equal(200, server:request { path = "/-/healthy" }.status)
     moongate.write_file(faults, " ")
@@ -36,6 +41,7 @@ describe("the journal", function()
     assert.equal(before + 1, server:metrics():get("n_total"))
     assert.equal(200, server:request { path = "/-/ready" }.status)
     local last = server:metrics():get("n_total")
+    assert.equal(last, server:metrics():get("moongate_records_accepted_total")) -- what was refused is not among them
     server:kill9()
     server:restart()
     assert.equal(last, server:metrics():get("n_total"))
@@ -162,7 +168,7 @@ describe("the journal", function()
     finally(function() server:stop() end)
     assert.equal(200, post(server, 5).status)
     server:stop()
-    require("socket").sleep(1.2) -- its age is what this is about
+    socket.sleep(1.2) -- its age is what this is about
     server:restart() -- the segment of the first run is closed now, and sealed
     moongate.wait_until(function()
       return server:metrics():get("moongate_journal_removed_segments_total") >= 1
@@ -173,5 +179,42 @@ describe("the journal", function()
     server:kill9()
     server:restart()
     assert.equal(8, server:metrics():get("n_total"))
+  end)
+
+  it("keeps the record of a cut-off call when the disk refuses it at first", function()
+    local dir = moongate.process.temporary_dir()
+    local faults = dir .. "/faults"
+    moongate.write_file(faults, "")
+    local server = moongate.start {
+      scripts = { ["metrics/n.lua"] = [[
+        local n = counter "n_total" { labels = {} }
+        on("x", function() while true do n:inc() end end)]] },
+      conf = { limits = { call_ms = 1000 } },
+      env = { MOONGATE_FAULT_FILE = faults },
+    }
+    finally(function()
+      server:stop()
+      os.execute("rm -rf " .. dir)
+    end)
+    -- While the call runs the event is durable; the record of its end is what the disk will refuse.
+    local client = server:connect()
+    client:send { method = "POST", path = "/v1/events", body = '{"type":"x","mark":"needle"}' }
+    moongate.wait_until(function() return server:data_contains("needle") end, 10, "the event to be written")
+    socket.sleep(0.3)
+    moongate.write_file(faults, "fsync:1:always:EIO")
+    assert.equal(200, client:receive().status)
+    client:close()
+    moongate.wait_until(function()
+      return server:metrics():get("moongate_groups_failed_total") > 0
+    end, 10, "the record to be refused")
+    local commits = server:metrics():get("moongate_journal_commits_total")
+    moongate.write_file(faults, " ")
+    moongate.wait_until(function()
+      return server:metrics():get("moongate_journal_commits_total") > commits
+    end, 10, "the record to be written after all")
+    local counted = server:metrics():get("n_total")
+    server:kill9()
+    server:restart()
+    assert.equal(counted, server:metrics():get("n_total"))
   end)
 end)

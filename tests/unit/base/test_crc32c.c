@@ -86,6 +86,21 @@ static void continues(void **state)
 		all_agree(bytes + cut, sizeof bytes - cut, crc32c(0, bytes, cut), whole);
 }
 
+static void is_put_together(void **state)
+{
+	enum { LEN = 70000 };
+	unsigned char *bytes = malloc(LEN);
+
+	(void)state;
+	for (size_t i = 0; i < LEN; i++)
+		bytes[i] = (unsigned char)(i * i >> 3);
+	uint32_t whole = crc32c(0, bytes, LEN);
+	for (size_t cut = 0; cut <= LEN; cut += cut < 600 ? 1 : 997)
+		assert_int_equal(crc32c_combine(crc32c(0, bytes, cut), crc32c(0, bytes + cut, LEN - cut), LEN - cut),
+		                 whole);
+	free(bytes);
+}
+
 static void notices_every_single_bit(void **state)
 {
 	unsigned char bytes[300] = {0};
@@ -105,6 +120,7 @@ int main(void)
 	    cmocka_unit_test(has_the_values_of_the_rfc),
 	    cmocka_unit_test(agree_at_all_lengths),
 	    cmocka_unit_test(continues),
+	    cmocka_unit_test(is_put_together),
 	    cmocka_unit_test(notices_every_single_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,23 @@ static void a_full_window_evicts_the_oldest_and_counts_them(void **state)
 	dedup_free(d);
 }
 
+/* With a small window every key begins a generation, and one body can bring more of them than numbers there are: the sweep that this takes moves keys,
+ * also the forgotten one that is just being added again. */
+static void a_forgotten_key_comes_back_while_the_table_is_swept(void **state)
+{
+	(void)state;
+	struct dedup *d = dedup_new(WINDOW, 64);
+	dedup_advance(d, NS_PER_S);
+	for (uint64_t i = 0; i < 200000; i++) {
+		assert_int_equal(dedup_add(d, key_of(i)), 1);
+		if (i < 70)
+			continue;
+		assert_int_equal(dedup_add(d, key_of(i - 70)), 1);
+		assert_int_equal(dedup_add(d, key_of(i - 70)), 0);
+	}
+	dedup_free(d);
+}
+
 static void a_removed_key_is_new_again(void **state)
 {
 	(void)state;
@@ -146,6 +163,7 @@ int main(void)
 	    cmocka_unit_test(tenants_do_not_share_ids),
 	    cmocka_unit_test(a_key_is_forgotten_after_the_window),
 	    cmocka_unit_test(a_full_window_evicts_the_oldest_and_counts_them),
+	    cmocka_unit_test(a_forgotten_key_comes_back_while_the_table_is_swept),
 	    cmocka_unit_test(a_removed_key_is_new_again),
 	    cmocka_unit_test(it_agrees_with_the_exact_window),
 	    cmocka_unit_test(memory_is_given_up_in_an_orderly_way),

@@ -72,6 +72,8 @@ static void one_object_an_array_and_lines_are_told_apart(void **state)
 	    {"{\"type\":\"a\"}", 1},
 	    {"  \n {\"type\":\"a\"} \r\n ", 1},
 	    {"{\n  \"type\": \"a\",\n  \"x\": {\n    \"y\": 1\n  }\n}\n", 1},
+	    {"{\n\"type\":\"a\",\n\"x\":\n{\n\"y\": 1\n}\n}\n", 1}, /* a brace where a line's event would begin */
+	    {"{\"type\":\"a\",\"x\":[\n{\"y\":1},\n{\"y\":2}\n]}", 1},
 	    {"[]", 0},
 	    {"[{\"type\":\"a\"}]", 1},
 	    {" [ {\"type\":\"a\"} , {\"type\":\"b\"} ] \n", 2},
@@ -194,6 +196,27 @@ static void an_event_that_is_none_is_refused_alone(void **state)
 		if (strstr(d.rejects.items[0].text.ptr, cases[i].says) == NULL)
 			fail_msg("%s: %s", cases[i].event, d.rejects.items[0].text.ptr);
 		done(&d);
+	}
+}
+
+/* Numbers may be as long as they like: what would not fit the buffer of strtod refuses its event, and no other. */
+static void a_long_number_is_refused_alone(void **state)
+{
+	(void)state;
+	static const char *const heads[] = {"0.", "9", "-1"};
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+		struct buf b = {0};
+		buf_printf(&b, "[{\"type\":\"before\"},{\"type\":\"t\",\"v\":%s%01100d1},{\"type\":\"after\"}]",
+		           heads[i], 0);
+		buf_byte(&b, '\0');
+		struct decoded d = decode(b.ptr);
+		assert_int_equal(d.code, 0);
+		assert_int_equal(d.batch->count, 2);
+		assert_int_equal(d.rejects.count, 1);
+		assert_int_equal(d.rejects.items[0].index, 1);
+		assert_non_null(strstr(d.rejects.items[0].text.ptr, "number"));
+		done(&d);
+		buf_free(&b);
 	}
 }
 
@@ -477,6 +500,7 @@ int main(void)
 	    cmocka_unit_test(times_are_told_apart_by_size),
 	    cmocka_unit_test(ids_are_texts),
 	    cmocka_unit_test(an_event_that_is_none_is_refused_alone),
+	    cmocka_unit_test(a_long_number_is_refused_alone),
 	    cmocka_unit_test(a_syntax_error_refuses_array_or_line),
 	    cmocka_unit_test(what_is_no_event_at_all_refuses_the_body),
 	    cmocka_unit_test(every_prefix_of_a_body_is_refused),

@@ -164,8 +164,10 @@ static size_t read_file(const char *path, char **bytes)
 
 static void write_file(const char *path, const char *bytes, size_t len)
 {
-	struct error err = {0};
-	assert_int_equal(file_write_atomic(path, bytes, len, &err), 0);
+	FILE *f = fopen(path, "wb"); /* nothing that syncs: there are thousands of these */
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
 }
 
 /* Five frames of two records; returns the file's bytes and where the frames end. */
@@ -393,7 +395,7 @@ static void a_failed_group_stays_void_after_a_crash(void **state)
 	struct harness h;
 	struct error err = {0};
 	harness_init(&h);
-	harness_start(&h);
+	harness_start_quiet(&h);
 	assert_int_equal(harness_write(&h, 0, 1, 0), 0);
 	fault_set(FAULT_FSYNC, 1, false, EIO);
 	assert_true(harness_write(&h, 100, 1, 0) < 0); /* its bytes are in the file, whole */
@@ -516,7 +518,7 @@ static void a_failed_sync_is_not_tried_again(void **state)
 	harness_init(&c.h);
 	c.h.options.on_commit = crowd_on_commit;
 	c.h.options.ctx = &c;
-	harness_start(&c.h);
+	harness_start_quiet(&c.h);
 	g[0] = begin_one(c.h.journal, b, 0, 600 * 1000);
 	journal_group_commit(g[0]);
 	pthread_mutex_lock(&c.h.lock);
