@@ -123,7 +123,7 @@ static bool log_names(const char *path)
 	size_t len = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
 	text[len] = '\0';
 	if (f == NULL || fclose(f) != 0 || truncate(log_path, 0) != 0)
-		row_failed(&row, "%s cannot be read", log_path);
+		row_failed(&row, "%s cannot be read: %s", log_path, strerror(errno));
 	const char *line = strstr(text, "damage");
 	return line != NULL && strstr(text, path) != NULL;
 }
