@@ -1,4 +1,4 @@
-/* Row 26. Ways out of the sandbox (support/escapes.lua), each tried while loading, in a filter and in a handler, beside a script that must not notice; and bytecode, altered
+/* Row 26. Ways out of the sandbox (support/escapes.txt), each tried while loading, in a filter and in a handler, beside a script that must not notice; and bytecode, altered
  * in all ways, at every door through which text comes: load and loadstring (texts and readers, all modes), a required module, a script, a bundle that the journal gives
  * back, files on disk. None may become a function. */
 #include <lauxlib.h>
@@ -106,14 +106,14 @@ static void try_escape(struct slice name, struct slice body)
 	buf_free(&text);
 }
 
-/* Tries every piece of support/escapes.lua; returns how many there are. */
+/* Tries every piece of support/escapes.txt; returns how many there are. */
 static int try_escapes(void)
 {
 	struct buf all = {0};
 	struct error err = {0};
 	int n = 0;
 
-	if (file_read_all(SOURCE_ROOT "/tests/torture/support/escapes.lua", 1 << 20, &all, &err) != 0)
+	if (file_read_all(SOURCE_ROOT "/tests/torture/support/escapes.txt", 1 << 20, &all, &err) != 0)
 		row_failed(&row, "%s", err.text);
 	buf_str(&all, "\n--- ");
 	buf_byte(&all, '\0');

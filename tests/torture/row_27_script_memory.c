@@ -171,6 +171,8 @@ int main(void)
 		row_failed(&row, "%s", err.text);
 	if (shapes < SHAPES_MIN)
 		row_failed(&row, "%d shapes; at least %d are wanted", shapes, SHAPES_MIN);
+	if (SANITIZED)
+		return row_held(&row, "%d shapes x %d, %ld calls, memory not measured, 0 exits", shapes, rounds, calls);
 	return row_held(&row, "%d shapes x %d, %ld calls, at most %.0f %% of what is allowed (%s), 0 exits", shapes,
 	                rounds, calls, 100 * worst, worst_name);
 }

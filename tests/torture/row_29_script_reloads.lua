@@ -46,7 +46,8 @@ row {
   short = { reloads = 60, warm = 40, load_ms = 10 },
   long = { reloads = 500, warm = 100, load_ms = 100 },
   run = function(p)
-    local server = moongate.start { conf = { limits = { load_ms = p.load_ms } }, conf_files = { ["circle_a.lua"] = "return require 'circle_b'", ["circle_b.lua"] = "return require 'circle_a'" },
+    local circle = { ["circle_a.lua"] = "return require 'circle_b'", ["circle_b.lua"] = "return require 'circle_a'" }
+    local server = moongate.start { conf = { limits = { load_ms = p.load_ms } }, conf_files = circle,
       scripts = { ["metrics/zz_good.lua"] = feeder.script } }
     local feed = feeder.start(server)
     local bad = bad_scripts()
@@ -58,12 +59,19 @@ row {
       assert(message, name .. ": answered with " .. reply.status .. " " .. reply.body)
       -- On a busy machine the time may be over before what was to be refused is reached.
       assert(message:find(sentence) or message:find "takes longer", name .. ": refused with " .. message)
-      assert(message:find("bad.lua", 1, true) or message:find("good_total", 1, true) or message:find("good_sum", 1, true), name .. ": which script? " .. message)
+      assert(message:find("scripts/metrics/", 1, true), name .. ": which script? " .. message)
     end
-    for i = 1, p.warm do reload(i) end
-    local before = resident_kib(server)
-    for i = 1, p.reloads do reload(i) end
-    local grown = resident_kib(server) - before
+    -- What malloc keeps of a bomb of 32 MiB comes and goes; the least of a round of all kinds shows what stays.
+    local function least(from, to)
+      local kib = math.huge
+      for i = from, to do
+        reload(i)
+        if i > to - #bad then kib = math.min(kib, resident_kib(server)) end
+      end
+      return kib
+    end
+    local before = least(1, p.warm)
+    local grown = least(p.warm + 1, p.warm + p.reloads) - before
     assert(grown < LEAK_KIB, ("%d KiB more after %d reloads, which is a leak"):format(grown, p.reloads))
     assert(server:request { path = "/ready" }.status == 200)
     local sent, slowest = feed:finish()
@@ -72,6 +80,7 @@ row {
     server:remove_script("metrics/bad.lua")
     assert(server:reload().status == 200, "a good reload is refused after the bad ones")
     server:stop()
-    return ("%d refused reloads of %d kinds, %d KiB more; %d of %d events counted meanwhile, slowest %.0f ms"):format(p.reloads, #bad, grown, sent, sent, slowest)
+    local figure = "%d refused reloads of %d kinds, %d KiB more; %d of %d events counted meanwhile, slowest %.0f ms"
+    return figure:format(p.reloads, #bad, grown, sent, sent, slowest)
   end,
 }
