@@ -41,7 +41,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	}
 	a->config = c;
 	a->engine = engine;
-	pthread_mutex_init(&a->lock, NULL);
+	mutex_init(&a->lock);
 	set_limits(&a->limits, c);
 	struct http_options o = {
 	    .listen = c->listen,
@@ -91,6 +91,6 @@ void api_free(struct api *a)
 	if (a->server != NULL)
 		http_server_free(a->server);
 	api_pool_free(a);
-	pthread_mutex_destroy(&a->lock);
+	mutex_deinit(&a->lock);
 	mem_free(a);
 }

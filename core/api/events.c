@@ -27,13 +27,13 @@ static void ingest_free(struct ingest *in)
 
 static struct ingest *ingest_new(struct api *a)
 {
-	pthread_mutex_lock(&a->lock);
+	mutex_lock(&a->lock);
 	struct ingest *in = a->pool;
 	if (in != NULL) {
 		a->pool = in->next;
 		a->pooled--;
 	}
-	pthread_mutex_unlock(&a->lock);
+	mutex_unlock(&a->lock);
 	if (in != NULL)
 		return in;
 	in = mem_zalloc(1, sizeof *in);
@@ -59,14 +59,14 @@ static void ingest_release(struct ingest *in)
 	buf_reset(&in->reply);
 	in->rejects.count = 0;
 	in->req = NULL;
-	pthread_mutex_lock(&a->lock);
+	mutex_lock(&a->lock);
 	bool keep = a->pooled < POOL_MAX && in->reply.cap <= POOL_KEEP_BYTES && in->rejects.cap <= 1024;
 	if (keep) {
 		in->next = a->pool;
 		a->pool = in;
 		a->pooled++;
 	}
-	pthread_mutex_unlock(&a->lock);
+	mutex_unlock(&a->lock);
 	if (!keep)
 		ingest_free(in);
 }

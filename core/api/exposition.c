@@ -13,8 +13,8 @@
 
 /* The worker waits for the engine's answer; the engine is never kept waiting. */
 struct wait_for_view {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	struct engine_view *view;
 	bool over;
 };
@@ -22,23 +22,23 @@ struct wait_for_view {
 static void view_done(void *user, struct engine_view *view)
 {
 	struct wait_for_view *w = user;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	w->view = view;
 	w->over = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
+	condition_signal(&w->wake);
+	mutex_unlock(&w->lock);
 }
 
 static struct engine_view *wait_view(struct engine *e)
 {
-	struct wait_for_view w = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct wait_for_view w = {0};
 	engine_view_request(e, view_done, &w);
-	pthread_mutex_lock(&w.lock);
+	mutex_lock(&w.lock);
 	while (!w.over)
-		pthread_cond_wait(&w.wake, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	pthread_cond_destroy(&w.wake);
-	pthread_mutex_destroy(&w.lock);
+		condition_wait(&w.wake, &w.lock);
+	mutex_unlock(&w.lock);
+	condition_deinit(&w.wake);
+	mutex_deinit(&w.lock);
 	return w.view;
 }
 

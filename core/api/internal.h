@@ -2,9 +2,8 @@
 #ifndef MOONGATE_API_INTERNAL_H
 #define MOONGATE_API_INTERNAL_H
 
-#include <pthread.h>
-
 #include "api/api.h"
+#include "base/thread.h"
 #include "ingest/ingest.h"
 #include "net/net.h"
 
@@ -19,7 +18,7 @@ struct api {
 	struct engine *engine;
 	struct http_server *server;
 	struct ingest_limits limits;
-	pthread_mutex_t lock;
+	struct mutex lock;
 	struct ingest *pool; /* idle ones, under `lock` */
 	uint32_t pooled;
 };

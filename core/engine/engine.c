@@ -48,13 +48,13 @@ static void on_commit(void *ctx, struct journal_group *journal)
 {
 	struct engine *e = ctx;
 	struct group *g = journal_group_user(journal);
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	g->next = NULL;
 	*e->done_tail = g;
 	e->done_tail = &g->next;
 	if (e->waiting)
-		pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+		condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
 }
 
 static int open_journal(struct engine *e, struct error *err)
@@ -138,12 +138,8 @@ struct engine *engine_new(const struct config *config, struct error *err)
 	e->request_tail = &e->request_head;
 	e->done_tail = &e->done_head;
 	e->recent = 1;
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	mutex_init(&e->lock);
+	condition_init(&e->wake);
 	if (engine_open(e, &local) != 0) {
 		if (err != NULL)
 			*err = local;
@@ -179,8 +175,8 @@ void engine_free(struct engine *e)
 	mem_free(e->data_dir);
 	mem_free(e->journal_dir);
 	mem_free(e->backstop_path);
-	pthread_cond_destroy(&e->wake);
-	pthread_mutex_destroy(&e->lock);
+	condition_deinit(&e->wake);
+	mutex_deinit(&e->lock);
 	mem_free(e);
 }
 
@@ -255,7 +251,7 @@ static bool have_open(struct engine *e)
 
 static struct submission *take_submission(struct engine *e)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	struct submission *s = e->queue_head;
 	if (s != NULL) {
 		e->queue_head = s->next;
@@ -263,7 +259,7 @@ static struct submission *take_submission(struct engine *e)
 			e->queue_tail = &e->queue_head;
 		e->queue_count--;
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	return s;
 }
 
@@ -324,24 +320,21 @@ static bool has_work(const struct engine *e)
 
 static void wait_for_work(struct engine *e, int64_t wait_ns)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	if (!has_work(e) && !e->stopping && wait_ns > 0) {
 		e->waiting = true;
-		if (wait_ns == INT64_MAX) {
-			pthread_cond_wait(&e->wake, &e->lock);
-		} else {
-			int64_t at = clock_mono_ns() + wait_ns;
-			struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-			pthread_cond_timedwait(&e->wake, &e->lock, &ts);
-		}
+		if (wait_ns == INT64_MAX)
+			condition_wait(&e->wake, &e->lock);
+		else
+			condition_wait_for(&e->wake, &e->lock, wait_ns);
 		e->waiting = false;
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 }
 
 static void take_shared(struct engine *e, struct group **done, struct request **requests, bool *stopping)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	*done = e->done_head;
 	e->done_head = NULL;
 	e->done_tail = &e->done_head;
@@ -349,18 +342,18 @@ static void take_shared(struct engine *e, struct group **done, struct request **
 	e->request_head = NULL;
 	e->request_tail = &e->request_head;
 	*stopping = e->stopping && e->queue_head == NULL;
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 }
 
 /* Requests that need a group wait in the queue until there is one. */
 static void put_back(struct engine *e, struct request *r)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	r->next = e->request_head;
 	e->request_head = r;
 	if (e->request_tail == &e->request_head)
 		e->request_tail = &r->next;
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 }
 
 /* Returns whether a reload waits for a free group. */
@@ -393,7 +386,6 @@ static bool serve_requests(struct engine *e, struct request *r)
 static void *run(void *arg)
 {
 	struct engine *e = arg;
-	pthread_setname_np(pthread_self(), "engine");
 	for (;;) {
 		struct group *done;
 		struct request *requests;
@@ -429,28 +421,28 @@ static void *run(void *arg)
 
 void engine_post(struct engine *e, struct request *r)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	r->next = NULL;
 	*e->request_tail = r;
 	e->request_tail = &r->next;
 	if (e->waiting)
-		pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+		condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
 }
 
 void engine_submit(struct engine *e, struct submission *s)
 {
 	s->next = NULL;
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	bool refused = e->stopping || e->queue_count >= QUEUE_MAX;
 	if (!refused) {
 		*e->queue_tail = s;
 		e->queue_tail = &s->next;
 		e->queue_count++;
 		if (e->waiting)
-			pthread_cond_signal(&e->wake);
+			condition_signal(&e->wake);
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	if (refused)
 		submissions_finish(s, -EAGAIN);
 }
@@ -487,8 +479,8 @@ void engine_reload(struct engine *e, void (*done)(void *user, int status, const 
 /* ---- start and stop ---- */
 
 struct first_load {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	bool over;
 	int status;
 	struct error err;
@@ -497,13 +489,13 @@ struct first_load {
 static void first_load_done(void *user, int status, const struct error *err)
 {
 	struct first_load *first = user;
-	pthread_mutex_lock(&first->lock);
+	mutex_lock(&first->lock);
 	first->status = status;
 	if (status != 0)
 		first->err = *err;
 	first->over = true;
-	pthread_cond_signal(&first->wake);
-	pthread_mutex_unlock(&first->lock);
+	condition_signal(&first->wake);
+	mutex_unlock(&first->lock);
 }
 
 /* Are the scripts on disk those that recovery brought back? (Then a quarantine holds on, too.) */
@@ -522,13 +514,13 @@ static bool scripts_unchanged(const struct engine *e)
 /* Brings the scripts on disk in. Where they are refused, the ones of the journal go on; a gateway that never had any does not start. */
 static int load_scripts(struct engine *e, struct error *err)
 {
-	struct first_load first = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct first_load first = {0};
 	bool had_scripts = atomic_load(&e->scripts_loaded);
 	engine_reload(e, first_load_done, &first);
-	pthread_mutex_lock(&first.lock);
+	mutex_lock(&first.lock);
 	while (!first.over)
-		pthread_cond_wait(&first.wake, &first.lock);
-	pthread_mutex_unlock(&first.lock);
+		condition_wait(&first.wake, &first.lock);
+	mutex_unlock(&first.lock);
 	if (first.status == 0)
 		return 0;
 	if (!had_scripts) {
@@ -551,7 +543,7 @@ int engine_start(struct engine *e, struct error *err)
 	e->checkpoint_due_ns = clock_mono_ns() + e->config->journal.checkpoint_ns;
 	atomic_store(&e->writable, true);
 	bool unchanged = e->set != NULL && scripts_unchanged(e);
-	code = -pthread_create(&e->thread, NULL, run, e);
+	code = thread_start(&e->thread, "engine", run, e);
 	if (code != 0)
 		return error_set(err, code, "the engine thread could not be started: %s", strerror(-code));
 	e->thread_started = true;
@@ -566,11 +558,11 @@ void engine_stop(struct engine *e)
 	if (!e->thread_started)
 		return;
 	worker_stop(e->worker); /* a load under way is finished and swapped in or answered */
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	e->stopping = true;
-	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
+	condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
+	thread_join(&e->thread);
 	e->thread_started = false;
 	struct group *done;
 	struct request *requests;

@@ -2,10 +2,10 @@
 #ifndef MOONGATE_ENGINE_INTERNAL_H
 #define MOONGATE_ENGINE_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "engine/dedup.h"
 #include "engine/engine.h"
 
@@ -126,8 +126,8 @@ struct engine {
 	struct engine_counters counters;
 
 	/* Shared with other threads, under `lock`. */
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	bool waiting; /* the engine thread sleeps on `wake` */
 	bool stopping;
 	struct submission *queue_head, **queue_tail;
@@ -135,7 +135,7 @@ struct engine {
 	struct request *request_head, **request_tail;
 	struct group *done_head, **done_tail; /* from the sync thread */
 
-	pthread_t thread;
+	struct thread thread;
 	bool thread_started;
 	struct worker *worker;
 

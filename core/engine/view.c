@@ -64,9 +64,9 @@ struct engine_view *view_make(struct engine *e)
 	registry_stats(e->registry, &v->registry);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	v->queued = e->queue_count;
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	return v;
 }
 

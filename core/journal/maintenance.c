@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "journal/internal.h"
 
 #define RETRY_AFTER_NS (2 * NS_PER_S)
@@ -29,9 +28,9 @@ static void failed(struct journal *j, const char *what, const char *path, int co
 {
 	LOG(LOG_WARN, "journal maintenance failed, and is tried again", log_str("what", what), log_str("path", path),
 	    log_str("error", strerror(-code)));
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->retry_ns = clock_mono_ns() + RETRY_AFTER_NS;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* ---- sealing ---- */
@@ -61,19 +60,19 @@ static int give_up(struct journal *j, struct segment *s)
 static void seal_one(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	const struct segment copy =
 	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
 		return;
 	}
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	sealed_insert(j, list);
 	code = give_up(j, s);
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	if (list != NULL)
 		atomic_fetch_add(&j->sealed_total, 1);
 	if (code != 0)
@@ -93,10 +92,10 @@ static void prepare_spare(struct journal *j)
 		failed(j, "prepare a segment", path, code);
 		return;
 	}
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->spare_ready = true;
 	j->spare_recycled = false;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* ---- retention ---- */
@@ -124,7 +123,7 @@ static struct sealed *take_due(struct journal *j)
 {
 	int64_t now = clock_wall_ns();
 	struct sealed *due = NULL;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	uint64_t bytes = sealed_bytes(j);
 	for (struct sealed **at = &j->sealed; *at != NULL && due == NULL;) {
 		if (is_due(j, *at, now, bytes)) {
@@ -134,7 +133,7 @@ static struct sealed *take_due(struct journal *j)
 			at = &(*at)->next;
 		}
 	}
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	return due;
 }
 
@@ -152,29 +151,23 @@ static void retain(struct journal *j)
 
 /* ---- the thread ---- */
 
-static void wait_until(struct journal *j, int64_t at)
-{
-	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
-}
-
 void *journal_maintenance_run(void *arg)
 {
 	struct journal *j = arg;
-	pthread_setname_np(pthread_self(), "maintenance");
-	process_give_way(); /* a segment takes half a second of compressing, in which clients wait for the engine */
+	thread_give_way(); /* a segment takes half a second of compressing, in which clients wait for the engine */
 	for (;;) {
-		pthread_mutex_lock(&j->lock);
+		mutex_lock(&j->lock);
 		struct segment *closed = closed_segment(j);
 		bool want_spare = !j->spare_ready;
 		bool resting = clock_mono_ns() < j->retry_ns;
 		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
-			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + LOOK_EVERY_NS);
+			condition_wait_for(&j->wake_maintenance, &j->lock,
+			                   resting ? j->retry_ns - clock_mono_ns() : LOOK_EVERY_NS);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
 		closed = closed_segment(j);
 		want_spare = !j->spare_ready;
-		pthread_mutex_unlock(&j->lock);
+		mutex_unlock(&j->lock);
 		if (stopping)
 			return NULL;
 		if (!resting && closed != NULL)
