@@ -48,7 +48,7 @@ int file_unlink(const char *path);
 /* fsync of a directory, after a file in it was made, renamed or removed. */
 int file_sync_dir(const char *path);
 
-/* mkdir -p, mode 0750. */
+/* mkdir -p, mode 0750; the names are durable when it returns. */
 int file_make_dirs(const char *path, struct error *err);
 
 /* Appends the whole file to `out`, refusing one over `max` bytes with -EFBIG. */

@@ -37,35 +37,72 @@ int file_sync_dir(const char *path)
 	return rc;
 }
 
-static int make_dir(const char *path, struct error *err)
+/* The directory part of `path`, into `dir` of `size` bytes. */
+static int parent(const char *path, char *dir, size_t size)
 {
-	int rc = -fault_check(FAULT_OPEN);
+	const char *slash = strrchr(path, '/');
+	size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(dir, slash == NULL ? "." : path, len);
+	dir[len] = '\0';
+	return 0;
+}
+
+/* Makes the name of a directory durable. One that was `there` already may be of a process that was killed before it
+ * came to this; but one whose parent we may not read, or that lies on a file system without syncs, is not ours. */
+static int sync_name(const char *path, bool there)
+{
+	char dir[PATH_MAX];
+	int rc = parent(path, dir, sizeof dir);
 
 	if (rc == 0)
-		rc = disk_used->make_dir(disk_used_ctx, path);
-	if (rc == 0 || rc == -EEXIST)
-		return 0;
-	return error_set(err, rc, "cannot make the directory %s: %s", path, strerror(-rc));
+		rc = file_sync_dir(dir);
+	return there && (rc == -EACCES || rc == -EINVAL || rc == -EROFS) ? 0 : rc;
+}
+
+/* 0, or -EEXIST where there is one. */
+static int make_dir(const char *path)
+{
+	int error = fault_check(FAULT_OPEN);
+
+	return error != 0 ? -error : disk_used->make_dir(disk_used_ctx, path);
+}
+
+/* Makes the directory, after those above it. None is made in one whose name could still be lost: so where a directory
+ * holds another, its name and those above it are certain, and a start with everything in place syncs one directory. */
+static int make_dirs(char *path)
+{
+	char *slash = strrchr(path, '/');
+	int rc = make_dir(path);
+
+	if (slash != NULL && slash != path && (rc == 0 || rc == -ENOENT)) {
+		*slash = '\0';
+		int above = rc == 0 ? sync_name(path, true) : make_dirs(path);
+		*slash = '/';
+		if (above != 0)
+			return above;
+		if (rc == -ENOENT)
+			rc = make_dir(path);
+	}
+	return rc == 0 || rc == -EEXIST ? sync_name(path, rc == -EEXIST) : rc;
 }
 
 int file_make_dirs(const char *path, struct error *err)
 {
-	char part[PATH_MAX];
+	char copy[PATH_MAX];
 	size_t len = strlen(path);
 
 	if (len == 0)
 		return error_set(err, -ENOENT, "cannot make a directory of an empty name");
-	if (len >= sizeof part)
+	if (len >= sizeof copy)
 		return error_set(err, -ENAMETOOLONG, "directory name of %zu bytes is too long: %.100s...", len, path);
-	memcpy(part, path, len + 1);
-	for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		int rc = make_dir(part, err);
-		if (rc != 0)
-			return rc;
-		*slash = '/';
-	}
-	return part[len - 1] == '/' ? 0 : make_dir(part, err);
+	memcpy(copy, path, len + 1);
+	while (len > 1 && copy[len - 1] == '/')
+		copy[--len] = '\0';
+	int rc = make_dirs(copy);
+	return rc == 0 ? 0 : error_set(err, rc, "cannot make the directory %s: %s", path, strerror(-rc));
 }
 
 /* Appends what `fd` has to `out` until its end, at most `max` bytes. */
@@ -114,19 +151,6 @@ int file_read_all(const char *path, size_t max, struct buf *out, struct error *e
 	if (rc == -EFBIG)
 		return error_set(err, rc, "%s is over %zu bytes", path, max);
 	return error_set(err, rc, "cannot read %s: %s", path, strerror(-rc));
-}
-
-/* The directory part of `path`, into `dir` of `size` bytes. */
-static int parent(const char *path, char *dir, size_t size)
-{
-	const char *slash = strrchr(path, '/');
-	size_t len = slash == NULL ? 1 : slash == path ? 1 : (size_t)(slash - path);
-
-	if (len >= size)
-		return -ENAMETOOLONG;
-	memcpy(dir, slash == NULL ? "." : path, len);
-	dir[len] = '\0';
-	return 0;
 }
 
 /* Makes `path` with these bytes, synced. */

@@ -14,10 +14,10 @@
 
 #define MAGIC SLICE("MOONCKPT")
 #define NAME_PREFIX "checkpoint-"
+#define DAMAGED_NAME "checkpoint.damaged"
 
 enum {
 	VERSION = 1,
-	KEEP = 2,
 	HEAD_BYTES = 16, /* magic, version, checksum */
 	SCRIPTS_MAX = 4096
 };
@@ -30,6 +30,7 @@ struct checkpoint_cut {
 	struct metrics_snapshot *metrics;
 	struct buf sections[SECTIONS]; /* all but metrics, which is encoded when it is written */
 	uint64_t seq;
+	uint64_t before; /* the newest durable one, which is kept beside it */
 	int64_t now_ns;
 	char *dir;
 };
@@ -75,6 +76,7 @@ static struct checkpoint_cut *cut_take(struct engine *e)
 	if (c == NULL)
 		return NULL;
 	c->seq = e->applied_seq;
+	c->before = e->checkpoint_seq;
 	c->now_ns = e->applied_ns;
 	c->dir = mem_strndup(e->data_dir, strlen(e->data_dir));
 	c->metrics = registry_snapshot(e->registry);
@@ -119,20 +121,31 @@ static int encode(struct checkpoint_cut *c, struct buf *out)
 }
 
 struct seqs {
+	const char *dir;
 	uint64_t *items;
 	size_t count, cap;
 };
 
-/* Collects the numbers of the checkpoints of a directory, in rising order as file_list sorts names. */
+/* Collects the numbers of the checkpoints of a directory, in rising order as file_list sorts names. What a process that was killed left half written
+ * goes. */
 static int collect(void *ctx, const char *name)
 {
 	struct seqs *s = ctx;
 	size_t prefix = strlen(NAME_PREFIX);
-	if (strncmp(name, NAME_PREFIX, prefix) != 0 || strlen(name) != prefix + 20)
+	if (strncmp(name, NAME_PREFIX, prefix) != 0 || strlen(name) < prefix + 20)
 		return 0;
 	char *end;
 	uint64_t seq = strtoull(name + prefix, &end, 10);
-	if (*end != '\0')
+	if (strcmp(end, ".tmp") == 0) {
+		char path[512];
+		snprintf(path, sizeof path, "%s/%s", s->dir, name);
+		int code = file_unlink(path);
+		if (code != 0)
+			LOG(LOG_WARN, "half a checkpoint could not be removed", log_str("path", path),
+			    log_str("error", strerror(-code)));
+		return 0;
+	}
+	if (*end != '\0' || end != name + prefix + 20)
 		return 0;
 	if (s->count == s->cap && mem_grow((void **)&s->items, &s->cap, s->count, sizeof *s->items) != 0)
 		return -ENOMEM;
@@ -140,19 +153,22 @@ static int collect(void *ctx, const char *name)
 	return 0;
 }
 
-static void remove_old(const char *dir)
+/* Two are kept: the new one, and that which is good if the new one is damaged. */
+static void remove_others(const struct checkpoint_cut *c)
 {
-	struct seqs s = {0};
+	struct seqs s = {.dir = c->dir};
 	struct error err = {0};
-	if (file_list(dir, collect, &s, &err) == 0) {
-		for (size_t i = 0; i + KEEP < s.count; i++) {
-			char path[512];
-			path_of(path, dir, s.items[i]);
-			int code = file_unlink(path);
-			if (code != 0)
-				LOG(LOG_WARN, "an old checkpoint could not be removed", log_str("path", path),
-				    log_int("code", code));
-		}
+	if (file_list(c->dir, collect, &s, &err) != 0)
+		LOG(LOG_WARN, "old checkpoints could not be looked for", log_str("error", err.text));
+	for (size_t i = 0; i < s.count; i++) {
+		char path[512];
+		if (s.items[i] == c->seq || s.items[i] == c->before)
+			continue;
+		path_of(path, c->dir, s.items[i]);
+		int code = file_unlink(path);
+		if (code != 0)
+			LOG(LOG_WARN, "an old checkpoint could not be removed", log_str("path", path),
+			    log_int("code", code));
 	}
 	mem_free(s.items);
 }
@@ -170,7 +186,7 @@ int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
 	}
 	buf_free(&b);
 	if (code == 0)
-		remove_old(c->dir);
+		remove_others(c);
 	return code;
 }
 
@@ -202,8 +218,9 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 		return;
 	}
 	e->counters.checkpoints++;
+	/* What lies between the two is kept: should the new one turn out damaged, it is built again from the one before. */
+	journal_set_floor(e->journal, e->checkpoint_seq);
 	e->checkpoint_seq = seq;
-	journal_set_floor(e->journal, seq);
 	forget_stuck(e);
 }
 
@@ -313,9 +330,20 @@ out:
 	return code;
 }
 
+/* A damaged one is taken out of the row, so that it does not count as one that is kept; the last of them stays for people. */
+static void set_aside(const struct engine *e, const char *path)
+{
+	char aside[512];
+	snprintf(aside, sizeof aside, "%s/" DAMAGED_NAME, e->data_dir);
+	int code = file_rename(path, aside);
+	if (code != 0)
+		LOG(LOG_WARN, "a damaged checkpoint could not be set aside", log_str("path", path),
+		    log_str("error", strerror(-code)));
+}
+
 int checkpoint_load(struct engine *e, struct error *err)
 {
-	struct seqs s = {0};
+	struct seqs s = {.dir = e->data_dir};
 	int code = file_list(e->data_dir, collect, &s, err);
 	bool found = false;
 	for (size_t i = s.count; code == 0 && !found && i-- > 0;) {
@@ -329,6 +357,8 @@ int checkpoint_load(struct engine *e, struct error *err)
 		else if (!found)
 			LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path),
 			    log_str("error", why.text));
+		if (one == -EBADMSG)
+			set_aside(e, path);
 	}
 	mem_free(s.items);
 	return code != 0 ? code : found ? 0 : -ENOENT;

@@ -103,7 +103,10 @@ static int make_host(struct engine *e, struct error *err)
 	    .ctx = e,
 	};
 	e->host = script_host_new(&o, e->registry, err);
-	return e->host != NULL ? 0 : err->code != 0 ? err->code : -ENOMEM;
+	if (e->host == NULL)
+		return err->code != 0 ? err->code : -ENOMEM;
+	int code = script_host_set_backstop(e->host, e->backstop_path);
+	return code == 0 ? 0 : error_set(err, code, "out of memory for the path of %s", e->backstop_path);
 }
 
 static int engine_open(struct engine *e, struct error *err)

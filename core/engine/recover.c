@@ -240,6 +240,7 @@ int engine_recover(struct engine *e, struct error *err)
 	if (code != 0 && code != -ENOENT)
 		return code;
 	uint64_t from = e->applied_seq;
+	journal_skip_to(e->journal, from);
 	p.batch = batch_new();
 	if (p.batch == NULL)
 		return error_set(err, -ENOMEM, "out of memory during recovery");
@@ -252,7 +253,7 @@ int engine_recover(struct engine *e, struct error *err)
 	e->replaying = false;
 	if (code != 0)
 		return code;
-	journal_set_floor(e->journal, e->checkpoint_seq);
+	/* The floor stays at nothing until the next checkpoint: the one that was loaded is then the older of two. */
 	atomic_store(&e->recovered, true);
 	LOG(LOG_INFO, "recovered", log_int("checkpoint_seq", from), log_int("seq", e->applied_seq),
 	    log_int("undecodable_frames", p.undecodable), log_num("seconds", (double)(clock_mono_ns() - began) / 1e9));

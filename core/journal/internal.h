@@ -129,6 +129,9 @@ int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, u
 int segment_prepare(const char *path, uint64_t size, bool zero);
 /* Writes the header into the file at `from`, renames it to its name. */
 int segment_activate(const char *dir, const char *from, struct segment *s, int *out);
+/* Makes what can be read of a segment's frames durable. It is written anew: that a page is clean does not say that it is on disk, since a sync that
+ * failed in an earlier process has called it so. */
+int segment_secure(const struct segment *s);
 
 /* ---- sealed.c ---- */
 
@@ -137,13 +140,17 @@ struct sealed {
 	enum frame_kind kind;
 	uint64_t first_seq, last_seq, records, size;
 	int64_t first_time_ns, last_time_ns;
+	bool looked_through; /* its damage was kept aside */
 	struct sealed *next; /* by first_seq, rising */
 };
 
 /* Rewrites a segment by kind; the new files are returned as a list. 0 or a negative errno (nothing is returned then; files that were finished stay and are
  * replaced by the next try). */
 int segment_seal(const char *dir, const struct segment *s, int zstd_level, struct sealed **out);
+/* 0; -EBADMSG: it is damaged; -ENOTSUP: it is of a newer version; or what reading failed with. */
 int sealed_read_header(const char *path, struct sealed *out);
+/* The same from its name and its frames, where the header is damaged. -EBADMSG: there is no frame. */
+int sealed_read_frames(const char *path, struct sealed *out);
 /* Undoes the compression into `out` (reset). 0, -EBADMSG, -ENOMEM. */
 int frame_inflate(const struct frame_header *h, const char *payload, struct buf *out);
 
@@ -195,7 +202,7 @@ int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need);
 void writer_close(struct journal *j);
 void *journal_sync_run(void *arg);
 void *journal_maintenance_run(void *arg);
-/* Puts a list of sealed files into the journal's, by first number. Under the lock. */
+/* Puts a list of sealed files into the journal's, by first number; one that was made again takes the place of the first. Under the lock. */
 void sealed_insert(struct journal *j, struct sealed *list);
 /* Keeps bytes that are no frame aside, as far as the disk lets it, and counts them. */
 void keep_damage(struct journal *j, const char *path, uint64_t offset, const char *bytes, uint64_t len);

@@ -57,7 +57,7 @@ static void insert_segment(struct journal *j, struct segment *s)
 }
 
 /* The header, or, where it is damaged, what the name says. */
-static int read_segment_header(struct segment *s)
+static int read_segment_header(struct journal *j, struct segment *s)
 {
 	char header[SEGMENT_HEADER_BYTES];
 	int fd = file_open(s->path, O_RDONLY);
@@ -73,8 +73,10 @@ static int read_segment_header(struct segment *s)
 	int code = segment_header_read(header, (uint64_t)n, &generation, &s->first_seq, &s->recycled);
 	if (code == -ENOTSUP)
 		return code;
-	if (code != 0) {
+	/* One of another generation was on its way to become the next segment, and has its old name and frames still. */
+	if (code != 0 || generation != s->generation) {
 		LOG(LOG_ERROR, "a segment's header is damaged", log_str("path", s->path));
+		atomic_fetch_add(&j->damaged, 1);
 		s->first_seq = UINT64_MAX; /* it voids nothing */
 		s->recycled = true;
 	}
@@ -90,7 +92,7 @@ static int add_segment(struct journal *j, const char *name)
 	s->generation = strtoull(name + strlen("segment-"), NULL, 10);
 	s->void_from = UINT64_MAX;
 	insert_segment(j, s);
-	return read_segment_header(s);
+	return read_segment_header(j, s);
 }
 
 static int add_sealed(struct journal *j, const char *name)
@@ -101,17 +103,19 @@ static int add_sealed(struct journal *j, const char *name)
 		return -ENOMEM;
 	journal_path(path, j->dir, name);
 	int code = sealed_read_header(path, s);
+	if (code == -EBADMSG) {
+		atomic_fetch_add(&j->damaged, 1);
+		code = sealed_read_frames(path, s);
+		LOG(LOG_ERROR, "a sealed file's header is damaged", log_str("path", path),
+		    log_bool("frames_found", code == 0));
+	}
 	if (code == 0) {
 		s->next = NULL;
 		sealed_insert(j, s);
 		return 0;
 	}
 	mem_free(s);
-	if (code != -EBADMSG)
-		return code;
-	LOG(LOG_ERROR, "a sealed file's header is damaged: it is left out", log_str("path", path));
-	atomic_fetch_add(&j->damaged, 1);
-	return 0;
+	return code == -EBADMSG ? 0 : code;
 }
 
 static int add_file(void *ctx, const char *name)
@@ -153,6 +157,34 @@ static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 
+/* Are frames of [from, to) in sealed files? */
+static bool is_sealed(const struct journal *j, uint64_t from, uint64_t to)
+{
+	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+		if (s->first_seq < to && s->last_seq >= from)
+			return true;
+	}
+	return false;
+}
+
+/* Behind the last frame of the newest segment stands what was torn. In an older one all frames up to the next one's first were synced: if there are
+ * fewer, what stands there is damage. (One that was begun in vain stays empty while its frames are written and sealed elsewhere.) */
+static void read_end(struct opening *o, const char *map, uint64_t torn)
+{
+	const struct segment *s = o->current;
+	uint64_t next_seq = s->last_seq != 0 ? s->last_seq + 1 : s->first_seq;
+	uint64_t left = s->size - s->end;
+	bool missing = s->void_from != UINT64_MAX && next_seq < s->void_from && (torn > 0 || s->recycled);
+	if (!missing || left == 0 || is_sealed(o->journal, next_seq, s->void_from)) {
+		o->found->torn_bytes += torn;
+		return;
+	}
+	count_damage(o, s->end, map + s->end,
+	             torn > 0                     ? torn
+	             : left < JOURNAL_FRAME_BYTES ? left
+	                                          : JOURNAL_FRAME_BYTES);
+}
+
 static int read_segment(struct opening *o, struct segment *s)
 {
 	int code = 0;
@@ -164,7 +196,7 @@ static int read_segment(struct opening *o, struct segment *s)
 		struct scan scan = {.each = count_frame, .damage = count_damage, .ctx = o};
 		o->current = s;
 		s->end = segment_scan(s, map, s->size, &scan);
-		o->found->torn_bytes += scan.torn;
+		read_end(o, map, scan.torn);
 		file_unmap(map, s->size);
 	}
 	file_close(fd);
@@ -267,9 +299,32 @@ struct journal *journal_open(const struct journal_options *options, struct journ
 	return j;
 }
 
+void journal_skip_to(struct journal *j, uint64_t seq)
+{
+	CHECK(!j->started);
+	if (j->durable_seq < seq)
+		j->durable_seq = seq;
+}
+
+/* What was read and will be answered for has to be on disk: the process before may have been killed between writing and syncing, and then a power loss
+ * would still take it. That concerns the newest segment alone, since none is begun before what counts in the others was synced. */
+static int secure_newest(struct journal *j, struct error *err)
+{
+	const struct segment *s = j->segments;
+	while (s != NULL && s->next != NULL)
+		s = s->next;
+	int code = s != NULL && s->last_seq != 0 ? segment_secure(s) : 0;
+	return code == 0
+	           ? 0
+	           : error_set(err, code, "%s: what was read cannot be made durable: %s", s->path, strerror(-code));
+}
+
 int journal_start(struct journal *j, struct error *err)
 {
-	int code = writer_open_next(j, j->durable_seq + 1, 0);
+	int code = secure_newest(j, err);
+	if (code != 0)
+		return code;
+	code = writer_open_next(j, j->durable_seq + 1, 0);
 	if (code != 0)
 		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));
 	j->last_sync_ns = clock_mono_ns();

@@ -94,7 +94,10 @@ int frame_decode(const struct frame *f, struct batch *out, struct error *err);
 /* The control record of a FRAME_CONTROL frame: its type and payload (borrowed). */
 int frame_control(const struct frame *f, uint8_t *type, struct slice *payload, struct error *err);
 
-/* Starts the sync thread and the maintenance thread (prewriting, sealing, retention). 0 or a negative errno. */
+/* The numbers up to `seq` are taken: a checkpoint knows of frames that are not here any more. Before journal_start. */
+void journal_skip_to(struct journal *j, uint64_t seq);
+
+/* Makes what was read durable, then starts the sync thread and the maintenance thread (prewriting, sealing, retention). 0 or a negative errno. */
 int journal_start(struct journal *j, struct error *err);
 
 /* ---- writing: engine thread ---- */

@@ -19,8 +19,10 @@ void sealed_insert(struct journal *j, struct sealed *list)
 		struct sealed **at = &j->sealed;
 		while (*at != NULL && (*at)->first_seq < s->first_seq)
 			at = &(*at)->next;
-		s->next = *at;
+		struct sealed *same = *at != NULL && strcmp((*at)->path, s->path) == 0 ? *at : NULL;
+		s->next = same != NULL ? same->next : *at;
 		*at = s;
+		mem_free(same);
 	}
 }
 

@@ -12,6 +12,7 @@
 
 struct source {
 	const char *path;
+	struct sealed *sealed; /* NULL: a segment, whose damage was kept when the journal was opened */
 	uint64_t first_seq, last_seq, void_from, generation;
 	uint64_t at, len; /* in the map */
 	uint64_t passed;  /* what lies before it has left memory */
@@ -47,7 +48,7 @@ static void source_settle(struct journal *j, struct source *s)
 	while (s->at + FRAME_HEADER_BYTES <= s->len) {
 		if (!frame_valid(s->map + s->at, s->len - s->at, s->generation, &s->header)) {
 			uint64_t found = frame_find(s->generation, s->map, s->at, s->len);
-			if (s->generation == 0) /* a segment's damage was kept when the journal was opened */
+			if (s->sealed != NULL && !s->sealed->looked_through)
 				keep_damage(j, s->path, s->at, s->map + s->at, found - s->at);
 			s->at = found;
 			continue;
@@ -56,6 +57,8 @@ static void source_settle(struct journal *j, struct source *s)
 			return;
 		s->at += frame_size(s->header.length);
 	}
+	if (s->sealed != NULL)
+		s->sealed->looked_through = true;
 	source_close(s);
 }
 
@@ -75,6 +78,12 @@ static int source_open(struct merge *m, struct source *s)
 	return 0;
 }
 
+/* Of one number the sealed frame counts: a segment that came back after its end may hold one that was refused. */
+static bool is_better(const struct source *s, const struct source *than)
+{
+	return s->header.seq == than->header.seq && s->sealed != NULL && than->sealed == NULL;
+}
+
 /* The source with the lowest next frame, opening those that could have it. NULL: all are over. */
 static int merge_next(struct merge *m, struct source **out)
 {
@@ -90,7 +99,7 @@ static int merge_next(struct merge *m, struct source **out)
 			if (code != 0)
 				return code;
 		}
-		if (!s->over && (*out == NULL || s->header.seq < (*out)->header.seq))
+		if (!s->over && (*out == NULL || s->header.seq < (*out)->header.seq || is_better(s, *out)))
 			*out = s;
 	}
 	return 0;
@@ -113,9 +122,10 @@ static int merge_collect(struct merge *m, const struct journal *j, uint64_t afte
 	m->sources = mem_zalloc(n + 1, sizeof *m->sources);
 	if (m->sources == NULL)
 		return -ENOMEM;
-	for (const struct sealed *s = j->sealed; s != NULL; s = s->next) {
+	for (struct sealed *s = j->sealed; s != NULL; s = s->next) {
 		if (s->last_seq > after_seq && s->last_time_ns >= from_ns)
 			m->sources[m->count++] = (struct source){.path = s->path,
+			                                         .sealed = s,
 			                                         .first_seq = s->first_seq,
 			                                         .last_seq = s->last_seq,
 			                                         .void_from = UINT64_MAX,

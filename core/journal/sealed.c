@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <zstd.h>
 
 #include "base/file.h"
@@ -116,6 +117,11 @@ static int seal_frame(void *ctx, const struct frame_header *frame, const char *p
 	return code == 0 ? put_frame(t, &h, payload) : code;
 }
 
+static uint32_t header_checksum(const char *at)
+{
+	return crc32c(crc32c(0, at + 8, 4), at + 16, SEALED_HEADER_BYTES - 16);
+}
+
 static void header_put(char *at, const struct target *t)
 {
 	const struct sealed *s = t->sealed;
@@ -129,7 +135,7 @@ static void header_put(char *at, const struct target *t)
 	put_u64(at + 48, s->records);
 	put_u32(at + 56, t->frames);
 	put_u32(at + 60, s->kind);
-	put_u32(at + 12, crc32c(0, at + 16, SEALED_HEADER_BYTES - 16));
+	put_u32(at + 12, header_checksum(at));
 }
 
 static int target_finish(struct sealing *s, struct target *t)
@@ -227,8 +233,7 @@ int sealed_read_header(const char *path, struct sealed *out)
 	file_close(fd);
 	if (n < 0 || size < 0)
 		return n < 0 ? (int)n : (int)size;
-	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 ||
-	    get_u32(h + 12) != crc32c(0, h + 16, SEALED_HEADER_BYTES - 16))
+	if (n != sizeof h || memcmp(h, SEALED_MAGIC, 8) != 0 || get_u32(h + 12) != header_checksum(h))
 		return -EBADMSG;
 	if (get_u32(h + 8) != SEALED_VERSION)
 		return -ENOTSUP;
@@ -241,4 +246,62 @@ int sealed_read_header(const char *path, struct sealed *out)
 	out->kind = (enum frame_kind)get_u32(h + 60);
 	out->size = (uint64_t)size;
 	return out->kind < FRAME_KINDS && out->kind != 0 ? 0 : -EBADMSG;
+}
+
+/* "<kind>-<first>-<last>.sealed" */
+static bool read_name(const char *path, struct sealed *out)
+{
+	const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+	for (int kind = 1; kind < FRAME_KINDS; kind++) {
+		size_t len = kind_names[kind] != NULL ? strlen(kind_names[kind]) : 0;
+		char *end;
+		if (len == 0 || strncmp(name, kind_names[kind], len) != 0 || name[len] != '-')
+			continue;
+		out->kind = (enum frame_kind)kind;
+		out->first_seq = strtoull(name + len + 1, &end, 10);
+		if (*end != '-')
+			return false;
+		out->last_seq = strtoull(end + 1, &end, 10);
+		return strcmp(end, ".sealed") == 0;
+	}
+	return false;
+}
+
+/* Fills in what the frames of a mapped file say. */
+static int sum_frames(const char *map, struct sealed *out)
+{
+	struct frame_header h;
+	bool found = false;
+	for (uint64_t at = frame_find(0, map, SEALED_HEADER_BYTES, out->size); at < out->size;
+	     at = frame_find(0, map, at, out->size)) {
+		if (!frame_valid(map + at, out->size - at, 0, &h))
+			break;
+		out->first_time_ns = found ? out->first_time_ns : h.time_ns;
+		out->last_time_ns = h.time_ns;
+		out->records += h.count;
+		found = true;
+		at += frame_size(h.length);
+	}
+	return found ? 0 : -EBADMSG;
+}
+
+int sealed_read_frames(const char *path, struct sealed *out)
+{
+	*out = (struct sealed){0};
+	snprintf(out->path, sizeof out->path, "%s", path);
+	if (!read_name(path, out))
+		return -EBADMSG;
+	int fd = file_open(path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	int64_t size = file_size(fd);
+	int code = size < 0 ? (int)size : size <= SEALED_HEADER_BYTES ? -EBADMSG : 0;
+	out->size = code == 0 ? (uint64_t)size : 0;
+	const char *map = code == 0 ? file_map(fd, out->size, &code) : NULL;
+	if (map != NULL) {
+		code = sum_frames(map, out);
+		file_unmap(map, out->size);
+	}
+	file_close(fd);
+	return code;
 }

@@ -18,6 +18,12 @@ void journal_path(char out[PATH_BYTES], const char *dir, const char *name)
 	snprintf(out, PATH_BYTES, "%s/%s", dir, name);
 }
 
+/* The version is within it: a flipped bit there is damage, not a newer format that would keep the journal from opening. */
+static uint32_t header_checksum(const char *at)
+{
+	return crc32c(crc32c(0, at + 8, 4), at + 16, HEADER_USED - 16);
+}
+
 static void header_put(char *at, const struct segment *s)
 {
 	memset(at, 0, SEGMENT_HEADER_BYTES);
@@ -27,14 +33,14 @@ static void header_put(char *at, const struct segment *s)
 	put_u64(at + 24, s->first_seq);
 	put_u64(at + 32, (uint64_t)clock_wall_ns());
 	put_u64(at + 40, s->recycled);
-	put_u32(at + 12, crc32c(0, at + 16, HEADER_USED - 16));
+	put_u32(at + 12, header_checksum(at));
 }
 
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled)
 {
 	if (len < SEGMENT_HEADER_BYTES || memcmp(bytes, SEGMENT_MAGIC, 8) != 0)
 		return -EBADMSG;
-	if (get_u32(bytes + 12) != crc32c(0, bytes + 16, HEADER_USED - 16))
+	if (get_u32(bytes + 12) != header_checksum(bytes))
 		return -EBADMSG;
 	if (get_u32(bytes + 8) != SEGMENT_VERSION)
 		return -ENOTSUP;
@@ -100,6 +106,29 @@ int segment_activate(const char *dir, const char *from, struct segment *s, int *
 	return 0;
 }
 
+int segment_secure(const struct segment *s)
+{
+	enum { STEP = 1 << 20 };
+	int fd = file_open(s->path, O_RDWR);
+	if (fd < 0)
+		return fd;
+	char *bytes = mem_alloc(STEP);
+	int code = bytes == NULL ? -ENOMEM : 0;
+	for (uint64_t at = SEGMENT_HEADER_BYTES; code == 0 && at < s->end;) {
+		ssize_t n = file_pread(fd, bytes, s->end - at < STEP ? s->end - at : STEP, (int64_t)at);
+		if (n <= 0)
+			code = n < 0 ? (int)n : -EIO;
+		else
+			code = file_pwrite(fd, bytes, (size_t)n, (int64_t)at);
+		at += n > 0 ? (uint64_t)n : 0;
+	}
+	if (code == 0)
+		code = file_sync(fd);
+	mem_free(bytes);
+	file_close(fd);
+	return code;
+}
+
 /* ---- reading ---- */
 
 uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_t len)
@@ -153,7 +182,8 @@ uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, 
 		next_seq = h.seq + 1;
 		at += frame_size(h.length);
 	}
-	if (at < len)
-		scan->torn = torn_bytes(s, bytes, at, len, next_seq);
+	if (at >= len)
+		return len; /* the last frame's padding may be cut off */
+	scan->torn = torn_bytes(s, bytes, at, len, next_seq);
 	return at;
 }

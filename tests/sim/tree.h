@@ -1,9 +1,10 @@
-/* What the files of the virtual disk share: the tree (what is on a disk at a moment) and the record of its changes. */
+/* What the files of the virtual disk share: the tree (what is on a disk at a moment; tree.c), the record of its changes, and the disk itself. */
 #ifndef MOONGATE_SIM_TREE_H
 #define MOONGATE_SIM_TREE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "vdisk.h"
 
@@ -108,5 +109,26 @@ struct vdisk {
 	int (*before)(void *ctx, enum vdisk_op op, const char *path, size_t *len);
 	void *before_ctx;
 };
+
+/* ---- vdisk.c ---- */
+
+/* Does a change and records it. Takes what `c` owns. Under the lock, as everything below. */
+void sim_change(struct vdisk *d, struct change c);
+/* How many bytes more fit. */
+uint64_t sim_room(const struct vdisk *d);
+
+/* ---- calls.c ---- */
+
+struct disk;
+extern const struct disk sim_calls;
+
+/* The open file of a descriptor, or NULL. */
+struct open_file *sim_file(const struct vdisk *d, int fd);
+int sim_open(struct vdisk *d, const char *path, int flags);
+int sim_close(struct vdisk *d, int fd);
+/* At the descriptor's position when `offset` is negative. */
+ssize_t sim_write(struct vdisk *d, int fd, const char *from, size_t len, int64_t offset);
+int sim_make_dir(struct vdisk *d, const char *path);
+int sim_unlink(struct vdisk *d, const char *path);
 
 #endif
