@@ -321,10 +321,17 @@ static bool has_work(const struct engine *e)
 	return e->done_head != NULL || e->request_head != NULL || (e->queue_head != NULL && can_take);
 }
 
-static void wait_for_work(struct engine *e, int64_t wait_ns)
+/* Is the engine to stop, and has taken all that was submitted before? Under the lock. */
+static bool is_stopping(const struct engine *e)
+{
+	return e->stopping && e->queue_head == NULL;
+}
+
+/* `stopping`: as this turn has seen it. While it ends it sleeps, too: the last groups may lie with a slow disk. */
+static void wait_for_work(struct engine *e, int64_t wait_ns, bool stopping)
 {
 	mutex_lock(&e->lock);
-	if (!has_work(e) && !e->stopping && wait_ns > 0) {
+	if (!has_work(e) && is_stopping(e) == stopping && wait_ns > 0) {
 		e->waiting = true;
 		if (wait_ns == INT64_MAX)
 			condition_wait(&e->wake, &e->lock);
@@ -344,7 +351,7 @@ static void take_shared(struct engine *e, struct group **done, struct request **
 	*requests = e->request_head;
 	e->request_head = NULL;
 	e->request_tail = &e->request_head;
-	*stopping = e->stopping && e->queue_head == NULL;
+	*stopping = is_stopping(e);
 	mutex_unlock(&e->lock);
 }
 
@@ -411,7 +418,7 @@ static void *run(void *arg)
 		if (e->failure != 0 && wait > RETRY_MS * NS_PER_MS)
 			wait = RETRY_MS * NS_PER_MS;
 		if (!reload_waits || e->in_flight > 0)
-			wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
+			wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait, stopping);
 	}
 	if (e->open != NULL) {
 		group_release(e, e->open);
