@@ -29,7 +29,10 @@ static bool *find_certain(const struct vdisk *d, uint32_t at)
 		const struct change *c = &d->log[i];
 		switch (c->kind) {
 		case CHANGE_SYNC:
-			synced[c->node] = c->failed ? LOST : SAVED;
+			if (!c->failed)
+				synced[c->node] = SAVED;
+			else if (!d->live.nodes[c->node].dir)
+				synced[c->node] = LOST;
 			break;
 		case CHANGE_WRITE:
 		case CHANGE_TRUNCATE:

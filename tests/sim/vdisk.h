@@ -8,6 +8,8 @@
  * Everything later is, by sectors of 512 bytes, written, not written, or torn, whatever was written before it; sizes
  * and names have changed or not. A rename happens as a whole. What a failed sync had to save stays in doubt for ever,
  * and later syncs succeed without saving it: that is what Linux does, which reports a lost page once and calls it clean.
+ * Names are not lost so: they go through the file system's own journal, whose failure ends all writing; a later sync of
+ * their directory that succeeds saves them.
  *
  * Threads: everything may be called on any thread, but for vdisk_install and vdisk_free. Out of memory it aborts. */
 #ifndef MOONGATE_SIM_VDISK_H

@@ -95,6 +95,8 @@ static void compare(struct run *r, const struct buf *a, const struct buf *b, con
 		if (a->ptr[at] == '\n')
 			line = at + 1;
 	}
+	if (r->verbose)
+		printf("---- one ----\n%s---- the other ----\n%s", a->ptr, b->ptr);
 	run_failed(r, "%s: one shows\n  %.*s\nthe other\n  %.*s", what, (int)strcspn(a->ptr + line, "\n"),
 	           a->ptr + line, (int)strcspn(b->ptr + line, "\n"), b->ptr + line);
 }
@@ -323,7 +325,7 @@ void life_verify(struct run *r, const struct buf *before)
 	book_check(r, &with.shown, NULL, "after recovery");
 	if (before->len > 0)
 		compare(r, before, &with.shown, "before an orderly stop, and after recovery");
-	if (!r->retention) {
+	if (!r->partial) {
 		remove_checkpoints(r, without.disk);
 		glance(&without);
 		compare(r, &with.shown, &without.shown, "recovery with checkpoints, and from the first frame on");

@@ -66,8 +66,10 @@ struct run {
 	struct random random;
 	struct config config;
 	struct vdisk *disk;
-	bool retention; /* old segments go: a replay from the first frame is not the whole truth */
+	bool retention; /* old segments go */
 	bool interval;  /* durability = "interval": a power loss may take what was acknowledged */
+	bool
+	    partial; /* the journal alone is not the whole truth: frames went with old segments, or a checkpoint had outlived unsynced ones */
 	struct faults faults;
 	struct book book;
 	uint32_t script_choice;
