@@ -186,7 +186,13 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 void control_cut(void *ctx, const struct script_cut *cut);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
-int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err);
+
+/* A quarantine record; its texts are borrowed from the payload. */
+struct quarantine {
+	struct slice script, reason;
+	uint64_t seq; /* the frame in which it happened; 0: the record does not say, as those of early journals */
+};
+int control_quarantine_decode(struct slice payload, struct quarantine *out, struct error *err);
 
 /* ---- recover.c ---- */
 
