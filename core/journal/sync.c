@@ -273,7 +273,8 @@ static void hand_back(struct journal *j, struct journal_group *list)
 	}
 }
 
-/* With interval_sync: what was acknowledged is synced each second. */
+/* With interval_sync: what was acknowledged is synced each second. When that fails, nobody waits for an answer that could say so: the file is given up, and the
+ * next group begins another. Sealing reads what can be read of this one and writes it anew. */
 static void sync_interval(struct journal *j)
 {
 	if (!j->unsynced || clock_mono_ns() - j->last_sync_ns < SYNC_EVERY_NS)
@@ -283,7 +284,8 @@ static void sync_interval(struct journal *j)
 		return;
 	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
 	    log_str("error", strerror(-code)));
-	poison(j, code);
+	atomic_fetch_add(&j->commit_failures, 1);
+	writer_close(j);
 }
 
 static void wait_for_groups(struct journal *j)
