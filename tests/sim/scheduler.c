@@ -491,7 +491,7 @@ enum sched_end sched_run(struct sched *s, void *(*run)(void *arg), void *arg, ui
 		s->end = SCHED_LEFT;
 	if (s->end == SCHED_OVER)
 		fiber_free(first);
-	for (uint32_t i = 0; i < s->count && s->end == SCHED_CUT; i++)
+	for (uint32_t i = 0; i < s->count && s->end != SCHED_OVER; i++)
 		abandon(s->fibers[i]);
 	if (s->end == SCHED_OVER || s->end == SCHED_CUT)
 		s->count = 0;

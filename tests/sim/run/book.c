@@ -133,6 +133,9 @@ static void check_event(struct run *r, const struct event *e, uint32_t least, co
 		least = most = 0;
 	else if (!e->anonymous && most > 1)
 		most = 1;
+	if (r->interval && e->doubtful > 0)
+		least =
+		    0; /* it may be in the journal, and so be known, where the power loss took the scripts before it */
 	if (e->seen >= least && e->seen <= most)
 		return;
 	run_failed(

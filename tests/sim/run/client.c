@@ -246,7 +246,7 @@ void *client_run(void *arg)
 {
 	struct client *c = arg;
 	struct run *r = c->run;
-	int64_t pause = (int64_t)1 << random_below(&c->random, 33);
+	int64_t pause = (int64_t)1 << (12 + random_below(&c->random, 21));
 	for (;;) {
 		mutex_lock(&r->lock);
 		bool end = r->draining || r->stopping;

@@ -1,5 +1,5 @@
 /* What a disk may do: fail, write or read less than it was asked for, be slow, be full. Each operation is noted in the run's number, and is a place where another
- * thread may run. */
+ * thread may run. Built without ThreadSanitizer: the disk's own words are not the engine's to order. */
 #include <errno.h>
 #include <string.h>
 
@@ -75,21 +75,36 @@ void faults_draw(struct run *r)
 bool faults_excuse(const struct run *r)
 {
 	const struct faults *f = &r->faults;
-	return f->full || (f->injected > 0 && clock_mono_ns() - f->last_ns < EXCUSE_NS);
+	return f->capacity != 0 || (f->injected > 0 && clock_mono_ns() - f->last_ns < EXCUSE_NS);
+}
+
+bool faults_were(const struct run *r)
+{
+	return r->faults.injected > 0;
 }
 
 void faults_fill_disk(struct run *r)
 {
-	vdisk_set_capacity(r->disk, vdisk_used(r->disk) + random_below(&r->faults.random, 1 << 20));
-	r->faults.full = true;
+	if (!r->faults.on || r->faults.capacity != 0)
+		return;
+	r->faults.capacity = vdisk_used(r->disk) + random_below(&r->faults.random, 1 << 20);
+	vdisk_set_capacity(r->disk, r->faults.capacity);
 	injected(r);
 }
 
 void faults_free_disk(struct run *r)
 {
-	if (!r->faults.full)
+	if (r->faults.capacity == 0)
 		return;
 	vdisk_set_capacity(r->disk, 0);
-	r->faults.full = false;
+	r->faults.capacity = 0;
 	injected(r);
+}
+
+int faults_put(struct run *r, const char *path, const void *bytes, size_t len)
+{
+	vdisk_set_capacity(r->disk, 0);
+	int code = vdisk_put(r->disk, path, bytes, len);
+	vdisk_set_capacity(r->disk, r->faults.capacity);
+	return code;
 }

@@ -128,8 +128,7 @@ static void look(struct run *r)
 static void reload(struct run *r)
 {
 	struct question q = {.run = r};
-	r->script_choice = (uint32_t)random_next(&r->random);
-	bool good = scripts_put(r, r->script_choice);
+	bool good = scripts_put(r, random_next(&r->operator_random));
 	engine_reload(r->engine, reload_done, &q);
 	mutex_lock(&r->lock);
 	await(&q, "a reload");
@@ -147,27 +146,27 @@ static void *operate(void *arg)
 {
 	struct run *r = arg;
 	for (;;) {
-		sched_sleep(r->sched, (int64_t)random_below(&r->random, 3 * NS_PER_S));
+		sched_sleep(r->sched, (int64_t)random_below(&r->operator_random, 3 * NS_PER_S));
 		mutex_lock(&r->lock);
 		bool end = r->draining;
 		mutex_unlock(&r->lock);
 		if (end)
 			break;
-		switch (random_below(&r->random, 8)) {
+		switch (random_below(&r->operator_random, 8)) {
 		case 0:
 		case 1:
 			reload(r);
 			break;
 		case 2:
-			if (r->faults.on && !r->faults.full)
-				faults_fill_disk(r);
+			faults_fill_disk(r);
 			break;
 		case 3:
 		case 4:
 			faults_free_disk(r);
 			break;
 		case 5:
-			sched_step_wall(r->sched, (int64_t)random_below(&r->random, 8 * NS_PER_S) - 4 * NS_PER_S);
+			sched_step_wall(r->sched,
+			                (int64_t)random_below(&r->operator_random, 8 * NS_PER_S) - 4 * NS_PER_S);
 			break;
 		default:
 			look(r);
@@ -188,7 +187,7 @@ static bool come_up(struct run *r)
 		book_settle(r);
 		return true;
 	}
-	if (r->faults.injected == 0)
+	if (!faults_were(r))
 		run_failed(r, "the engine does not come up: %s", err.text);
 	run_say(r, "the engine does not come up: %s", err.text);
 	r->not_started++;
@@ -214,6 +213,7 @@ static void work(struct run *r)
 		clients[i].random = random_fork(r->seed, 1000 + (uint64_t)r->life * CLIENTS_MAX + i);
 		start(r, &clients[i].thread, "client", client_run, &clients[i]);
 	}
+	r->operator_random = random_fork(r->seed, 100 + r->life);
 	start(r, &operator, "operator", operate, r);
 	if (!r->last)
 		sched_sleep(r->sched, r->length_ns);
@@ -227,7 +227,9 @@ static void work(struct run *r)
 	thread_join(&operator);
 	for (uint32_t i = 0; i < b->clients && !r->last && meet; i++)
 		thread_join(&clients[i].thread);
+	mutex_lock(&r->lock);
 	r->stopping = true;
+	mutex_unlock(&r->lock);
 	engine_stop(r->engine);
 	for (uint32_t i = 0; i < b->clients && !r->last && !meet; i++)
 		thread_join(&clients[i].thread);

@@ -139,7 +139,7 @@ static void end_life(struct run *r, bool power)
 	vdisk_install(NULL);
 	r->crashes++;
 	r->engine = NULL; /* abandoned with its threads */
-	r->faults.full = false;
+	r->faults.capacity = 0;
 	run_say(r, "%s after %llu changes of the disk", r->life_is, (unsigned long long)at);
 	say_changes(r);
 	replace_disk(r, power ? vdisk_crash(r->disk, at, random_next(&r->random)) : vdisk_kill(r->disk, at));

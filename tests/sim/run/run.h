@@ -51,7 +51,7 @@ struct faults {
 	uint32_t fail_every[OPS]; /* operations; 0: never */
 	uint32_t short_every;     /* writes and reads */
 	uint32_t slow_every;      /* syncs */
-	bool full;                /* an episode in which nothing more fits */
+	uint64_t capacity;        /* in an episode in which hardly anything more fits; else 0 */
 	uint64_t injected;
 	int64_t last_ns; /* monotonic: when the last one ended */
 };
@@ -63,7 +63,7 @@ struct run {
 	uint32_t steps; /* lives at most; 0: as the seed has it */
 	bool verbose;
 	struct sched *sched;
-	struct random random;
+	struct random random, operator_random;
 	struct config config;
 	struct vdisk *disk;
 	bool retention; /* old segments go */
@@ -72,8 +72,6 @@ struct run {
 	    partial; /* the journal alone is not the whole truth: frames went with old segments, or a checkpoint had outlived unsynced ones */
 	struct faults faults;
 	struct book book;
-	uint32_t script_choice;
-	bool scripts_bad;
 
 	/* Of the life under way. */
 	uint32_t life;
@@ -127,8 +125,13 @@ void faults_calm(struct run *r);
 void faults_attach(struct run *r, struct vdisk *d);
 /* May something be refused now? Up to 5 s after the last fault. */
 bool faults_excuse(const struct run *r);
+/* Has any been in this life? */
+bool faults_were(const struct run *r);
+/* Where the life has faults at all: lets hardly anything more fit, until faults_free_disk. */
 void faults_fill_disk(struct run *r);
 void faults_free_disk(struct run *r);
+/* As vdisk_put, also on a full disk. */
+int faults_put(struct run *r, const char *path, const void *bytes, size_t len);
 
 /* ---- client.c ---- */
 

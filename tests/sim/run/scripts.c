@@ -95,7 +95,7 @@ static const char *const broken[] = {
 
 static void put(struct run *r, const char *path, const struct buf *text)
 {
-	if (buf_failed(text) || vdisk_put(r->disk, path, text->ptr, text->len) != 0)
+	if (buf_failed(text) || faults_put(r, path, text->ptr, text->len) != 0)
 		run_failed(r, "the simulation itself: %s cannot be put on the disk", path);
 }
 
