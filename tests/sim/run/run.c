@@ -10,7 +10,7 @@
 #include "run.h"
 #include "tree.h"
 
-enum { LIVES_MAX = 7, CHANGES_SAID = 100 };
+enum { LIVES_MAX = 7, CHANGES_SAID = 1000 };
 
 #define WALL_NS (INT64_C(1767225600) * NS_PER_S) /* 2026-01-01T00:00:00Z */
 
