@@ -89,6 +89,8 @@ struct segment {
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
 	bool recycled;
+	bool sealed;     /* its sealed files stand; maintenance */
+	uint32_t damage; /* runs of bytes that were no frame when the journal was opened: they are kept aside already */
 	struct segment *next; /* by generation, rising */
 };
 
@@ -144,9 +146,9 @@ struct sealed {
 	struct sealed *next; /* by first_seq, rising */
 };
 
-/* Rewrites a segment by kind; the new files are returned as a list. 0 or a negative errno (nothing is returned then; files that were finished stay and are
- * replaced by the next try). */
-int segment_seal(const char *dir, const struct segment *s, int zstd_level, struct sealed **out);
+/* Rewrites a segment by kind; the new files are returned as a list. Damage that was not kept aside before is, and s->damage counts it. 0 or a
+ * negative errno (nothing is returned then; files that were finished stay and are replaced by the next try). */
+int segment_seal(struct journal *j, struct segment *s, struct sealed **out);
 /* 0; -EBADMSG: it is damaged; -ENOTSUP: it is of a newer version; or what reading failed with. */
 int sealed_read_header(const char *path, struct sealed *out);
 /* The same from its name and its frames, where the header is damaged. -EBADMSG: there is no frame. */

@@ -154,6 +154,7 @@ static void count_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t
 {
 	struct opening *o = ctx;
 	o->found->bad_frames++;
+	o->current->damage++;
 	keep_damage(o->journal, o->current->path, offset, bytes, len);
 }
 
@@ -179,10 +180,9 @@ static void read_end(struct opening *o, const char *map, uint64_t torn)
 		o->found->torn_bytes += torn;
 		return;
 	}
-	count_damage(o, s->end, map + s->end,
-	             torn > 0                     ? torn
-	             : left < JOURNAL_FRAME_BYTES ? left
-	                                          : JOURNAL_FRAME_BYTES);
+	if (torn == 0) /* old bytes: how long the frame was is not known */
+		torn = left < JOURNAL_FRAME_BYTES ? left : JOURNAL_FRAME_BYTES;
+	count_damage(o, s->end, map + s->end, torn);
 }
 
 static int read_segment(struct opening *o, struct segment *s)
@@ -313,10 +313,12 @@ static int secure_newest(struct journal *j, struct error *err)
 	const struct segment *s = j->segments;
 	while (s != NULL && s->next != NULL)
 		s = s->next;
-	int code = s != NULL && s->last_seq != 0 ? segment_secure(s) : 0;
-	return code == 0
-	           ? 0
-	           : error_set(err, code, "%s: what was read cannot be made durable: %s", s->path, strerror(-code));
+	if (s == NULL || s->last_seq == 0)
+		return 0;
+	int code = segment_secure(s);
+	if (code == 0)
+		return 0;
+	return error_set(err, code, "%s: what was read cannot be made durable: %s", s->path, strerror(-code));
 }
 
 int journal_start(struct journal *j, struct error *err)

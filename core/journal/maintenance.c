@@ -45,42 +45,58 @@ static struct segment *closed_segment(struct journal *j)
 	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
 }
 
-/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. */
+/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. Where that fails it stays the oldest segment, and is tried
+ * again: those behind it may say which of its frames were refused, so none of them goes before it. (What was removed is certain before the next one is,
+ * since sealing that one syncs the directory.) */
 static int give_up(struct journal *j, struct segment *s)
 {
 	char spare[PATH_BYTES];
 	journal_path(spare, j->dir, "spare.tmp");
+	bool reuse = !j->spare_ready && s->size == j->options.segment_bytes;
+	reuse = reuse && file_rename(s->path, spare) == 0;
+	int code = reuse ? 0 : file_unlink(s->path);
+	if (code != 0)
+		return code;
 	j->segments = s->next;
-	if (j->spare_ready || s->size != j->options.segment_bytes)
-		return file_unlink(s->path);
-	int code = file_rename(s->path, spare);
-	if (code == 0)
+	if (reuse)
 		j->spare_ready = j->spare_recycled = true;
-	return code;
+	return 0;
+}
+
+static int seal(struct journal *j, struct segment *s)
+{
+	struct sealed *list = NULL;
+	mutex_lock(&j->lock);
+	struct segment copy =
+	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
+	mutex_unlock(&j->lock);
+	int code = copy.last_seq != 0 ? segment_seal(j, &copy, &list) : 0;
+	s->damage = copy.damage;
+	if (code != 0)
+		return code;
+	mutex_lock(&j->lock);
+	sealed_insert(j, list);
+	s->sealed = true;
+	mutex_unlock(&j->lock);
+	if (list != NULL)
+		atomic_fetch_add(&j->sealed_total, 1);
+	return 0;
 }
 
 static void seal_one(struct journal *j, struct segment *s)
 {
-	struct sealed *list = NULL;
-	mutex_lock(&j->lock);
-	const struct segment copy =
-	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
-	mutex_unlock(&j->lock);
-	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
+	int code = s->sealed ? 0 : seal(j, s);
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
 		return;
 	}
 	mutex_lock(&j->lock);
-	sealed_insert(j, list);
 	code = give_up(j, s);
 	mutex_unlock(&j->lock);
-	if (list != NULL)
-		atomic_fetch_add(&j->sealed_total, 1);
 	if (code != 0)
-		LOG(LOG_WARN, "a sealed segment's file could not be removed", log_str("path", s->path),
-		    log_str("error", strerror(-code)));
-	mem_free(s);
+		failed(j, "remove a sealed segment", s->path, code);
+	else
+		mem_free(s);
 }
 
 /* ---- the spare ---- */

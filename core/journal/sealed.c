@@ -32,8 +32,11 @@ struct target {
 };
 
 struct sealing {
+	struct journal *journal;
 	const char *dir;
-	const struct segment *segment;
+	struct segment *segment;
+	uint64_t last_seq; /* of the frames seen */
+	uint32_t damage;   /* runs of bytes that are no frame */
 	struct target targets[FRAME_KINDS];
 	struct buf packed;
 	ZSTD_CCtx *zstd;
@@ -109,6 +112,7 @@ static int seal_frame(void *ctx, const struct frame_header *frame, const char *p
 	struct frame_header h = *frame;
 	if (h.seq >= s->segment->void_from)
 		return 0;
+	s->last_seq = h.seq;
 	enum frame_kind kind = h.kind == FRAME_CLOCK ? FRAME_CONTROL : (enum frame_kind)h.kind;
 	struct target *t = &s->targets[kind];
 	int code = t->sealed == NULL ? target_open(s, t, kind, &h) : 0;
@@ -120,6 +124,16 @@ static int seal_frame(void *ctx, const struct frame_header *frame, const char *p
 static uint32_t header_checksum(const char *at)
 {
 	return crc32c(crc32c(0, at + 8, 4), at + 16, SEALED_HEADER_BYTES - 16);
+}
+
+/* What was damaged when the journal was opened is met again, in the same order. */
+static void seal_damage(void *ctx, uint64_t offset, const char *bytes, uint64_t len)
+{
+	struct sealing *s = ctx;
+	if (++s->damage <= s->segment->damage)
+		return;
+	s->segment->damage = s->damage;
+	keep_damage(s->journal, s->segment->path, offset, bytes, len);
 }
 
 static void header_put(char *at, const struct target *t)
@@ -176,10 +190,12 @@ static void targets_free(struct sealing *s, bool keep)
 
 static int seal_mapped(struct sealing *s, const char *bytes, uint64_t len, struct sealed **out)
 {
-	struct scan scan = {.each = seal_frame, .ctx = s};
-	segment_scan(s->segment, bytes, len, &scan);
+	struct scan scan = {.each = seal_frame, .damage = seal_damage, .ctx = s};
+	uint64_t end = segment_scan(s->segment, bytes, len, &scan);
 	if (scan.stopped != 0)
 		return scan.stopped;
+	if (end < len && s->last_seq < s->segment->last_seq)
+		seal_damage(s, end, bytes + end, len - end);
 	for (int kind = 0; kind < FRAME_KINDS; kind++) {
 		struct target *t = &s->targets[kind];
 		int code = t->sealed == NULL ? 0 : target_finish(s, t);
@@ -199,9 +215,10 @@ static int seal_mapped(struct sealing *s, const char *bytes, uint64_t len, struc
 	return 0;
 }
 
-int segment_seal(const char *dir, const struct segment *segment, int zstd_level, struct sealed **out)
+int segment_seal(struct journal *j, struct segment *segment, struct sealed **out)
 {
-	struct sealing s = {.dir = dir, .segment = segment, .level = zstd_level, .zstd = ZSTD_createCCtx()};
+	struct sealing s = {
+	    .journal = j, .dir = j->dir, .segment = segment, .level = j->options.zstd_level, .zstd = ZSTD_createCCtx()};
 	*out = NULL;
 	for (int kind = 0; kind < FRAME_KINDS; kind++)
 		s.targets[kind].fd = -1;

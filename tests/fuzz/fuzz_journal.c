@@ -36,7 +36,7 @@ static int replay_frame(void *ctx, const struct frame *f)
 /* Gives the header and the first frame checksums that fit. */
 static void repair(char *bytes, size_t size, size_t header, uint64_t generation)
 {
-	uint32_t crc = crc32c(0, bytes + 16, header == 4096 ? 32 : 48);
+	uint32_t crc = crc32c(crc32c(0, bytes + 8, 4), bytes + 16, header == 4096 ? 32 : 48);
 	uint32_t length;
 	memcpy(bytes + 12, &crc, 4);
 	if (size < header + 40)

@@ -13,10 +13,14 @@ enum { FD_FIRST = 1 << 20 }; /* no descriptor of the kernel is taken for one of 
 
 /* ---- asking ---- */
 
-static int ask(const struct vdisk *d, enum vdisk_op op, const char *path, size_t *len)
+static int ask(struct vdisk *d, enum vdisk_op op, const char *path, size_t *len)
 {
 	size_t none = 0;
-	return d->before != NULL ? -d->before(d->before_ctx, op, path, len != NULL ? len : &none) : 0;
+	pthread_mutex_lock(&d->lock);
+	int (*before)(void *, enum vdisk_op, const char *, size_t *) = d->before;
+	void *ctx = d->before_ctx;
+	pthread_mutex_unlock(&d->lock);
+	return before != NULL ? -before(ctx, op, path, len != NULL ? len : &none) : 0;
 }
 
 struct open_file *sim_file(const struct vdisk *d, int fd)
@@ -241,9 +245,11 @@ static int vdisk_sync(void *ctx, int fd, bool data_only)
 	if (f == NULL)
 		code = -EBADF;
 	else
-		sim_change(d,
-		           (struct change){
-		               .kind = CHANGE_SYNC, .node = f->node, .failed = code != 0, .name = sim_strdup(f->path)});
+		sim_change(d, (struct change){.kind = CHANGE_SYNC,
+		                              .node = f->node,
+		                              .is_dir = d->live.nodes[f->node].dir,
+		                              .failed = code != 0,
+		                              .name = sim_strdup(f->path)});
 	pthread_mutex_unlock(&d->lock);
 	return code;
 }

@@ -19,7 +19,7 @@ static bool chance(uint64_t *state, unsigned of_16)
 }
 
 /* Which of the first `at` changes are certain. Going back from the end, the sync met last is the one that had to save
- * what lies before it: a failed one saves nothing, and the pages are clean for those that come later. */
+ * what lies before it: a failed one saves nothing, and the pages are clean for those that come later. (Names are no pages: they wait for the next one.) */
 static bool *find_certain(const struct vdisk *d, uint32_t at)
 {
 	enum { NONE, SAVED, LOST };
@@ -29,10 +29,8 @@ static bool *find_certain(const struct vdisk *d, uint32_t at)
 		const struct change *c = &d->log[i];
 		switch (c->kind) {
 		case CHANGE_SYNC:
-			if (!c->failed)
-				synced[c->node] = SAVED;
-			else if (!d->live.nodes[c->node].dir)
-				synced[c->node] = LOST;
+			if (!c->failed || !c->is_dir)
+				synced[c->node] = c->failed ? LOST : SAVED;
 			break;
 		case CHANGE_WRITE:
 		case CHANGE_TRUNCATE:

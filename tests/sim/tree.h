@@ -98,7 +98,7 @@ struct open_file {
 };
 
 struct vdisk {
-	pthread_mutex_t lock; /* everything below but `before` */
+	pthread_mutex_t lock; /* everything below */
 	struct tree base;     /* before the first change; certain */
 	struct tree live;     /* as processes see it */
 	struct change *log;

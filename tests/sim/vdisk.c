@@ -57,8 +57,10 @@ uint64_t vdisk_mark(struct vdisk *d)
 
 void vdisk_ask(struct vdisk *d, int (*before)(void *ctx, enum vdisk_op op, const char *path, size_t *len), void *ctx)
 {
+	pthread_mutex_lock(&d->lock);
 	d->before = before;
 	d->before_ctx = ctx;
+	pthread_mutex_unlock(&d->lock);
 }
 
 static uint64_t used_bytes(const struct vdisk *d)

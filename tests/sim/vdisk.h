@@ -6,10 +6,9 @@
  *   - a name (made, renamed, removed; a directory made), once its directory was synced. Syncing a file saves its bytes,
  *     not its name.
  * Everything later is, by sectors of 512 bytes, written, not written, or torn, whatever was written before it; sizes
- * and names have changed or not. A rename happens as a whole. What a failed sync had to save stays in doubt for ever,
- * and later syncs succeed without saving it: that is what Linux does, which reports a lost page once and calls it clean.
- * Names are not lost so: they go through the file system's own journal, whose failure ends all writing; a later sync of
- * their directory that succeeds saves them.
+ * and names have changed or not. A rename happens as a whole. What a failed sync of a file had to save stays in doubt for
+ * ever, and later syncs succeed without saving it: that is what Linux does, which reports a lost page once and calls it
+ * clean. Names are in the file system's own log, which is not forgotten: the next sync of the directory saves them.
  *
  * Threads: everything may be called on any thread, but for vdisk_install and vdisk_free. Out of memory it aborts. */
 #ifndef MOONGATE_SIM_VDISK_H
@@ -67,7 +66,7 @@ enum vdisk_op {
 
 /* Asked before each operation, on the thread that does it and with no lock held: 0 to let it happen, or an errno to
  * fail with (a sync that fails puts what it had to save in doubt). It may lower *len, the bytes of a read or write,
- * which is then short. NULL: none. Set it while no thread uses the disk. */
+ * which is then short. NULL: none; it may still be in the middle of an operation that began before. */
 void vdisk_ask(struct vdisk *d, int (*before)(void *ctx, enum vdisk_op op, const char *path, size_t *len), void *ctx);
 
 /* So many bytes fit (sizes of all files, with the zeros in them); what does not fit fails with ENOSPC, a write after

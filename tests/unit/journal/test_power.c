@@ -1,4 +1,6 @@
 /* The journal on a virtual disk whose power is cut, in the orders that matter. (All orders at random: tests/torture/row_02_power_loss.c.) */
+#include <stdatomic.h>
+
 #include "harness.h"
 #include "vdisk.h"
 
@@ -115,6 +117,124 @@ static void what_a_failed_sync_left_readable_is_made_durable(void **state)
 	vdisk_free(first);
 }
 
+struct hold {
+	_Atomic bool first;     /* the file of the first segment can be neither renamed nor removed */
+	_Atomic bool refuse;    /* the next sync of the segment being written fails */
+	_Atomic uint32_t tries; /* at the first segment's file */
+	_Atomic bool second;    /* the second one's was given up */
+};
+
+static int hold(void *ctx, enum vdisk_op op, const char *path, size_t *len)
+{
+	struct hold *h = ctx;
+	bool names = op == VDISK_RENAME || op == VDISK_UNLINK;
+	(void)len;
+	if (names && h->first && strcmp(path, "data/journal/segment-00000000000000000001.open") == 0) {
+		h->tries++;
+		return EIO;
+	}
+	if (names && strcmp(path, "data/journal/segment-00000000000000000002.open") == 0)
+		h->second = true;
+	if (op == VDISK_SYNC && strcmp(path, "data/journal/segment.tmp") == 0 && atomic_exchange(&h->refuse, false))
+		return EIO;
+	return 0;
+}
+
+static uint64_t segments(struct harness *h)
+{
+	struct journal_stats stats;
+	journal_stats(h->journal, &stats);
+	return stats.segments;
+}
+
+/* Only the segments behind a closed one say which of its frames were refused: as long as its file cannot be removed, theirs stay too. */
+static void what_was_refused_does_not_come_back_with_its_file(void **state)
+{
+	struct harness h;
+	struct error err = {0};
+	struct vdisk *d = vdisk_new();
+	struct hold on = {.first = true};
+	(void)state;
+	start_on(&h, d);
+	start(&h);
+	vdisk_ask(d, hold, &on);
+	assert_int_equal(harness_write(&h, 1, 1, 10), 0);
+	on.refuse = true;
+	assert_int_equal(harness_write(&h, 1000, 1, 10), -EIO);
+	assert_int_equal(journal_resume(h.journal, &err), 0);
+	for (int64_t n = 2; n < 30; n++)
+		assert_int_equal(harness_write(&h, n, 1, 200000), 0);
+	while (on.tries < 2 && !on.second)
+		usleep(1000);
+	assert_false(on.second);
+	harness_close(&h);
+	for (int i = 0; i < 2; i++) {
+		start_on(&h, d);
+		struct harness_read r = harness_replay(&h, 0);
+		assert_int_equal(r.records, 29);
+		assert_int_equal(r.last, 29);
+		on.first = i == 0;
+		start(&h);
+		while (!on.first && segments(&h) > 1)
+			usleep(1000);
+		harness_close(&h);
+	}
+	assert_null(vdisk_get(d, "data/journal/segment-00000000000000000001.open", NULL));
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
+static int hold_sealing(void *ctx, enum vdisk_op op, const char *path, size_t *len)
+{
+	struct hold *h = ctx;
+	(void)len;
+	if (op != VDISK_OPEN || !h->first || strstr(path, "/events-") == NULL)
+		return 0;
+	h->tries++;
+	return EIO;
+}
+
+static uint64_t damaged(struct harness *h)
+{
+	struct journal_stats stats;
+	journal_stats(h->journal, &stats);
+	return stats.damaged_frames;
+}
+
+/* A frame goes bad in a closed segment: sealing would leave it out without a word. */
+static void damage_that_sealing_meets_is_counted(void **state)
+{
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	struct hold on = {.first = true};
+	static const char path[] = "data/journal/segment-00000000000000000001.open";
+	size_t len;
+	(void)state;
+	vdisk_ask(d, hold_sealing, &on);
+	start_on(&h, d);
+	start(&h);
+	for (int64_t n = 1; n <= 8; n++)
+		assert_int_equal(harness_write(&h, n, 1, 200000), 0);
+	while (on.tries == 0)
+		usleep(1000);
+	char *bytes = vdisk_get(d, path, &len);
+	bytes[4096 + 1000] ^= 1;
+	bytes[4096 + 4 * 200000 + 10000] ^= 1; /* in the fifth and last one there */
+	assert_int_equal(vdisk_put(d, path, bytes, len), 0);
+	free(bytes);
+	on.first = false;
+	while (segments(&h) > 1)
+		usleep(1000);
+	assert_int_equal(damaged(&h), 2);
+	harness_close(&h);
+	start_on(&h, d);
+	assert_int_equal(harness_replay(&h, 0).records, 6);
+	assert_int_equal(damaged(&h), 0);
+	harness_close(&h);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
 /* A checkpoint may know of frames that the journal has lost: their numbers are not given again, or a start from that checkpoint would pass over
  * the new ones. */
 static void numbers_are_not_given_twice(void **state)
@@ -147,6 +267,8 @@ int main(void)
 	    cmocka_unit_test(what_was_committed_is_there),
 	    cmocka_unit_test(what_is_found_after_a_kill_is_made_durable),
 	    cmocka_unit_test(what_a_failed_sync_left_readable_is_made_durable),
+	    cmocka_unit_test(what_was_refused_does_not_come_back_with_its_file),
+	    cmocka_unit_test(damage_that_sealing_meets_is_counted),
 	    cmocka_unit_test(numbers_are_not_given_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
