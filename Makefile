@@ -1,11 +1,12 @@
 # A thin layer over CMake presets. `make help` lists the goals.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format bench fuzz torture demo install clean deps deps-test
+.PHONY: help run build test lint format bench fuzz torture sim demo install clean deps deps-test
 
 JOBS         ?= $(shell nproc)
 CONF         ?= conf/moongate.lua
 PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 600
+SIM_RUNS     ?= 5000
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
 
 torture: deps-test build ## every row of tests/torture in its long form: hours
 	@tests/torture/run.sh
+
+sim: deps-test build ## SIM_RUNS (5000) random histories of the engine on a virtual disk and clock
+	@build/tests/sim --runs $(SIM_RUNS)
 
 demo: build ## send the events of simulated agents to a gateway that runs
 	@exec build/moongate demo --target http://127.0.0.1:4318 --rate 200 --seconds 60 --seed 1

@@ -41,9 +41,9 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	}
 	a->config = c;
 	a->engine = engine;
-	pthread_mutex_init(&a->lock, NULL);
-	pthread_mutex_init(&a->scrapes.lock, NULL);
-	pthread_cond_init(&a->scrapes.made, NULL);
+	mutex_init(&a->lock);
+	mutex_init(&a->scrapes.lock);
+	condition_init(&a->scrapes.made);
 	set_limits(&a->limits, c);
 	struct http_options o = {
 	    .listen = c->listen,
@@ -93,8 +93,8 @@ void api_free(struct api *a)
 	if (a->server != NULL)
 		http_server_free(a->server);
 	api_pool_free(a);
-	pthread_mutex_destroy(&a->lock);
-	pthread_mutex_destroy(&a->scrapes.lock);
-	pthread_cond_destroy(&a->scrapes.made);
+	mutex_deinit(&a->lock);
+	mutex_deinit(&a->scrapes.lock);
+	condition_deinit(&a->scrapes.made);
 	mem_free(a);
 }

@@ -30,13 +30,13 @@ static void ingest_free(struct ingest *in)
 
 static struct ingest *ingest_new(struct api *a)
 {
-	pthread_mutex_lock(&a->lock);
+	mutex_lock(&a->lock);
 	struct ingest *in = a->pool;
 	if (in != NULL) {
 		a->pool = in->next;
 		a->pool_bytes -= in->pooled_bytes;
 	}
-	pthread_mutex_unlock(&a->lock);
+	mutex_unlock(&a->lock);
 	if (in != NULL)
 		return in;
 	in = mem_zalloc(1, sizeof *in);
@@ -63,7 +63,7 @@ static void ingest_release(struct ingest *in)
 	in->rejects.count = 0;
 	in->req = NULL;
 	in->pooled_bytes = sizeof *in + sizeof *b + batch_bytes(b) + in->reply.cap;
-	pthread_mutex_lock(&a->lock);
+	mutex_lock(&a->lock);
 	bool keep = a->pool_bytes + in->pooled_bytes <= POOL_BYTES && in->reply.cap <= POOL_KEEP_BYTES &&
 	            in->rejects.cap <= 1024;
 	if (keep) {
@@ -71,7 +71,7 @@ static void ingest_release(struct ingest *in)
 		a->pool = in;
 		a->pool_bytes += in->pooled_bytes;
 	}
-	pthread_mutex_unlock(&a->lock);
+	mutex_unlock(&a->lock);
 	if (!keep)
 		ingest_free(in);
 }

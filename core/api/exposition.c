@@ -15,8 +15,8 @@
 
 /* The worker waits for the engine's answer; the engine is never kept waiting. */
 struct wait_for_view {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	struct engine_view *view;
 	bool over;
 };
@@ -24,23 +24,23 @@ struct wait_for_view {
 static void view_done(void *user, struct engine_view *view)
 {
 	struct wait_for_view *w = user;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	w->view = view;
 	w->over = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
+	condition_signal(&w->wake);
+	mutex_unlock(&w->lock);
 }
 
 static struct engine_view *wait_view(struct engine *e)
 {
-	struct wait_for_view w = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct wait_for_view w = {0};
 	engine_view_request(e, view_done, &w);
-	pthread_mutex_lock(&w.lock);
+	mutex_lock(&w.lock);
 	while (!w.over)
-		pthread_cond_wait(&w.wake, &w.lock);
-	pthread_mutex_unlock(&w.lock);
-	pthread_cond_destroy(&w.wake);
-	pthread_mutex_destroy(&w.lock);
+		condition_wait(&w.wake, &w.lock);
+	mutex_unlock(&w.lock);
+	condition_deinit(&w.wake);
+	mutex_deinit(&w.lock);
 	return w.view;
 }
 
@@ -159,21 +159,21 @@ static void make(struct api *a, struct rendering *r, enum exposition_format form
 static struct rendering *obtain(struct api *a, enum exposition_format format, uint64_t ticket)
 {
 	struct scrapes *s = &a->scrapes;
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	for (;;) {
 		struct rendering *last = s->last[format];
 		if (last != NULL && last->asked >= ticket) {
 			last->refs++;
-			pthread_mutex_unlock(&s->lock);
+			mutex_unlock(&s->lock);
 			return last;
 		}
 		if (!s->making)
 			break;
-		pthread_cond_wait(&s->made, &s->lock);
+		condition_wait(&s->made, &s->lock);
 	}
 	s->making = true;
 	uint64_t asked = s->asked;
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	struct rendering *r = mem_zalloc(1, sizeof *r);
 	if (r != NULL) {
 		r->api = a;
@@ -181,14 +181,14 @@ static struct rendering *obtain(struct api *a, enum exposition_format format, ui
 		r->refs = 2;
 		make(a, r, format);
 	}
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	s->making = false;
 	if (r != NULL) {
 		unref(s->last[format]);
 		s->last[format] = r;
 	}
-	pthread_cond_broadcast(&s->made);
-	pthread_mutex_unlock(&s->lock);
+	condition_broadcast(&s->made);
+	mutex_unlock(&s->lock);
 	return r;
 }
 
@@ -197,23 +197,23 @@ static void give_back(void *owner)
 {
 	struct rendering *r = owner;
 	struct scrapes *s = &r->api->scrapes;
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	unref(r);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 }
 
 /* A request has its answer. The texts go with the last of those who wait for one. */
 static void answered(struct api *a)
 {
 	struct scrapes *s = &a->scrapes;
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	if (--s->waiting == 0) {
 		for (int format = 0; format < SCRAPE_FORMATS; format++) {
 			unref(s->last[format]);
 			s->last[format] = NULL;
 		}
 	}
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 }
 
 static void work(void *ctx, struct http_request *req)
@@ -250,10 +250,10 @@ void api_get_metrics(void *ctx, struct http_request *req)
 		http_reply_error(req, 503, 1, "out of memory for the metrics");
 		return;
 	}
-	pthread_mutex_lock(&a->scrapes.lock);
+	mutex_lock(&a->scrapes.lock);
 	*ask = (struct ask){.api = a, .ticket = ++a->scrapes.asked};
 	a->scrapes.waiting++;
-	pthread_mutex_unlock(&a->scrapes.lock);
+	mutex_unlock(&a->scrapes.lock);
 	if (http_request_offload(req, work, ask) == 0)
 		return;
 	mem_free(ask);

@@ -3,9 +3,9 @@
 #define MOONGATE_API_INTERNAL_H
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "api/api.h"
+#include "base/thread.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
@@ -22,8 +22,8 @@ enum { SCRAPE_FORMATS = EXPOSITION_OPENMETRICS + 1 };
 
 /* Those who ask for the metrics. */
 struct scrapes {
-	pthread_mutex_t lock; /* everything below */
-	pthread_cond_t made;
+	struct mutex lock; /* everything below */
+	struct condition made;
 	uint64_t asked;                         /* tickets given out */
 	uint32_t waiting;                       /* requests not answered yet */
 	bool making;                            /* a text is being made */
@@ -35,7 +35,7 @@ struct api {
 	struct engine *engine;
 	struct http_server *server;
 	struct ingest_limits limits;
-	pthread_mutex_t lock;
+	struct mutex lock;
 	struct ingest *pool; /* idle ones, under `lock` */
 	size_t pool_bytes;
 	struct scrapes scrapes;

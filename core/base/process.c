@@ -1,10 +1,9 @@
-/* Figures of this process, from /proc; priorities of its threads. */
+/* Figures of this process, from /proc. */
 #include "base/process.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 uint64_t process_resident_bytes(void)
@@ -33,10 +32,4 @@ uint64_t process_open_files(void)
 		n++;
 	closedir(d);
 	return n > 3 ? n - 3 : 0; /* ".", "..", and the directory itself */
-}
-
-void process_give_way(void)
-{
-	/* Linux's nice value is each thread's own, whatever POSIX says, and may always be raised (sched(7)). */
-	(void)setpriority(PRIO_PROCESS, 0, 10);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "cli/internal.h"
 
 enum { QUIET_MS = 200, DEPTH_MAX = 8, DIRS_MAX = 16, PATH_BYTES = 1024 };
@@ -21,7 +21,7 @@ enum { QUIET_MS = 200, DEPTH_MAX = 8, DIRS_MAX = 16, PATH_BYTES = 1024 };
 struct watch {
 	int inotify;
 	int wake[2]; /* a pipe: its end stops the thread */
-	pthread_t thread;
+	struct thread thread;
 	void (*changed)(void *ctx);
 	void *ctx;
 	char dirs[DIRS_MAX][PATH_BYTES];
@@ -79,7 +79,6 @@ static bool read_events(struct watch *w)
 static void *run(void *arg)
 {
 	struct watch *w = arg;
-	pthread_setname_np(pthread_self(), "watch");
 	bool pending = false;
 	for (;;) {
 		struct pollfd fds[] = {{w->inotify, POLLIN, 0}, {w->wake[0], POLLIN, 0}};
@@ -117,10 +116,10 @@ struct watch *watch_start(const char *const *dirs, unsigned count, void (*change
 		snprintf(w->dirs[w->count++], PATH_BYTES, "%s", dirs[i]);
 		add_tree(w, dirs[i], 0);
 	}
-	int code = pthread_create(&w->thread, NULL, run, w);
+	int code = thread_start(&w->thread, "watch", run, w);
 	if (code == 0)
 		return w;
-	error_set(err, -code, "watching scripts: %s", strerror(code));
+	error_set(err, code, "watching scripts: %s", strerror(-code));
 	close(w->inotify);
 	close(w->wake[0]);
 	close(w->wake[1]);
@@ -131,7 +130,7 @@ struct watch *watch_start(const char *const *dirs, unsigned count, void (*change
 void watch_stop(struct watch *w)
 {
 	close(w->wake[1]);
-	pthread_join(w->thread, NULL);
+	thread_join(&w->thread);
 	close(w->wake[0]);
 	close(w->inotify);
 	mem_free(w);

@@ -61,6 +61,7 @@ void control_quarantine(void *ctx, struct slice script, struct slice reason)
 	struct buf b = {0};
 	bytes_put_slice(&b, script);
 	bytes_put_slice(&b, reason);
+	bytes_put_u64(&b, e->applied_seq);
 	push_or_say(e, CONTROL_QUARANTINE, &b);
 }
 
@@ -79,9 +80,14 @@ int control_cut_decode(struct slice payload, struct script_cut *out, struct erro
 	return error_set(err, -EBADMSG, "a cut record of the journal ends early");
 }
 
-int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err)
+int control_quarantine_decode(struct slice payload, struct quarantine *out, struct error *err)
 {
-	if (bytes_get_slice(&payload, script) && bytes_get_slice(&payload, reason))
+	*out = (struct quarantine){0};
+	if (!bytes_get_slice(&payload, &out->script) || !bytes_get_slice(&payload, &out->reason))
+		return error_set(err, -EBADMSG, "a quarantine record of the journal ends early");
+	if (payload.len == 0)
 		return 0;
-	return error_set(err, -EBADMSG, "a quarantine record of the journal ends early");
+	if (!bytes_get_u64(&payload, &out->seq))
+		return error_set(err, -EBADMSG, "a quarantine record of the journal ends early");
+	return 0;
 }

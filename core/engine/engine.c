@@ -48,13 +48,13 @@ static void on_commit(void *ctx, struct journal_group *journal)
 {
 	struct engine *e = ctx;
 	struct group *g = journal_group_user(journal);
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	g->next = NULL;
 	*e->done_tail = g;
 	e->done_tail = &g->next;
 	if (e->waiting)
-		pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+		condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
 }
 
 static int open_journal(struct engine *e, struct error *err)
@@ -142,13 +142,9 @@ struct engine *engine_new(const struct config *config, struct error *err)
 	e->request_tail = &e->request_head;
 	e->done_tail = &e->done_head;
 	e->recent = 1;
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_mutex_init(&e->stopped_lock, NULL);
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	mutex_init(&e->lock);
+	mutex_init(&e->stopped_lock);
+	condition_init(&e->wake);
 	if (engine_open(e, &local) != 0) {
 		if (err != NULL)
 			*err = local;
@@ -184,10 +180,10 @@ void engine_free(struct engine *e)
 	mem_free(e->data_dir);
 	mem_free(e->journal_dir);
 	mem_free(e->backstop_path);
-	pthread_cond_destroy(&e->wake);
+	condition_deinit(&e->wake);
 	stopped_clear(e);
-	pthread_mutex_destroy(&e->stopped_lock);
-	pthread_mutex_destroy(&e->lock);
+	mutex_deinit(&e->stopped_lock);
+	mutex_deinit(&e->lock);
 	mem_free(e);
 }
 
@@ -262,7 +258,7 @@ static bool have_open(struct engine *e)
 
 static struct submission *take_submission(struct engine *e)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	struct submission *s = e->queue_head;
 	if (s != NULL) {
 		e->queue_head = s->next;
@@ -270,7 +266,7 @@ static struct submission *take_submission(struct engine *e)
 			e->queue_tail = &e->queue_head;
 		e->queue_count--;
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	return s;
 }
 
@@ -334,34 +330,38 @@ static bool has_work(const struct engine *e)
 	return e->done_head != NULL || e->request_head != NULL || (e->queue_head != NULL && can_take);
 }
 
-static void wait_for_work(struct engine *e, int64_t wait_ns)
+/* Is the engine to stop, and has taken all that was submitted before? Under the lock. */
+static bool is_stopping(const struct engine *e)
 {
-	pthread_mutex_lock(&e->lock);
-	if (!has_work(e) && !e->stopping && wait_ns > 0) {
+	return e->stopping && e->queue_head == NULL;
+}
+
+/* `stopping`: as this turn has seen it. While it ends it sleeps, too: the last groups may lie with a slow disk. */
+static void wait_for_work(struct engine *e, int64_t wait_ns, bool stopping)
+{
+	mutex_lock(&e->lock);
+	if (!has_work(e) && is_stopping(e) == stopping && wait_ns > 0) {
 		e->waiting = true;
-		if (wait_ns == INT64_MAX) {
-			pthread_cond_wait(&e->wake, &e->lock);
-		} else {
-			int64_t at = clock_mono_ns() + wait_ns;
-			struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-			pthread_cond_timedwait(&e->wake, &e->lock, &ts);
-		}
+		if (wait_ns == INT64_MAX)
+			condition_wait(&e->wake, &e->lock);
+		else
+			condition_wait_for(&e->wake, &e->lock, wait_ns);
 		e->waiting = false;
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 }
 
 static void take_shared(struct engine *e, struct group **done, struct request **requests, bool *stopping)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	*done = e->done_head;
 	e->done_head = NULL;
 	e->done_tail = &e->done_head;
 	*requests = e->request_head;
 	e->request_head = NULL;
 	e->request_tail = &e->request_head;
-	*stopping = e->stopping && e->queue_head == NULL;
-	pthread_mutex_unlock(&e->lock);
+	*stopping = is_stopping(e);
+	mutex_unlock(&e->lock);
 }
 
 static void refuse_reload(struct engine *e, struct reload *reload)
@@ -410,7 +410,6 @@ static void serve_requests(struct engine *e, struct request *r)
 static void *run(void *arg)
 {
 	struct engine *e = arg;
-	pthread_setname_np(pthread_self(), "engine");
 	for (;;) {
 		struct group *done;
 		struct request *requests;
@@ -433,7 +432,7 @@ static void *run(void *arg)
 			wait = commit_wait;
 		if (e->failure != 0)
 			wait = RETRY_MS * NS_PER_MS; /* nothing that is due can be written before */
-		wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
+		wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait, stopping);
 	}
 	if (e->open != NULL) {
 		group_release(e, e->open);
@@ -446,13 +445,13 @@ static void *run(void *arg)
 
 void engine_post(struct engine *e, struct request *r)
 {
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	r->next = NULL;
 	*e->request_tail = r;
 	e->request_tail = &r->next;
 	if (e->waiting)
-		pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
+		condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
 }
 
 bool engine_is_full(const struct engine *e)
@@ -472,7 +471,7 @@ void engine_submit(struct engine *e, struct submission *s)
 	size_t bytes = batch_bytes(s->batch);
 	s->next = NULL;
 	s->held_bytes = 0;
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	bool refused = e->stopping || !has_room(e, bytes);
 	if (!refused) {
 		s->held_bytes = bytes;
@@ -481,9 +480,9 @@ void engine_submit(struct engine *e, struct submission *s)
 		e->queue_tail = &s->next;
 		e->queue_count++;
 		if (e->waiting)
-			pthread_cond_signal(&e->wake);
+			condition_signal(&e->wake);
 	}
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	if (refused)
 		submissions_finish(e, s, -EAGAIN);
 }
@@ -520,8 +519,8 @@ void engine_reload(struct engine *e, void (*done)(void *user, int status, const 
 /* ---- start and stop ---- */
 
 struct first_load {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	bool over;
 	int status;
 	struct error err;
@@ -530,13 +529,13 @@ struct first_load {
 static void first_load_done(void *user, int status, const struct error *err)
 {
 	struct first_load *first = user;
-	pthread_mutex_lock(&first->lock);
+	mutex_lock(&first->lock);
 	first->status = status;
 	if (status != 0)
 		first->err = *err;
 	first->over = true;
-	pthread_cond_signal(&first->wake);
-	pthread_mutex_unlock(&first->lock);
+	condition_signal(&first->wake);
+	mutex_unlock(&first->lock);
 }
 
 /* Are the scripts on disk those that recovery brought back? (Then a quarantine holds on, too.) */
@@ -555,13 +554,13 @@ static bool scripts_unchanged(const struct engine *e)
 /* Brings the scripts on disk in. Where they are refused, the ones of the journal go on; a gateway that never had any does not start. */
 static int load_scripts(struct engine *e, struct error *err)
 {
-	struct first_load first = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct first_load first = {0};
 	bool had_scripts = atomic_load(&e->scripts_loaded);
 	engine_reload(e, first_load_done, &first);
-	pthread_mutex_lock(&first.lock);
+	mutex_lock(&first.lock);
 	while (!first.over)
-		pthread_cond_wait(&first.wake, &first.lock);
-	pthread_mutex_unlock(&first.lock);
+		condition_wait(&first.wake, &first.lock);
+	mutex_unlock(&first.lock);
 	if (first.status == 0)
 		return 0;
 	if (!had_scripts) {
@@ -584,7 +583,7 @@ int engine_start(struct engine *e, struct error *err)
 	e->checkpoint_due_ns = clock_mono_ns() + e->config->journal.checkpoint_ns;
 	atomic_store(&e->writable, true);
 	bool unchanged = e->set != NULL && scripts_unchanged(e);
-	code = -pthread_create(&e->thread, NULL, run, e);
+	code = thread_start(&e->thread, "engine", run, e);
 	if (code != 0)
 		return error_set(err, code, "the engine thread could not be started: %s", strerror(-code));
 	e->thread_started = true;
@@ -599,11 +598,11 @@ void engine_stop(struct engine *e)
 	if (!e->thread_started)
 		return;
 	worker_stop(e->worker); /* a load under way is finished and swapped in or answered */
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	e->stopping = true;
-	pthread_cond_signal(&e->wake);
-	pthread_mutex_unlock(&e->lock);
-	pthread_join(e->thread, NULL);
+	condition_signal(&e->wake);
+	mutex_unlock(&e->lock);
+	thread_join(&e->thread);
 	e->thread_started = false;
 	struct group *done;
 	struct request *requests;

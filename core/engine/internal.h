@@ -2,10 +2,10 @@
 #ifndef MOONGATE_ENGINE_INTERNAL_H
 #define MOONGATE_ENGINE_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "engine/dedup.h"
 #include "engine/engine.h"
 
@@ -130,8 +130,8 @@ struct engine {
 	struct engine_counters counters;
 
 	/* Shared with other threads, under `lock`. */
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	bool waiting; /* the engine thread sleeps on `wake` */
 	bool stopping;
 	struct submission *queue_head, **queue_tail;
@@ -139,7 +139,7 @@ struct engine {
 	struct request *request_head, **request_tail;
 	struct group *done_head, **done_tail; /* from the sync thread */
 
-	pthread_t thread;
+	struct thread thread;
 	bool thread_started;
 	struct worker *worker;
 
@@ -149,7 +149,7 @@ struct engine {
 	_Atomic uint64_t reload_failures; /* refused by the worker, which loads them, or when they were bound */
 	_Atomic bool reload_refused;
 	_Atomic uint64_t held_bytes; /* of submissions that are not done; added to under `lock` */
-	pthread_mutex_t stopped_lock;
+	struct mutex stopped_lock;
 	struct stopped *stopped; /* under its lock; owned */
 };
 
@@ -196,7 +196,13 @@ void control_quarantine(void *ctx, struct slice script, struct slice reason);
 /* Not journaled: filters run on the way in, and replay runs none. */
 void control_filters_stopped(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
-int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err);
+
+/* A quarantine record; its texts are borrowed from the payload. */
+struct quarantine {
+	struct slice script, reason;
+	uint64_t seq; /* the frame in which it happened; 0: the record does not say, as those of early journals */
+};
+int control_quarantine_decode(struct slice payload, struct quarantine *out, struct error *err);
 
 /* ---- stopped.c ---- */
 

@@ -19,6 +19,7 @@ struct replay {
 	struct slice stuck_script; /* in stuck_text */
 	struct buf stuck_text;
 	uint64_t undecodable;
+	uint64_t scripts_seq; /* the frame with which the set at hand came in; 0: it is the checkpoint's */
 	struct error *err;
 };
 
@@ -142,25 +143,37 @@ static int replay_scripts(struct replay *p, const struct frame *f, struct slice 
 	if (code != 0)
 		LOG(LOG_WARN, "scripts of the journal do not load", log_int("seq", f->seq), log_str("error", why.text));
 	reload_free(reload);
+	if (code == 0)
+		p->scripts_seq = f->seq;
 	return code == 0 ? expect_cuts(p) : code == -ENOMEM ? code : 0;
+}
+
+/* The record lies behind the frame that it speaks of. A checkpoint in between has the quarantine already, and a set that came in between is another one, which
+ * runs. (Otherwise the cuts have led to it again by now, in the same call as the first time.) */
+static int replay_quarantine(struct replay *p, const struct frame *f, struct slice payload)
+{
+	struct engine *e = p->engine;
+	struct quarantine q;
+	struct error why = {0};
+	if (control_quarantine_decode(payload, &q, &why) != 0)
+		return frame_is_bad(p, f, &why);
+	if (q.seq != 0 && (q.seq <= e->checkpoint_seq || q.seq <= p->scripts_seq))
+		return 0;
+	if (e->set != NULL)
+		script_set_quarantine(e->set, q.script, q.reason);
+	return 0;
 }
 
 static int replay_control(struct replay *p, const struct frame *f)
 {
-	struct engine *e = p->engine;
 	uint8_t type;
-	struct slice payload, script, reason;
+	struct slice payload;
 	struct error why = {0};
 	if (frame_control(f, &type, &payload, &why) != 0)
 		return frame_is_bad(p, f, &why);
 	if (type == CONTROL_SCRIPTS)
 		return replay_scripts(p, f, payload);
-	if (type == CONTROL_QUARANTINE && e->set != NULL) {
-		if (control_quarantine_decode(payload, &script, &reason, &why) != 0)
-			return frame_is_bad(p, f, &why);
-		script_set_quarantine(e->set, script, reason);
-	}
-	return 0;
+	return type == CONTROL_QUARANTINE ? replay_quarantine(p, f, payload) : 0;
 }
 
 static int replay_frame(void *ctx, const struct frame *f)

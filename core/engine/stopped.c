@@ -46,14 +46,14 @@ static struct stopped **find(struct engine *e, enum engine_stop what, struct sli
 bool stopped_note(struct engine *e, enum engine_stop what, struct slice script, struct slice reason)
 {
 	struct stopped *noted = make(what, script, reason);
-	pthread_mutex_lock(&e->stopped_lock);
+	mutex_lock(&e->stopped_lock);
 	struct stopped **at = find(e, what, script);
 	struct stopped *old = *at;
 	if (noted != NULL) {
 		noted->next = old != NULL ? old->next : NULL;
 		*at = noted;
 	}
-	pthread_mutex_unlock(&e->stopped_lock);
+	mutex_unlock(&e->stopped_lock);
 	if (noted == NULL)
 		LOG(LOG_ERROR, "out of memory: /ready does not name a script that has been stopped",
 		    log_slice("script", script), log_slice("reason", reason));
@@ -64,10 +64,10 @@ bool stopped_note(struct engine *e, enum engine_stop what, struct slice script, 
 
 void stopped_clear(struct engine *e)
 {
-	pthread_mutex_lock(&e->stopped_lock);
+	mutex_lock(&e->stopped_lock);
 	struct stopped *s = e->stopped;
 	e->stopped = NULL;
-	pthread_mutex_unlock(&e->stopped_lock);
+	mutex_unlock(&e->stopped_lock);
 	while (s != NULL) {
 		struct stopped *next = s->next;
 		mem_free(s);
@@ -78,10 +78,10 @@ void stopped_clear(struct engine *e)
 void engine_stopped_scripts(struct engine *e, enum engine_stop what,
                             void (*each)(void *ctx, struct slice script, struct slice reason), void *ctx)
 {
-	pthread_mutex_lock(&e->stopped_lock);
+	mutex_lock(&e->stopped_lock);
 	for (const struct stopped *s = e->stopped; s != NULL; s = s->next) {
 		if (s->what == what)
 			each(ctx, script_of(s), reason_of(s));
 	}
-	pthread_mutex_unlock(&e->stopped_lock);
+	mutex_unlock(&e->stopped_lock);
 }

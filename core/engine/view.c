@@ -69,10 +69,10 @@ struct engine_view *view_make(struct engine *e)
 	v->checkpoint_seq = e->checkpoint_seq;
 	v->reload_failures = atomic_load(&e->reload_failures);
 	v->reload_ok = !atomic_load(&e->reload_refused);
-	pthread_mutex_lock(&e->lock);
+	mutex_lock(&e->lock);
 	v->queued = e->queue_count;
 	v->held_bytes = atomic_load(&e->held_bytes);
-	pthread_mutex_unlock(&e->lock);
+	mutex_unlock(&e->lock);
 	return v;
 }
 

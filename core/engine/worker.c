@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "engine/internal.h"
 
 struct job {
@@ -15,11 +14,11 @@ struct job {
 
 struct worker {
 	struct engine *engine;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	struct job *head, **tail;
 	bool stopping, started;
-	pthread_t thread;
+	struct thread thread;
 };
 
 struct worker *worker_new(struct engine *e)
@@ -29,8 +28,8 @@ struct worker *worker_new(struct engine *e)
 		return NULL;
 	w->engine = e;
 	w->tail = &w->head;
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
+	mutex_init(&w->lock);
+	condition_init(&w->wake);
 	return w;
 }
 
@@ -71,19 +70,18 @@ static void load_scripts(struct worker *w, struct reload *reload, struct request
 static void *run(void *arg)
 {
 	struct worker *w = arg;
-	pthread_setname_np(pthread_self(), "worker");
-	process_give_way(); /* who sends does not wait for a checkpoint */
-	pthread_mutex_lock(&w->lock);
+	thread_give_way(); /* who sends does not wait for a checkpoint */
+	mutex_lock(&w->lock);
 	for (;;) {
 		while (w->head == NULL && !w->stopping)
-			pthread_cond_wait(&w->wake, &w->lock);
+			condition_wait(&w->wake, &w->lock);
 		struct job *job = w->head;
 		if (job == NULL)
 			break;
 		w->head = job->next;
 		if (w->head == NULL)
 			w->tail = &w->head;
-		pthread_mutex_unlock(&w->lock);
+		mutex_unlock(&w->lock);
 		/* The job's memory holds the request that answers it, so that answering cannot run out of memory. */
 		struct checkpoint_cut *cut = job->cut;
 		struct reload *reload = job->reload;
@@ -93,15 +91,15 @@ static void *run(void *arg)
 			write_checkpoint(w, cut, r);
 		else
 			load_scripts(w, reload, r);
-		pthread_mutex_lock(&w->lock);
+		mutex_lock(&w->lock);
 	}
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 	return NULL;
 }
 
 int worker_start(struct worker *w)
 {
-	int code = -pthread_create(&w->thread, NULL, run, w);
+	int code = thread_start(&w->thread, "worker", run, w);
 	w->started = code == 0;
 	return code;
 }
@@ -110,11 +108,11 @@ void worker_stop(struct worker *w)
 {
 	if (!w->started)
 		return;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	w->stopping = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	condition_signal(&w->wake);
+	mutex_unlock(&w->lock);
+	thread_join(&w->thread);
 	w->started = false;
 }
 
@@ -122,8 +120,8 @@ void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	pthread_cond_destroy(&w->wake);
-	pthread_mutex_destroy(&w->lock);
+	condition_deinit(&w->wake);
+	mutex_deinit(&w->lock);
 	mem_free(w);
 }
 
@@ -135,14 +133,14 @@ static int push(struct worker *w, struct checkpoint_cut *cut, struct reload *rel
 		return -ENOMEM;
 	job->cut = cut;
 	job->reload = reload;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	bool refused = w->stopping;
 	if (!refused) {
 		*w->tail = job;
 		w->tail = &job->next;
-		pthread_cond_signal(&w->wake);
+		condition_signal(&w->wake);
 	}
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 	if (refused)
 		mem_free(job);
 	return refused ? -ESHUTDOWN : 0;

@@ -8,7 +8,7 @@
 struct journal_group *journal_group_begin(struct journal *j, int *code)
 {
 	struct journal_group *g = NULL;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	*code = j->poisoned;
 	for (int i = 0; i < GROUPS && *code == 0 && g == NULL; i++) {
 		if (!j->groups[i].busy)
@@ -16,7 +16,7 @@ struct journal_group *journal_group_begin(struct journal *j, int *code)
 	}
 	if (g != NULL)
 		g->busy = true;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	if (g == NULL)
 		return NULL;
 	buf_reset(&g->bytes);
@@ -103,12 +103,12 @@ void journal_group_commit(struct journal_group *g)
 {
 	struct journal *j = g->journal;
 	CHECK(!g->frame_open && g->frames > 0);
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	g->next = NULL;
 	*j->queue_tail = g;
 	j->queue_tail = &g->next;
-	pthread_cond_signal(&j->wake_sync);
-	pthread_mutex_unlock(&j->lock);
+	condition_signal(&j->wake_sync);
+	mutex_unlock(&j->lock);
 }
 
 int journal_group_status(const struct journal_group *g, struct error *err)
@@ -139,7 +139,7 @@ void journal_group_free(struct journal_group *g)
 	enum { KEEP_BYTES = 2 << 20 };
 	if (g->bytes.cap > KEEP_BYTES)
 		buf_free(&g->bytes);
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	g->busy = false;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }

@@ -2,12 +2,12 @@
 #ifndef MOONGATE_JOURNAL_INTERNAL_H
 #define MOONGATE_JOURNAL_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "journal/journal.h"
 
 enum {
@@ -188,8 +188,8 @@ struct journal {
 	struct journal_group groups[GROUPS];
 	bool started;
 
-	pthread_mutex_t lock; /* everything below, unless it says otherwise */
-	pthread_cond_t wake_sync, wake_maintenance;
+	struct mutex lock; /* everything below, unless it says otherwise */
+	struct condition wake_sync, wake_maintenance;
 	struct journal_group *queue, **queue_tail;
 	bool stopping;
 	int poisoned;             /* negative errno since a failure; 0: none */
@@ -206,7 +206,7 @@ struct journal {
 
 	_Atomic uint64_t floor;
 	_Atomic uint64_t commits, commit_failures, frames, bytes, sealed_total, removed_total, damaged, torn, sync_ns;
-	pthread_t sync_thread, maintenance_thread;
+	struct thread sync_thread, maintenance_thread;
 };
 
 int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need);

@@ -280,13 +280,9 @@ struct journal *journal_open(const struct journal_options *options, struct journ
 		error_set(err, -ENOMEM, "out of memory for the journal");
 		return NULL;
 	}
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&j->lock, NULL);
-	pthread_cond_init(&j->wake_sync, &attr);
-	pthread_cond_init(&j->wake_maintenance, &attr);
-	pthread_condattr_destroy(&attr);
+	mutex_init(&j->lock);
+	condition_init(&j->wake_sync);
+	condition_init(&j->wake_maintenance);
 	j->queue_tail = &j->queue;
 	j->writer.fd = -1;
 	j->next_generation = 1;
@@ -339,31 +335,31 @@ int journal_start(struct journal *j, struct error *err)
 	if (code != 0)
 		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));
 	j->last_sync_ns = clock_mono_ns();
-	code = -pthread_create(&j->sync_thread, NULL, journal_sync_run, j);
+	code = thread_start(&j->sync_thread, "sync", journal_sync_run, j);
 	if (code != 0)
 		return error_set(err, code, "the sync thread could not be started: %s", strerror(-code));
-	code = -pthread_create(&j->maintenance_thread, NULL, journal_maintenance_run, j);
+	code = thread_start(&j->maintenance_thread, "maintenance", journal_maintenance_run, j);
 	if (code == 0) {
 		j->started = true;
 		return 0;
 	}
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->stopping = true;
-	pthread_cond_signal(&j->wake_sync);
-	pthread_mutex_unlock(&j->lock);
-	pthread_join(j->sync_thread, NULL);
+	condition_signal(&j->wake_sync);
+	mutex_unlock(&j->lock);
+	thread_join(&j->sync_thread);
 	return error_set(err, code, "the maintenance thread could not be started: %s", strerror(-code));
 }
 
 static void stop(struct journal *j)
 {
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->stopping = true;
-	pthread_cond_signal(&j->wake_sync);
-	pthread_cond_signal(&j->wake_maintenance);
-	pthread_mutex_unlock(&j->lock);
-	pthread_join(j->sync_thread, NULL);
-	pthread_join(j->maintenance_thread, NULL);
+	condition_signal(&j->wake_sync);
+	condition_signal(&j->wake_maintenance);
+	mutex_unlock(&j->lock);
+	thread_join(&j->sync_thread);
+	thread_join(&j->maintenance_thread);
 	j->started = false;
 }
 
@@ -388,9 +384,9 @@ void journal_close(struct journal *j)
 		mem_free(s);
 	}
 	encoder_free(j->encoder);
-	pthread_cond_destroy(&j->wake_sync);
-	pthread_cond_destroy(&j->wake_maintenance);
-	pthread_mutex_destroy(&j->lock);
+	condition_deinit(&j->wake_sync);
+	condition_deinit(&j->wake_maintenance);
+	mutex_deinit(&j->lock);
 	mem_free(j->dir);
 	mem_free(j);
 }
@@ -413,7 +409,7 @@ void journal_stats(struct journal *j, struct journal_stats *out)
 	    .torn_bytes = atomic_load(&j->torn),
 	    .sync_seconds = (double)atomic_load(&j->sync_ns) / 1e9,
 	};
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
 		out->segments++;
 		out->disk_bytes += s->size;
@@ -423,5 +419,5 @@ void journal_stats(struct journal *j, struct journal_stats *out)
 		out->disk_bytes += s->size;
 	}
 	out->writable = j->poisoned == 0;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }

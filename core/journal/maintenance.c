@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "journal/internal.h"
 
 #define RETRY_AFTER_NS (2 * NS_PER_S)
@@ -31,18 +30,12 @@ static void failed(struct journal *j, const char *what, const char *path, int co
 {
 	LOG(LOG_WARN, "journal maintenance failed, and is tried again", log_str("what", what), log_str("path", path),
 	    log_str("error", strerror(-code)));
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->retry_ns = clock_mono_ns() + RETRY_AFTER_NS;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* ---- sealing ---- */
-
-static void wait_until(struct journal *j, int64_t at)
-{
-	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-	pthread_cond_timedwait(&j->wake_maintenance, &j->lock, &ts);
-}
 
 /* Does no more than one segment wait to be sealed? Under the lock. */
 static bool one_closed(const struct journal *j)
@@ -55,10 +48,10 @@ static bool one_closed(const struct journal *j)
 void maintenance_rest(struct journal *j, int64_t worked_ns)
 {
 	int64_t until = clock_mono_ns() + 3 * worked_ns;
-	pthread_mutex_lock(&j->lock);
-	while (!j->stopping && clock_mono_ns() < until && one_closed(j))
-		wait_until(j, until);
-	pthread_mutex_unlock(&j->lock);
+	mutex_lock(&j->lock);
+	for (int64_t left = 3 * worked_ns; !j->stopping && left > 0 && one_closed(j); left = until - clock_mono_ns())
+		condition_wait_for(&j->wake_maintenance, &j->lock, left);
+	mutex_unlock(&j->lock);
 }
 
 /* The oldest segment that is not being written and holds nothing that may still fail: a group can begin in a segment that is closed by now and
@@ -90,18 +83,18 @@ static int give_up(struct journal *j, struct segment *s)
 static int seal(struct journal *j, struct segment *s)
 {
 	struct sealed *list = NULL;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	struct segment copy =
 	    *s; /* later failures write to the list's segments, though nothing there that concerns this one */
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	int code = copy.last_seq != 0 ? segment_seal(j, &copy, &list) : 0;
 	s->damage = copy.damage;
 	if (code != 0)
 		return code;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	sealed_insert(j, list);
 	s->sealed = true;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	if (list != NULL)
 		atomic_fetch_add(&j->sealed_total, 1);
 	return 0;
@@ -114,9 +107,9 @@ static void seal_one(struct journal *j, struct segment *s)
 		failed(j, "seal", s->path, code);
 		return;
 	}
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	code = give_up(j, s);
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	if (code != 0)
 		failed(j, "remove a sealed segment", s->path, code);
 	else
@@ -141,10 +134,10 @@ static void prepare_spare(struct journal *j)
 		failed(j, "prepare a segment", path, code);
 		return;
 	}
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->spare_ready = true;
 	j->spare_recycled = false;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* ---- retention ---- */
@@ -172,7 +165,7 @@ static struct sealed *take_due(struct journal *j)
 {
 	int64_t now = clock_wall_ns();
 	struct sealed *due = NULL;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	uint64_t bytes = sealed_bytes(j);
 	for (struct sealed **at = &j->sealed; *at != NULL && due == NULL;) {
 		if (is_due(j, *at, now, bytes)) {
@@ -182,7 +175,7 @@ static struct sealed *take_due(struct journal *j)
 			at = &(*at)->next;
 		}
 	}
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	return due;
 }
 
@@ -203,20 +196,20 @@ static void retain(struct journal *j)
 void *journal_maintenance_run(void *arg)
 {
 	struct journal *j = arg;
-	pthread_setname_np(pthread_self(), "maintenance");
-	process_give_way(); /* a segment takes half a second of compressing, in which clients wait for the engine */
+	thread_give_way(); /* a segment takes half a second of compressing, in which clients wait for the engine */
 	for (;;) {
-		pthread_mutex_lock(&j->lock);
+		mutex_lock(&j->lock);
 		struct segment *closed = closed_segment(j);
 		bool want_spare = spare_is_wanted(j);
 		bool resting = clock_mono_ns() < j->retry_ns;
 		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
-			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + LOOK_EVERY_NS);
+			condition_wait_for(&j->wake_maintenance, &j->lock,
+			                   resting ? j->retry_ns - clock_mono_ns() : LOOK_EVERY_NS);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
 		closed = closed_segment(j);
 		want_spare = spare_is_wanted(j);
-		pthread_mutex_unlock(&j->lock);
+		mutex_unlock(&j->lock);
 		if (stopping)
 			return NULL;
 		if (!resting && closed != NULL)

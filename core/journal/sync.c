@@ -21,11 +21,11 @@ void writer_close(struct journal *j)
 	if (w->segment == NULL)
 		return;
 	file_close(w->fd);
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	w->segment = NULL;
 	w->fd = -1;
-	pthread_cond_signal(&j->wake_maintenance); /* it may be sealed now */
-	pthread_mutex_unlock(&j->lock);
+	condition_signal(&j->wake_maintenance); /* it may be sealed now */
+	mutex_unlock(&j->lock);
 }
 
 /* Takes the spare file, or makes one on the spot. */
@@ -35,7 +35,7 @@ static int take_file(struct journal *j, uint64_t need, char path[PATH_BYTES], bo
 	int code = -ENOENT;
 	journal_path(spare, j->dir, "spare.tmp");
 	journal_path(path, j->dir, "segment.tmp");
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	if (j->spare_ready && need <= j->options.segment_bytes) {
 		code =
 		    file_rename(spare, path); /* out of the way of the next one, which maintenance may begin at once */
@@ -43,8 +43,8 @@ static int take_file(struct journal *j, uint64_t need, char path[PATH_BYTES], bo
 		*zeroed = true;
 		j->spare_ready = false;
 	}
-	pthread_cond_signal(&j->wake_maintenance);
-	pthread_mutex_unlock(&j->lock);
+	condition_signal(&j->wake_maintenance);
+	mutex_unlock(&j->lock);
 	if (code == 0)
 		return 0;
 	uint64_t size = need > j->options.segment_bytes ? need : j->options.segment_bytes;
@@ -65,14 +65,14 @@ static void void_from(struct journal *j, uint64_t seq)
 
 static void append_segment(struct journal *j, struct segment *s)
 {
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	void_from(j, s->first_seq);
 	struct segment **at = &j->segments;
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = s;
 	j->writer.segment = s;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* Begins a segment whose first frame will be `first_seq` and that has room for `need` bytes. */
@@ -218,14 +218,14 @@ static void poison(struct journal *j, int code)
 {
 	atomic_fetch_add(&j->commit_failures, 1);
 	/* Before maintenance may look at the file: what was refused must not be sealed. */
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	void_from(j, j->durable_seq + 1);
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	writer_close(j);
 	j->unsynced = false;
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->poisoned = code;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 }
 
 /* Writes and syncs a list of groups as one; from the first that fails on all are failed. */
@@ -273,7 +273,8 @@ static void hand_back(struct journal *j, struct journal_group *list)
 	}
 }
 
-/* With interval_sync: what was acknowledged is synced each second. */
+/* With interval_sync: what was acknowledged is synced each second. When that fails, nobody waits for an answer that could say so: the file is given up, and the
+ * next group begins another. Sealing reads what can be read of this one and writes it anew. */
 static void sync_interval(struct journal *j)
 {
 	if (!j->unsynced || clock_mono_ns() - j->last_sync_ns < SYNC_EVERY_NS)
@@ -283,36 +284,33 @@ static void sync_interval(struct journal *j)
 		return;
 	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
 	    log_str("error", strerror(-code)));
-	poison(j, code);
+	atomic_fetch_add(&j->commit_failures, 1);
+	writer_close(j);
 }
 
 static void wait_for_groups(struct journal *j)
 {
 	if (!j->options.interval_sync || !j->unsynced) {
-		pthread_cond_wait(&j->wake_sync, &j->lock);
+		condition_wait(&j->wake_sync, &j->lock);
 		return;
 	}
-	int64_t at = j->last_sync_ns + SYNC_EVERY_NS;
-	struct timespec ts = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-	pthread_cond_timedwait(&j->wake_sync, &j->lock, &ts);
+	condition_wait_for(&j->wake_sync, &j->lock, j->last_sync_ns + SYNC_EVERY_NS - clock_mono_ns());
 }
 
 void *journal_sync_run(void *arg)
 {
 	struct journal *j = arg;
-	pthread_setname_np(pthread_self(), "sync");
 	for (;;) {
-		pthread_mutex_lock(&j->lock);
+		mutex_lock(&j->lock);
 		if (j->segments != j->writer.segment)
-			pthread_cond_signal(
-			    &j->wake_maintenance); /* what a closed segment holds may be durable by now */
+			condition_signal(&j->wake_maintenance); /* what a closed segment holds may be durable by now */
 		if (j->queue == NULL && !j->stopping)
 			wait_for_groups(j);
 		struct journal_group *list = j->queue;
 		bool over = list == NULL && j->stopping;
 		j->queue = NULL;
 		j->queue_tail = &j->queue;
-		pthread_mutex_unlock(&j->lock);
+		mutex_unlock(&j->lock);
 		if (list != NULL) {
 			commit(j, list);
 			hand_back(j, list);
@@ -332,17 +330,17 @@ void *journal_sync_run(void *arg)
 
 int journal_resume(struct journal *j, struct error *err)
 {
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	int was = j->poisoned;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	if (was == 0)
 		return 0;
 	/* The sync thread touches nothing while the journal is poisoned and no group is in flight. */
 	int code = writer_open_next(j, j->durable_seq + 1, 0);
 	if (code != 0)
 		return error_set(err, code, "%s: no new segment can be begun: %s", j->dir, strerror(-code));
-	pthread_mutex_lock(&j->lock);
+	mutex_lock(&j->lock);
 	j->poisoned = 0;
-	pthread_mutex_unlock(&j->lock);
+	mutex_unlock(&j->lock);
 	return 0;
 }

@@ -9,18 +9,10 @@ struct snapshots *snapshots_new(void)
 
 	if (s == NULL)
 		return NULL;
-	if (pthread_mutex_init(&s->lock, NULL) != 0)
-		goto out_free;
-	if (spares_init(&s->spares) != 0)
-		goto out_lock;
+	mutex_init(&s->lock);
+	spares_init(&s->spares);
 	atomic_init(&s->refs, 1);
 	return s;
-
-out_lock:
-	pthread_mutex_destroy(&s->lock);
-out_free:
-	mem_free(s);
-	return NULL;
 }
 
 void snapshots_unref(struct snapshots *s)
@@ -28,20 +20,20 @@ void snapshots_unref(struct snapshots *s)
 	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	spares_deinit(&s->spares);
-	pthread_mutex_destroy(&s->lock);
+	mutex_deinit(&s->lock);
 	mem_free(s);
 }
 
 void snapshots_enter(struct snapshots *s, struct snapshot_link *link)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	*link = (struct snapshot_link){.older = s->newest_link, .number = ++s->issued};
 	if (link->older != NULL)
 		link->older->newer = link;
 	s->newest_link = link;
 	atomic_store_explicit(&s->newest, link->number, memory_order_release);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 }
 
 /* Hands the retired blocks of `from` to the end of `to`'s. */
@@ -59,7 +51,7 @@ static void hand_on(struct snapshot_link *from, struct snapshot_link *to)
 
 void snapshots_leave(struct snapshots *s, struct snapshot_link *link)
 {
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	if (link->older != NULL) {
 		link->older->newer = link->newer;
 		hand_on(link, link->older);
@@ -70,7 +62,7 @@ void snapshots_leave(struct snapshots *s, struct snapshot_link *link)
 		s->newest_link = link->older;
 		atomic_store_explicit(&s->newest, link->older != NULL ? link->older->number : 0, memory_order_release);
 	}
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	for (struct block *b = link->first, *next; b != NULL; b = next) {
 		next = b->next;
 		mem_free(b);
@@ -97,7 +89,7 @@ void block_retire(struct snapshots *s, void *block)
 		mem_free(b);
 		return;
 	}
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	struct snapshot_link *newest = s->newest_link;
 	if (newest != NULL) {
 		b->next = NULL;
@@ -107,7 +99,7 @@ void block_retire(struct snapshots *s, void *block)
 			newest->last->next = b;
 		newest->last = b;
 	}
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	if (newest == NULL)
 		mem_free(b);
 }

@@ -16,12 +16,12 @@
 #ifndef MOONGATE_METRICS_BLOCK_H
 #define MOONGATE_METRICS_BLOCK_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/thread.h"
 #include "metrics/spares.h"
 
 /* The head of every block; the rest of the struct follows. */
@@ -42,7 +42,7 @@ struct snapshot_link {
 
 /* The living snapshots of one registry. Owned by the registry and each snapshot together, by reference count. */
 struct snapshots {
-	pthread_mutex_t lock; /* the list, and the retired blocks of its members */
+	struct mutex lock; /* the list, and the retired blocks of its members */
 	struct snapshot_link *newest_link;
 	_Atomic uint64_t newest; /* number of the newest living snapshot; 0: none lives */
 	uint64_t issued;         /* the last number given; the writer's */

@@ -12,10 +12,10 @@ struct spare {
 	struct spare *next;
 };
 
-int spares_init(struct spares *s)
+void spares_init(struct spares *s)
 {
 	memset(s, 0, sizeof *s);
-	return pthread_mutex_init(&s->lock, NULL) == 0 ? 0 : -ENOMEM;
+	mutex_init(&s->lock);
 }
 
 /* Frees the buffers of a list beyond `keep`. */
@@ -33,7 +33,7 @@ void spares_deinit(struct spares *s)
 {
 	for (int i = 0; i < SPARE_SIZES; i++)
 		trim(&s->lists[i], 0);
-	pthread_mutex_destroy(&s->lock);
+	mutex_deinit(&s->lock);
 }
 
 /* The list of a size, or NULL when there is none. */
@@ -66,7 +66,7 @@ int spares_more(struct spares *s, size_t size)
 	if (buffer == NULL)
 		return -ENOMEM;
 	memset(buffer, 0, size); /* brings the pages in */
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	struct spare_list *list = find(s, size);
 	if (list == NULL) {
 		list = find(s, 0);
@@ -76,7 +76,7 @@ int spares_more(struct spares *s, size_t size)
 	if (list != NULL)
 		list->wanted++;
 	bool kept = put(list, buffer);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	if (!kept)
 		mem_free(buffer);
 	return 0;
@@ -84,7 +84,7 @@ int spares_more(struct spares *s, size_t size)
 
 void spares_less(struct spares *s, size_t size)
 {
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	struct spare_list *list = find(s, size);
 	if (list != NULL && list->wanted > 0) {
 		list->wanted--;
@@ -92,19 +92,19 @@ void spares_less(struct spares *s, size_t size)
 		if (list->wanted == 0)
 			list->size = 0;
 	}
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 }
 
 void *spares_take(struct spares *s, size_t size)
 {
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	struct spare_list *list = find(s, size);
 	struct spare *spare = list != NULL ? list->first : NULL;
 	if (spare != NULL) {
 		list->first = spare->next;
 		list->kept--;
 	}
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	return spare != NULL ? spare : mem_alloc(size);
 }
 
@@ -112,9 +112,9 @@ void spares_give(struct spares *s, void *buffer, size_t size)
 {
 	if (buffer == NULL)
 		return;
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	bool kept = put(find(s, size), buffer);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	if (!kept)
 		mem_free(buffer);
 }

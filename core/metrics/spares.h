@@ -6,15 +6,16 @@
 #ifndef MOONGATE_METRICS_SPARES_H
 #define MOONGATE_METRICS_SPARES_H
 
-#include <pthread.h>
 #include <stddef.h>
+
+#include "base/thread.h"
 
 enum { SPARE_SIZES = 16 }; /* different sizes that are kept; buffers of further ones are not */
 
 struct spare;
 
 struct spares {
-	pthread_mutex_t lock;
+	struct mutex lock;
 	struct spare_list {
 		size_t size;
 		size_t wanted; /* chunks of this size that the registry has */
@@ -23,8 +24,7 @@ struct spares {
 	} lists[SPARE_SIZES];
 };
 
-/* 0 or -ENOMEM. */
-int spares_init(struct spares *s);
+void spares_init(struct spares *s);
 void spares_deinit(struct spares *s);
 
 /* The registry has one chunk of this size more: a buffer for it is made. 0, or -ENOMEM with nothing changed. */

@@ -5,11 +5,10 @@
  *
  * A call that is cut off ends with an error that no pcall holds. Which call it was and how many effects it had made is all that a
  * replay needs to end it at the same place: changes are made by C functions, of which each counts one effect. */
-#include <time.h>
-
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "script/internal.h"
 
 enum {
@@ -370,11 +369,7 @@ static void enter_runner(struct script *s)
 
 static int64_t cpu_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID,
-	              &t); /* what is measured here decides nothing, so it need not be simulated */
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+	return thread_cpu_ns(thread_cpu_clock());
 }
 
 void script_run(struct script *s, struct cursor *c)

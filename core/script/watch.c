@@ -25,22 +25,13 @@
 enum { LINGER = 100 };             /* polls without anything to watch until the thread sleeps */
 
 struct watchdog {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct mutex lock;
+	struct condition wake;
 	struct watch *running;
 	bool asleep, stopping;
 	char *backstop_path;
-	pthread_t thread;
+	struct thread thread;
 };
-
-static int64_t cpu_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	if (clock_gettime(clock, &t) != 0)
-		return 0;
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 /* Raises at every instruction of the call that is to end. Runs on the runner's thread. */
 static void hook(lua_State *L, lua_Debug *ar)
@@ -91,10 +82,10 @@ static void look_at(struct watchdog *w, struct watch *watch)
 
 	if (call != watch->seen) {
 		watch->seen = call;
-		watch->seen_cpu_ns = cpu_ns(watch->clock);
+		watch->seen_cpu_ns = thread_cpu_ns(watch->clock);
 		return;
 	}
-	int64_t spent = cpu_ns(watch->clock) - watch->seen_cpu_ns;
+	int64_t spent = thread_cpu_ns(watch->clock) - watch->seen_cpu_ns;
 	if (spent < watch->limit_ns)
 		return;
 	if (atomic_load(&watch->stopped) != call)
@@ -103,40 +94,26 @@ static void look_at(struct watchdog *w, struct watch *watch)
 		give_up(w, watch);
 }
 
-static void wait_poll(struct watchdog *w)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until); /* the machine's: limits hold under a simulated clock, too */
-	until.tv_nsec += POLL_NS;
-	if (until.tv_nsec >= NS_PER_S) {
-		until.tv_nsec -= NS_PER_S;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&w->wake, &w->lock, &until);
-}
-
 static void *run(void *arg)
 {
 	struct watchdog *w = arg;
 	unsigned idle = 0;
 
-	pthread_setname_np(pthread_self(), "watchdog");
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	while (!w->stopping) {
 		idle = w->running != NULL ? 0 : idle + 1;
 		for (struct watch *watch = w->running; watch != NULL; watch = watch->next)
 			look_at(w, watch);
 		if (idle < LINGER) {
-			wait_poll(w);
+			condition_wait_for(&w->wake, &w->lock, POLL_NS);
 			continue;
 		}
 		w->asleep = true;
-		pthread_cond_wait(&w->wake, &w->lock);
+		condition_wait(&w->wake, &w->lock);
 		w->asleep = false;
 		idle = 0;
 	}
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -147,18 +124,14 @@ struct watchdog *watchdog_new(struct error *err)
 		error_set(err, -ENOMEM, "out of memory for the watchdog of scripts");
 		return NULL;
 	}
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	int code = pthread_create(&w->thread, NULL, run, w);
+	mutex_init(&w->lock);
+	condition_init(&w->wake);
+	int code = thread_start(&w->thread, "watchdog", run, w);
 	if (code == 0)
 		return w;
-	error_set(err, -code, "the watchdog of scripts cannot be started: %s", strerror(code));
-	pthread_cond_destroy(&w->wake);
-	pthread_mutex_destroy(&w->lock);
+	error_set(err, code, "the watchdog of scripts cannot be started: %s", strerror(-code));
+	condition_deinit(&w->wake);
+	mutex_deinit(&w->lock);
 	mem_free(w);
 	return NULL;
 }
@@ -167,13 +140,13 @@ void watchdog_free(struct watchdog *w)
 {
 	if (w == NULL)
 		return;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	w->stopping = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
-	pthread_cond_destroy(&w->wake);
-	pthread_mutex_destroy(&w->lock);
+	condition_signal(&w->wake);
+	mutex_unlock(&w->lock);
+	thread_join(&w->thread);
+	condition_deinit(&w->wake);
+	mutex_deinit(&w->lock);
 	mem_free(w->backstop_path);
 	mem_free(w);
 }
@@ -183,42 +156,31 @@ int watchdog_set_backstop(struct watchdog *w, const char *path)
 	char *copy = mem_strndup(path, strlen(path));
 	if (copy == NULL)
 		return -ENOMEM;
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	mem_free(w->backstop_path);
 	w->backstop_path = copy;
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 	return 0;
-}
-
-static void find_thread(struct watch *watch)
-{
-	pthread_t self = pthread_self();
-
-	if (watch->clock != 0 && pthread_equal(watch->thread, self))
-		return;
-	watch->thread = self;
-	if (pthread_getcpuclockid(self, &watch->clock) != 0)
-		watch->clock = CLOCK_MONOTONIC;
 }
 
 void watch_begin(struct watchdog *w, struct watch *watch, lua_State *state, const char *script, uint64_t seq,
                  int64_t limit_ns)
 {
-	find_thread(watch);
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	watch_call(watch); /* also before the first call nothing of an earlier one counts */
 	watch->state = state;
 	watch->script = script;
 	watch->seq = seq;
 	watch->limit_ns = limit_ns;
+	watch->clock = thread_cpu_clock();
 	watch->next = w->running;
 	watch->prev = &w->running;
 	if (w->running != NULL)
 		w->running->prev = &watch->next;
 	w->running = watch;
 	if (w->asleep)
-		pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
+		condition_signal(&w->wake);
+	mutex_unlock(&w->lock);
 }
 
 /* Under the lock. */
@@ -233,26 +195,26 @@ static void disarm(struct watch *watch)
 
 void watch_end(struct watchdog *w, struct watch *watch)
 {
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	disarm(watch);
 	*watch->prev = watch->next;
 	if (watch->next != NULL)
 		watch->next->prev = watch->prev;
 	watch->state = NULL;
 	watch->script = NULL;
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 }
 
 void watch_stop_now(struct watchdog *w, struct watch *watch)
 {
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	arm(watch, atomic_load_explicit(&watch->call, memory_order_relaxed));
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 }
 
 void watch_disarm(struct watchdog *w, struct watch *watch)
 {
-	pthread_mutex_lock(&w->lock);
+	mutex_lock(&w->lock);
 	disarm(watch);
-	pthread_mutex_unlock(&w->lock);
+	mutex_unlock(&w->lock);
 }

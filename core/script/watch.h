@@ -13,27 +13,25 @@
 #define MOONGATE_SCRIPT_WATCH_H
 
 #include <lua.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 
 struct watch {
 	_Atomic uint64_t call;    /* the runner's: number of the call under way; never used twice */
 	_Atomic uint64_t stopped; /* number of the call that is to end; 0: none */
 
 	/* Under the watchdog's lock. */
-	lua_State *state;   /* that runs; NULL: none */
-	const char *script; /* its path, borrowed while it runs */
-	bool armed;         /* the hook is set */
-	bool backstop;      /* a call that does not end ends the process */
-	uint64_t seq;       /* of the frame, for the backstop file */
-	int64_t limit_ns;   /* of a call, CPU time of the runner's thread */
-	pthread_t thread;
-	clockid_t clock;            /* CPU time of `thread` */
+	lua_State *state;           /* that runs; NULL: none */
+	const char *script;         /* its path, borrowed while it runs */
+	bool armed;                 /* the hook is set */
+	bool backstop;              /* a call that does not end ends the process */
+	uint64_t seq;               /* of the frame, for the backstop file */
+	int64_t limit_ns;           /* of a call, CPU time of the runner's thread */
+	clockid_t clock;            /* CPU time of the runner's thread */
 	struct watch *next, **prev; /* in the watchdog's list while a state runs */
 
 	/* The watchdog's own. */

@@ -233,6 +233,27 @@ static void a_failed_sync_loses_for_ever(void **state)
 	file_close(fd);
 }
 
+static int fail_sync_of_dirs(void *ctx, enum vdisk_op op, const char *path, size_t *len)
+{
+	(void)ctx, (void)path, (void)len;
+	return op == VDISK_SYNC_DIR ? EIO : 0;
+}
+
+static void names_wait_for_the_next_sync(void **state)
+{
+	(void)state;
+	int fd = make_file("f");
+	file_pwrite(fd, "x", 1, 0);
+	assert_int_equal(file_sync(fd), 0);
+	vdisk_ask(disk, fail_sync_of_dirs, NULL);
+	assert_int_equal(file_sync_dir("."), -EIO);
+	vdisk_ask(disk, NULL, NULL);
+	assert_true(look("f", "x", 1).missing > 0);
+	assert_int_equal(file_sync_dir("."), 0);
+	assert_int_equal(look("f", "x", 1).whole, STATES);
+	file_close(fd);
+}
+
 static int shorten(void *ctx, enum vdisk_op op, const char *path, size_t *len)
 {
 	unsigned *left = ctx;
@@ -328,6 +349,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(rename_is_whole, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_directory_takes_all_with_it, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_failed_sync_loses_for_ever, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(names_wait_for_the_next_sync, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(fails_and_stops_short_on_demand, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(holds_so_much_and_no_more, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(the_same_seed_gives_the_same_state, set_up, tear_down),

@@ -565,6 +565,36 @@ static void syncing_by_interval_keeps_what_was_written(void **state)
 	harness_deinit(&h);
 }
 
+/* Nobody waits for a sync of the interval: the failure costs the file, not what comes next. */
+static void a_failed_sync_of_the_interval_refuses_nothing(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats stats;
+	harness_init(&h);
+	h.options.interval_sync = true;
+	harness_start(&h);
+	do { /* maintenance may meet the fault first */
+		fault_clear();
+		assert_int_equal(harness_write(&h, 1, 1, 10), 0); /* synced when the last sync is long ago */
+		assert_int_equal(harness_write(&h, 1, 1, 10), 0);
+		fault_set(FAULT_FSYNC, 1, false, EIO);
+		for (int i = 0; i < 400; i++) {
+			journal_stats(h.journal, &stats);
+			if (stats.commit_failures > 0)
+				break;
+			usleep(10000);
+		}
+	} while (stats.commit_failures == 0);
+	fault_clear();
+	assert_true(stats.writable);
+	assert_int_equal(harness_write(&h, 2, 1, 10), 0);
+	journal_stats(h.journal, &stats);
+	assert_true(stats.writable);
+	assert_int_equal(stats.commit_failures, 1);
+	harness_deinit(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,6 +615,7 @@ int main(void)
 	    cmocka_unit_test(a_refused_group_over_segments_does_not_come_back),
 	    cmocka_unit_test(a_failed_sync_is_not_tried_again),
 	    cmocka_unit_test(syncing_by_interval_keeps_what_was_written),
+	    cmocka_unit_test(a_failed_sync_of_the_interval_refuses_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
