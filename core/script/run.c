@@ -5,9 +5,8 @@
  *
  * A call that is cut off ends with an error that no pcall holds. Which call it was and how many effects it had made is all that a
  * replay needs to end it at the same place: changes are made by C functions, of which each counts one effect. */
-#include <time.h>
-
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "script/internal.h"
@@ -335,31 +334,22 @@ static void enter_runner(struct script *s)
 		script_collect(s);
 }
 
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID,
-	              &t); /* what is measured here decides nothing, so it need not be simulated */
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 void script_run(struct script *s, struct cursor *c)
 {
 	struct cursor *outer = s->cursor;
 	struct script_set *set = s->set;
 	uint32_t weight = c->count >= CPU_SAMPLE_RECORDS ? 1 : s->runs++ % CPU_SAMPLE_EVERY == 0 ? CPU_SAMPLE_EVERY : 0;
-	int64_t began = weight != 0 ? cpu_ns() : 0;
+	int64_t began = weight != 0 ? clock_cpu_ns() : 0;
 
 	s->cursor = c;
 	do {
 		enter_runner(s);
 		if (weight != 0)
-			s->stats.cpu_seconds += (double)(cpu_ns() - began) * weight / 1e9;
+			s->stats.cpu_seconds += (double)(clock_cpu_ns() - began) * weight / 1e9;
 		if (!set->draining)
 			emits_run(set);
 		if (weight != 0)
-			began = cpu_ns();
+			began = clock_cpu_ns();
 	} while (c->at < c->count && !s->stats.quarantined);
 	s->cursor = outer;
 }
