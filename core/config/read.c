@@ -29,7 +29,7 @@ struct reading {
 	struct error *err;
 	size_t memory;
 	int64_t deadline_ns; /* of clock_cpu_ns */
-	int code; /* what taking the table apart gave */
+	int code;            /* what taking the table apart gave */
 };
 
 static void *allocate(void *ud, void *ptr, size_t old, size_t size)
