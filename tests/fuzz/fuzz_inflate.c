@@ -1,11 +1,12 @@
 /* Any bytes as a compressed body: what comes out, or why nothing does, depends on neither the steps nor the machine; it stays within the limit and gives all memory
- * back. For gzip, zlib alone is the oracle. The first byte chooses coding, limit and step. */
+ * back. For gzip, zlib alone is the oracle, also of the length that is counted without it. The first byte chooses coding, limit and step. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #include "base/check.h"
 #include "bounds.h"
+#include "net/gzip_length.h"
 #include "net/inflate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,8 +43,11 @@ static int64_t inflate_all(struct slice in, uint64_t limit, char *out)
 static void compare(struct slice in, uint64_t limit, enum inflated state, const struct body *body)
 {
 	int64_t len = inflate_all(in, limit, NULL);
+	uint64_t counted = 0;
+	enum gzip_length fits = gzip_length(in, limit, &counted);
 
 	CHECK((state == INFLATE_DONE) == (len >= 0));
+	CHECK(len < 0 || (fits == GZIP_FITS && counted == (uint64_t)len));
 	if (len < 0)
 		return;
 	CHECK((uint64_t)len == body->len);
