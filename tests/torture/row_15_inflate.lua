@@ -87,7 +87,7 @@ row {
   short = { at_once = 50, rounds = 1, slack = 10 },
   long = { at_once = 50, rounds = 10, slack = 1 },
   run = function(p)
-    local server = moongate.start {}
+    local server = moongate.start { env = proc.plain_heap }
     local pid = server.process.pid
     assert(server:request { method = "POST", path = "/v1/events", body = '{"type":"x"}' }.status == 200)
     local all = bombs()

@@ -89,7 +89,7 @@ row {
   short = { rounds = 1 },
   long = { rounds = 50 },
   run = function(p)
-    local server = moongate.start {}
+    local server = moongate.start { env = proc.plain_heap }
     local pid = server.process.pid
     local all = cases()
     -- One good request of each kind first: what the server keeps for the next one is not what a length costs.

@@ -1,4 +1,6 @@
 -- What a process has used, from /proc.
+local moongate = require "tests.spec.support.moongate"
+
 local proc = {}
 
 local function read(pid, name)
@@ -16,12 +18,20 @@ function proc.resident(pid)
   return status_bytes(pid, "VmRSS")
 end
 
+-- For the environment of a process that is measured: what it frees goes back to the kernel, and is not there for what is measured next.
+proc.plain_heap = { MALLOC_MMAP_THRESHOLD_ = "65536", MALLOC_TRIM_THRESHOLD_ = "65536" }
+
 -- By how many bytes the most that was resident during fn() was over what was resident before it.
 function proc.growth(pid, fn)
-  local f = assert(io.open(("/proc/%d/clear_refs"):format(pid), "wb"))
-  f:write("5") -- the high-water mark begins again
-  f:close()
-  local before = proc.resident(pid)
+  local before
+  -- What the process still frees of what it did before would be in the mark, and not in what it is compared with.
+  moongate.wait_until(function()
+    local f = assert(io.open(("/proc/%d/clear_refs"):format(pid), "wb"))
+    f:write("5") -- the high-water mark begins again
+    f:close()
+    before = proc.resident(pid)
+    return status_bytes(pid, "VmHWM") - before < 65536
+  end, 10, "memory that stays the same")
   fn()
   return math.max(status_bytes(pid, "VmHWM") - before, 0)
 end
