@@ -196,6 +196,8 @@ static void names_the_line_of_a_mistake(void **state)
 	assert_refused("-- threads = 9\nlocal s = 'threads = 9'\nreturn { threads = 999 }", ":3: threads: found 999");
 	assert_refused("return { journal = { durability = 'never' } }",
 	               "found \"never\", wanted one of \"group\", \"interval\"");
+	assert_refused("return { ['http.body_bytes'] = '2MiB' }", "http.body_bytes: there is no such option");
+	assert_refused("return { ['watch\\0'] = true }", "watch: there is no such option");
 	assert_refused("return { 5 }", "has an entry without a name");
 	assert_refused("return { http = { 5 } }", "http has an entry without a name");
 }
@@ -214,6 +216,15 @@ static void names_the_mistake_in_tokens(void **state)
 	               "found an unknown scope");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, name = 'x' } } }",
 	               "found an unknown field in a token");
+	/* What is no item of the list may not be passed over: that would leave the door open. */
+	assert_refused("return { tokens = { ann = { sha256 = '" HASH "', scopes = { 'query' } } } }",
+	               ":1: tokens: found no list");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } }, ann = 1 } }",
+	               ":1: tokens: found no list");
+	assert_refused("return { tokens = { [2] = { sha256 = '" HASH "', scopes = { 'query' } } } }",
+	               ":1: tokens: found no list");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query', x = 'admin' } } } }",
+	               "found scopes that are no list");
 }
 
 static void survives_hostile_files(void **state)
