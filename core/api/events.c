@@ -11,6 +11,7 @@
 struct ingest {
 	struct submission submission;
 	struct ingest_rejects rejects;
+	size_t rejects_room; /* bytes of the list of refusals in the answer */
 	struct buf reply;
 	struct api *api;
 	struct http_request *req;
@@ -60,7 +61,7 @@ static void ingest_release(struct ingest *in)
 	if (body > 0)
 		http_body_release(a->server, body);
 	buf_reset(&in->reply);
-	in->rejects.count = 0;
+	in->rejects.count = in->rejects.unlisted = 0;
 	in->req = NULL;
 	in->pooled_bytes = sizeof *in + sizeof *b + batch_bytes(b) + in->reply.cap;
 	mutex_lock(&a->lock);
@@ -96,11 +97,12 @@ static void put_rejected(struct buf *b, uint32_t n, uint32_t index, struct slice
 	buf_byte(b, '}');
 }
 
-/* The decoder's and the filters' refusals, each in rising order of index, as one list. */
-static void put_rejects(struct buf *b, const struct ingest_rejects *r, const struct submission *s)
+/* The decoder's and the filters' refusals, each in rising order of index, as one list of at most `room` bytes. Returns how many it names. */
+static uint32_t put_rejects(struct buf *b, const struct ingest_rejects *r, const struct submission *s, size_t room)
 {
 	uint32_t i = 0, j = 0, n = 0;
-	while (i < r->count || j < s->failed) {
+	size_t start = b->len;
+	while ((i < r->count || j < s->failed) && b->len - start < room) {
 		bool decoder = j >= s->failed || (i < r->count && r->items[i].index < s->failures[j].index);
 		if (decoder)
 			put_rejected(b, n, r->items[i].index, r->items[i].text);
@@ -110,6 +112,7 @@ static void put_rejects(struct buf *b, const struct ingest_rejects *r, const str
 		j += !decoder;
 		n++;
 	}
+	return n;
 }
 
 static void reply_counts(struct ingest *in)
@@ -121,8 +124,14 @@ static void reply_counts(struct ingest *in)
 	buf_str(b, ",\"duplicate\":");
 	buf_int(b, s->duplicate);
 	buf_str(b, ",\"rejected\":[");
-	put_rejects(b, &in->rejects, s);
-	buf_str(b, "]}");
+	uint32_t listed = put_rejects(b, &in->rejects, s, in->rejects_room);
+	buf_byte(b, ']');
+	uint32_t unlisted = in->rejects.count + in->rejects.unlisted + s->failed - listed;
+	if (unlisted > 0) {
+		buf_str(b, ",\"unlisted\":");
+		buf_int(b, unlisted);
+	}
+	buf_byte(b, '}');
 	if (buf_failed(b)) {
 		/* The records are in all the same; a client that repeats them because of this answer is recognised by their ids. */
 		http_reply_error(in->req, 503, 1, "out of memory for the answer");
@@ -173,6 +182,7 @@ static int decode(struct ingest *in, struct error *err)
 	struct slice body = take_body(in);
 	if (body.len == 0)
 		body = slice_new(empty, 0);
+	in->rejects_room = ingest_rejects_room(body.len);
 	return ingest_events_json(in->submission.batch, body, clock_wall_ns(), &in->api->limits, &in->rejects, err);
 }
 

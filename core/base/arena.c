@@ -70,10 +70,43 @@ void arena_reset(struct arena *a, size_t keep)
 	a->total = kept->size;
 }
 
+struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->blocks, a->blocks != NULL ? a->blocks->next : NULL, a->at};
+}
+
+/* Frees the blocks from `b` on until `last`, which it returns. */
+static struct arena_block *free_until(struct arena *a, struct arena_block *b, const struct arena_block *last)
+{
+	while (b != last) {
+		struct arena_block *next = b->next;
+		a->total -= b->size;
+		free_block(b);
+		b = next;
+	}
+	return b;
+}
+
+/* Newer blocks lie before the one that was the newest, or, those of their own, right behind it. */
+void arena_rewind(struct arena *a, struct arena_mark m)
+{
+	if (m.newest == NULL) {
+		arena_reset(a, BLOCK_MAX);
+		return;
+	}
+	a->blocks = free_until(a, a->blocks, m.newest);
+	m.newest->next = free_until(a, m.newest->next, m.second);
+	a->at = m.at;
+	a->end = block_bytes(m.newest) + m.newest->size;
+	ARENA_POISON(a->at, (size_t)(a->end - a->at));
+}
+
 void *arena_alloc_slow(struct arena *a, size_t size)
 {
 	if (size > SIZE_MAX - 64)
 		return NULL;
+	if (size == 0 && a->blocks != NULL)
+		return a->at;
 	size_t rounded = (size + 15) & ~(size_t)15;
 	size_t next = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2 + 16;
 	if (next > BLOCK_MAX)

@@ -43,6 +43,14 @@ void arena_deinit(struct arena *a);
 /* Forgets everything that was allocated, keeps one block of at most `keep` bytes for reuse. */
 void arena_reset(struct arena *a, size_t keep);
 
+/* A place to go back to: what was allocated since then is given back, and may not be used any more. Marks that were taken later are void. */
+struct arena_mark {
+	struct arena_block *newest, *second; /* blocks */
+	char *at;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark m);
+
 /* The slow path of arena_alloc: a new block. NULL when memory is out. */
 void *arena_alloc_slow(struct arena *a, size_t size);
 
@@ -53,7 +61,7 @@ struct slice arena_copy(struct arena *a, struct slice s);
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
 	size_t rounded = (size + 15) & ~(size_t)15;
-	if (rounded < size || rounded > (size_t)(a->end - a->at))
+	if (rounded - 1 >= (size_t)(a->end - a->at)) /* also for none, and for a sum that wrapped around to none */
 		return arena_alloc_slow(a, size);
 	void *p = a->at;
 	a->at += rounded;

@@ -41,6 +41,11 @@ int64_t clock_mono_ns(void)
 	return source.mono != NULL ? source.mono(source.ctx) : machine_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clock_cpu_ns(void)
+{
+	return machine_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), void *ctx)
 {
 	source.wall = wall;

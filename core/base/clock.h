@@ -18,6 +18,10 @@ int64_t clock_wall_ns(void);
 /* Monotonic clock, nanoseconds since some point. Any thread. */
 int64_t clock_mono_ns(void);
 
+/* CPU time that the calling thread has used. The machine's own, also where the clocks are replaced: for bounding work and for figures, and nothing that a replay repeats may
+ * hang on it. */
+int64_t clock_cpu_ns(void);
+
 /* Replaces both clocks for tests and simulation (NULL: the machine's own). Call before any thread starts. */
 void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), void *ctx);
 

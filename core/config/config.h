@@ -1,4 +1,4 @@
-/* conf/moongate.lua read into one checked struct. The file is Lua that returns a table, run with no library but string, table and math, within 100 ms, 16 MiB. Unknown keys, wrong
+/* conf/moongate.lua read into one checked struct. The file is Lua that returns a table, run with no library but string, table and math, within 50 ms of CPU, 16 MiB. Unknown keys, wrong
  * types and values out of range are errors with file, line where it can be told, the key's full name, what was found and what was wanted. */
 #ifndef MOONGATE_CONFIG_CONFIG_H
 #define MOONGATE_CONFIG_CONFIG_H

@@ -22,8 +22,6 @@ enum {
 	SCRIPTS_MAX = 4096
 };
 
-enum section { SECTION_SCRIPTS = 1, SECTION_QUARANTINE = 2, SECTION_METRICS = 3, SECTION_STATES = 4, SECTIONS };
-
 /* Reloads one after another must not each cost a write of the whole state, beside which the journal's syncs wait. */
 #define CHECKPOINT_APART_NS (10 * NS_PER_S)
 
@@ -256,7 +254,7 @@ int checkpoint_write_now(struct engine *e, struct error *err)
 
 /* ---- reading ---- */
 
-static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *seq, int64_t *now_ns, struct error *err)
+int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct error *err)
 {
 	struct slice magic = {0};
 	uint32_t version = 0, crc = 0;
@@ -269,9 +267,9 @@ static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *
 	if (crc32c(0, bytes.ptr, bytes.len) != crc)
 		return error_set(err, -EBADMSG, "its checksum does not match");
 	uint64_t now = 0;
-	if (!bytes_get_u64(&bytes, seq) || !bytes_get_u64(&bytes, &now))
+	if (!bytes_get_u64(&bytes, &out->seq) || !bytes_get_u64(&bytes, &now))
 		return error_set(err, -EBADMSG, "it ends early");
-	*now_ns = (int64_t)now;
+	out->now_ns = (int64_t)now;
 	unsigned seen = 0;
 	while (bytes.len > 0) {
 		uint32_t tag;
@@ -283,7 +281,7 @@ static int split(struct slice bytes, struct slice sections[SECTIONS], uint64_t *
 		if (tag == 0 || tag >= SECTIONS || (seen & 1u << tag))
 			return error_set(err, -EBADMSG, "section %u is unknown or there twice", tag);
 		seen |= 1u << tag;
-		sections[tag] = body;
+		out->sections[tag] = body;
 	}
 	if (seen != (1u << SECTIONS) - 2)
 		return error_set(err, -EBADMSG, "a section is missing");
@@ -322,27 +320,25 @@ static int restore_scripts(struct engine *e, struct slice saved, struct slice qu
 static int load_one(struct engine *e, const char *path, struct error *err)
 {
 	struct buf b = {0};
-	struct slice sections[SECTIONS] = {{0}};
-	uint64_t seq = 0;
-	int64_t now_ns = 0;
+	struct checkpoint_parts p = {0};
 	int code = file_read_all(path, CHECKPOINT_BYTES_MAX, &b, err);
 	if (code != 0)
 		goto out;
-	code = split(buf_slice(&b), sections, &seq, &now_ns, err);
+	code = checkpoint_parse(buf_slice(&b), &p, err);
 	if (code != 0)
 		goto out;
-	code = registry_load(e->registry, sections[SECTION_METRICS], err);
+	code = registry_load(e->registry, p.sections[SECTION_METRICS], err);
 	if (code != 0)
 		goto out;
-	code = script_state_load(e->host, sections[SECTION_STATES], err);
+	code = script_state_load(e->host, p.sections[SECTION_STATES], err);
 	if (code != 0)
 		goto out;
-	registry_set_now(e->registry, now_ns);
-	code = restore_scripts(e, sections[SECTION_SCRIPTS], sections[SECTION_QUARANTINE], err);
+	registry_set_now(e->registry, p.now_ns);
+	code = restore_scripts(e, p.sections[SECTION_SCRIPTS], p.sections[SECTION_QUARANTINE], err);
 	if (code != 0)
 		goto out;
-	e->applied_seq = e->checkpoint_seq = e->content_seq = seq;
-	e->applied_ns = e->now_ns = now_ns;
+	e->applied_seq = e->checkpoint_seq = e->content_seq = p.seq;
+	e->applied_ns = e->now_ns = p.now_ns;
 out:
 	buf_free(&b);
 	return code;

@@ -125,7 +125,13 @@ static void filter_failed(void *ctx, struct record *r, const char *why)
 		s->failures = arena_alloc(&b->arena, (size_t)b->count * sizeof *s->failures);
 	if (s->failures == NULL || s->failed == b->count)
 		return; /* refused all the same: `dropped` is set; the answer lacks its line only when memory is out */
-	s->failures[s->failed++] = (struct submission_failure){r->index, arena_copy(&b->arena, slice_cstr(why))};
+	/* A filter that fails does so for many records with the same words: one copy does. */
+	struct slice text = slice_cstr(why);
+	if (s->failed > 0 && slice_eq(s->failures[s->failed - 1].why, text))
+		text = s->failures[s->failed - 1].why;
+	else
+		text = arena_copy(&b->arena, text);
+	s->failures[s->failed++] = (struct submission_failure){r->index, text};
 }
 
 /* Nothing of the open group can be trusted any more (memory ran out half-way): all of it is refused. */

@@ -232,6 +232,22 @@ struct checkpoint_cut; /* what a checkpoint consists of, taken on the engine thr
 int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err); /* any thread */
 uint64_t checkpoint_cut_seq(const struct checkpoint_cut *c);
 void checkpoint_cut_free(struct checkpoint_cut *c);
+enum checkpoint_section {
+	SECTION_SCRIPTS = 1,
+	SECTION_QUARANTINE = 2,
+	SECTION_METRICS = 3,
+	SECTION_STATES = 4,
+	SECTIONS
+};
+
+/* A checkpoint's bytes taken apart; the sections point into them, and are not looked into. */
+struct checkpoint_parts {
+	uint64_t seq;
+	int64_t now_ns;
+	struct slice sections[SECTIONS]; /* by enum checkpoint_section */
+};
+/* 0, or -EBADMSG with a sentence. */
+int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct error *err);
 /* The newest readable checkpoint: fills registry, states, bundle, clock, seq. 0; -ENOENT: none; or another negative errno. */
 int checkpoint_load(struct engine *e, struct error *err);
 

@@ -40,9 +40,10 @@ struct decoder {
 	const struct ingest_limits *limits;
 	struct ingest_rejects *rejects;
 	int64_t arrival_ns;
-	const char *event; /* start of the event at hand */
-	uint32_t index;    /* its position in the body */
-	uint32_t fields;   /* its values so far */
+	const char *event;      /* start of the event at hand */
+	struct arena_mark mark; /* of the values before it */
+	uint32_t index;         /* its position in the body */
+	uint32_t fields;        /* its values so far */
 
 	struct layout *layouts; /* LAYOUTS of them, in the arena */
 	uint32_t layout_count, next_layout;

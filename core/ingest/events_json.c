@@ -6,7 +6,7 @@
  * object are checked to be distinct when a layout or shape is made, so an event that follows a layout needs no check.
  *
  * An event that is well-formed but refused (a limit, a wrong type) is passed over from its start by json_skip, so that the rest of the body
- * counts; what it had put into the arena is bounded by its own size and stays until the batch is reset. */
+ * counts; its values leave the arena. What events share (names, shapes, layouts) lies in another arena and stays. */
 #include <errno.h>
 
 #include "base/clock.h"
@@ -198,7 +198,7 @@ static void remember_layout(struct decoder *d, uint32_t count)
 			return;
 	}
 	if (d->layouts == NULL) {
-		d->layouts = arena_alloc(&d->batch->arena, LAYOUTS * sizeof *d->layouts);
+		d->layouts = arena_alloc(&d->batch->names, LAYOUTS * sizeof *d->layouts);
 		if (d->layouts == NULL)
 			return; /* a cache: without it decoding goes on the slow way */
 	}
@@ -384,6 +384,7 @@ static bool add_record(struct decoder *d, const struct event *e)
 static int pass_over(struct decoder *d)
 {
 	d->depth_used = 0;
+	arena_rewind(&d->batch->arena, d->mark);
 	d->j.at = d->event;
 	int code = json_skip(&d->j);
 	if (code != 0)
@@ -396,6 +397,7 @@ static int read_event(struct decoder *d)
 {
 	struct event e = {.base = 0};
 	d->event = d->j.at;
+	d->mark = arena_mark(&d->batch->arena);
 	d->fields = 0;
 	d->depth_used = 0;
 	d->refused = false;
@@ -470,14 +472,23 @@ static int read_array_body(struct decoder *d, const char *start, struct error *e
 static int refuse_line(struct decoder *d, const char *line, uint32_t records)
 {
 	d->batch->count = records;
+	arena_rewind(&d->batch->arena, d->mark);
 	return ingest_reject_add(d->rejects, d->batch, d->index, "byte %zu of the line: %s", (size_t)(d->j.at - line),
 	                         d->j.error);
+}
+
+/* To what the list was before. */
+static void take_back(struct ingest_rejects *r, const struct ingest_rejects *before)
+{
+	r->count = before->count;
+	r->unlisted = before->unlisted;
+	r->room = before->room;
 }
 
 static int read_line(struct decoder *d, const char *line, const char *line_end)
 {
 	uint32_t records = d->batch->count;
-	uint32_t refused = d->rejects->count;
+	struct ingest_rejects before = *d->rejects;
 	d->j.at = line;
 	d->j.end = line_end;
 	int code = read_event(d);
@@ -488,7 +499,7 @@ static int read_line(struct decoder *d, const char *line, const char *line_end)
 	json_space(&d->j);
 	if (d->j.at == line_end)
 		return 0;
-	d->rejects->count = refused;
+	take_back(d->rejects, &before);
 	json_fail(&d->j, "nothing more was wanted after the event");
 	return refuse_line(d, line, records);
 }
@@ -530,6 +541,7 @@ static int read_object_body(struct decoder *d, const char *start, struct error *
 {
 	const char *first = d->j.at;
 	const char *end = d->j.end;
+	struct ingest_rejects before = *d->rejects;
 	int code = read_event(d);
 	if (code != 0 && (code != -EINVAL || !looks_like_lines(first, end)))
 		return fail(d, code, start, err);
@@ -538,7 +550,8 @@ static int read_object_body(struct decoder *d, const char *start, struct error *
 	if (code == 0 && d->j.at == end)
 		return 0;
 	d->batch->count = 0;
-	d->rejects->count = 0;
+	arena_rewind(&d->batch->arena, d->mark);
+	take_back(d->rejects, &before);
 	return read_lines(d, first, end, err);
 }
 
@@ -568,6 +581,7 @@ int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, c
 	    .rejects = rejects,
 	    .arrival_ns = arrival_ns,
 	};
+	rejects->room = ingest_rejects_room(body.len);
 	int code = read_body(&d, body, err);
 	mem_free(d.names);
 	mem_free(d.stack);

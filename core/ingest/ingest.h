@@ -24,16 +24,22 @@ struct ingest_limits {
 /* One event of a body that was refused, with the reason. */
 struct ingest_reject {
 	uint32_t index;    /* 0-based position in the body */
-	struct slice text; /* a sentence, valid UTF-8, in the batch's arena */
+	struct slice text; /* a sentence, valid UTF-8, in the batch's names */
 };
 
 struct ingest_rejects {
 	struct ingest_reject *items; /* owned (ingest_rejects_free) */
 	uint32_t count;
+	uint32_t unlisted; /* refused, but beyond the room for the list */
 	size_t cap;
+	size_t room; /* bytes that may still be listed, as an answer has them */
 };
 
-/* Adds a refusal; the text is formatted into the batch's arena. 0 or -ENOMEM. */
+/* How many bytes the refusals of a body may take: what is refused must not cost more than what is taken. Twice the body, and at least 256 KiB, is room for all refusals of
+ * anything but a body of the smallest things that are no events. */
+size_t ingest_rejects_room(size_t body_len);
+
+/* Adds a refusal, the text formatted into the batch's names, or counts it as unlisted. 0 or -ENOMEM. */
 int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -55,7 +61,8 @@ void ingest_limits_default(struct ingest_limits *limits);
  * array or a single object, a cut-off body, an empty body, or an array of more than limits->events refuses the whole body.
  *
  * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings without escapes point into it.
- * 0: decoded, each event is either a record of the batch or in `rejects`. -EINVAL: the whole body is refused, `err` says why and at which byte offset.
+ * 0: decoded, each event is either a record of the batch or in `rejects`, listed or counted. Values of what was refused are given back, so that decoding never takes
+ * more than some eight times the body. -EINVAL: the whole body is refused, `err` says why and at which byte offset.
  * -EFBIG: over limits->events. -ENOMEM. After an error the batch is to be reset. */
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);

@@ -7,7 +7,16 @@
 #include "base/mem.h"
 #include "ingest/ingest.h"
 
-enum { REJECT_TEXT_MAX = 512 };
+enum {
+	REJECT_TEXT_MAX = 512,
+	ROOM_MIN = 256 * 1024,
+	ENTRY_BYTES = 32 /* {"index":123456,"error":""}, and the comma */
+};
+
+size_t ingest_rejects_room(size_t body_len)
+{
+	return 2 * body_len > ROOM_MIN ? 2 * body_len : ROOM_MIN;
+}
 
 int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
 {
@@ -20,12 +29,17 @@ int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t 
 		len = 0;
 	if (len >= REJECT_TEXT_MAX)
 		len = REJECT_TEXT_MAX - 1;
+	if (rejects->room < (size_t)len + ENTRY_BYTES) {
+		rejects->unlisted++;
+		return 0;
+	}
 	if (rejects->count == rejects->cap &&
 	    mem_grow((void **)&rejects->items, &rejects->cap, rejects->count, sizeof *rejects->items) != 0)
 		return -ENOMEM;
-	struct slice copy = arena_copy(&b->arena, slice_new(text, (size_t)len));
+	struct slice copy = arena_copy(&b->names, slice_new(text, (size_t)len));
 	if (copy.ptr == NULL)
 		return -ENOMEM;
+	rejects->room -= (size_t)len + ENTRY_BYTES;
 	rejects->items[rejects->count++] = (struct ingest_reject){index, copy};
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* Routes, tokens, origins, encodings, lengths. In this order, so that who may not use a path learns nothing about its limits. */
 #include "net/admit.h"
 
+#include <nettle/memops.h>
 #include <nettle/sha2.h>
 #include <string.h>
 
@@ -102,10 +103,7 @@ int admit_scopes(const struct gate *g, struct slice authorization)
 	sha256_update(&sha, token.len, (const uint8_t *)token.ptr);
 	sha256_digest(&sha, sizeof digest, digest);
 	for (uint32_t i = 0; i < g->token_count; i++) {
-		unsigned differs = 0;
-		for (size_t k = 0; k < sizeof digest; k++)
-			differs |= (unsigned)(digest[k] ^ g->tokens[i].sha256[k]);
-		unsigned same = (differs - 1) >> 31; /* 1 when `differs` is 0; no branch */
+		unsigned same = (unsigned)memeql_sec(digest, g->tokens[i].sha256, sizeof digest);
 		found |= same;
 		scopes |= g->tokens[i].scopes & (0u - same);
 	}
@@ -129,13 +127,15 @@ static struct refusal check_token(const struct gate *g, const struct head *h, un
 
 /* ---- origins ---- */
 
-static bool cut_suffix(struct slice *s, const char *suffix)
+/* Cuts off a port that is the scheme's own; what looks like one behind another port is none. */
+static struct slice without_port(struct slice s, const char *port)
 {
-	struct slice end = slice_cstr(suffix);
-	if (s->len < end.len || memcmp(s->ptr + s->len - end.len, end.ptr, end.len) != 0)
-		return false;
-	s->len -= end.len;
-	return true;
+	struct slice end = slice_cstr(port);
+	if (s.len <= end.len || memcmp(s.ptr + s.len - end.len, end.ptr, end.len) != 0)
+		return s;
+	struct slice rest = slice_new(s.ptr, s.len - end.len);
+	bool is_host = rest.ptr[rest.len - 1] == ']' || memchr(rest.ptr, ':', rest.len) == NULL;
+	return is_host ? rest : s;
 }
 
 static bool cut_prefix(struct slice *s, const char *lower)
@@ -156,9 +156,7 @@ bool admit_origin(struct slice origin, struct slice host)
 			return false;
 		port = ":443";
 	}
-	cut_suffix(&origin, port);
-	cut_suffix(&host, port);
-	return host.len > 0 && text_same(origin, host);
+	return host.len > 0 && text_same(without_port(origin, port), without_port(host, port));
 }
 
 static struct refusal check_origin(const struct head *h)

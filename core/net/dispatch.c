@@ -116,34 +116,42 @@ static void call_handler(struct conn *c)
 	request_running = before;
 }
 
-/* The inflated body takes the place of the one that was sent. */
-static void use_inflated(struct http_request *req)
+/* The body was inflated, or refused. */
+static void inflated(struct conn *c, enum inflated state)
 {
-	struct body inflated = inflater_take(req->inflater);
-	loop_inflater_put(req->loop, req->admission.encoding, req->inflater);
-	req->inflater = NULL;
-	body_free(&req->reader.body, req->reader.limits->budget);
-	req->reader.body = inflated;
+	CHECK(state != INFLATE_MORE);
+	if (state == INFLATE_REFUSED)
+		answer(c, c->req->reader.no);
+	else
+		call_handler(c);
 }
 
-static void inflated(struct conn *c)
+/* Inflates about `step` bytes with `f`, NULL when memory is out; a body that is complete takes the place of the one that was sent. */
+static enum inflated inflate_with(struct inflater *f, struct reader *r, size_t step)
 {
-	struct http_request *req = c->req;
-	if (req->inflated == INFLATE_REFUSED) {
-		answer(c, req->reader.no);
-		return;
+	if (f == NULL) {
+		r->no = (struct refusal){503, "out of memory for inflating the body"};
+		return INFLATE_REFUSED;
 	}
-	CHECK(req->inflated == INFLATE_DONE);
-	use_inflated(req);
-	call_handler(c);
+	inflater_begin(f, slice_new(r->body.ptr, r->body.len), r->limits->body_bytes, r->limits->budget);
+	enum inflated state = inflater_run(f, step, &r->no);
+	if (state != INFLATE_DONE)
+		return state;
+	struct body body = inflater_take(f);
+	body_free(&r->body, r->limits->budget);
+	r->body = body;
+	return state;
 }
 
-/* On a worker's thread: the loop leaves the reader and the inflater alone until on_inflated. */
+/* On a worker's thread: the loop leaves the reader alone until on_inflated. The inflater, which may have a window of 8 MiB, lives here and nowhere else: those
+ * who wait for a worker hold no more than what they sent. */
 static void inflate_on_worker(uv_work_t *work)
 {
 	struct http_request *req = work->data;
 	CHECK(req->magic == REQUEST_MAGIC);
-	req->inflated = inflater_run(req->inflater, SIZE_MAX, &req->reader.no);
+	struct inflater *f = inflater_new(req->admission.encoding);
+	req->inflated = inflate_with(f, &req->reader, SIZE_MAX);
+	inflater_free(f);
 }
 
 static void on_inflated(uv_work_t *work, int status)
@@ -152,30 +160,30 @@ static void on_inflated(uv_work_t *work, int status)
 	CHECK(req->magic == REQUEST_MAGIC && status == 0);
 	req->loop->now_ns = clock_mono_ns();
 	if (req->conn != NULL)
-		inflated(req->conn);
+		inflated(req->conn, req->inflated);
 	request_unref(req);
+}
+
+/* Small bodies that stay small are inflated on the loop, which keeps an inflater for them. */
+static enum inflated inflate_here(struct http_request *req)
+{
+	if (req->reader.body.len > INLINE_BYTES)
+		return INFLATE_MORE;
+	struct inflater *f = loop_inflater(req->loop, req->admission.encoding);
+	enum inflated state = inflate_with(f, &req->reader, INLINE_OUTPUT);
+	if (f != NULL)
+		loop_inflater_put(req->loop, req->admission.encoding, f);
+	return state;
 }
 
 static void inflate(struct conn *c)
 {
 	struct http_request *req = c->req;
-	struct reader *r = &req->reader;
-	const struct reader_limits *limits = r->limits;
-
-	req->inflater = loop_inflater(c->loop, req->admission.encoding);
-	if (req->inflater == NULL) {
-		answer(c, (struct refusal){503, "out of memory for inflating the body"});
+	enum inflated state = inflate_here(req);
+	if (state != INFLATE_MORE) {
+		inflated(c, state);
 		return;
 	}
-	inflater_begin(req->inflater, slice_new(r->body.ptr, r->body.len), limits->body_bytes, limits->budget);
-	req->inflated = INFLATE_MORE;
-	if (r->body.len <= INLINE_BYTES)
-		req->inflated = inflater_run(req->inflater, INLINE_OUTPUT, &r->no);
-	if (req->inflated != INFLATE_MORE) {
-		inflated(c);
-		return;
-	}
-	inflater_rewind(req->inflater); /* so that those who wait for a worker hold no output */
 	request_ref(req);
 	req->work.data = req;
 	CHECK(uv_queue_work(&c->loop->uv, &req->work, inflate_on_worker, on_inflated) == 0);

@@ -1,8 +1,9 @@
 /* Inflating.
  *
- * Output memory grows with what comes out. Past COUNT_FROM bytes at a ratio over COUNT_RATIO the body is most likely a bomb: from there on output is
- * only counted, and if it fits after all, inflated once more for good. So an attempt costs 1 MiB of memory and not the
- * whole limit, while honest bodies are inflated once.
+ * Output memory grows with what comes out. Where COUNT_PIECE bytes in a row come at a ratio over COUNT_RATIO the body is most likely a bomb, whatever it began with: from there on output is
+ * only counted, and if it fits after all, inflated once more for good. So an attempt costs 256 KiB of memory and not the
+ * whole limit, while honest bodies are inflated once. gzip is counted by its codes (gzip_length.h), since zlib copies what a match stands for nearly byte by byte; zstd is fast
+ * enough at that, and may say how long a frame will be.
  *
  * gzip may have several members and zstd several frames; the input must end where one of them ends. A zstd window may be 8 MiB, as RFC 9659 has it. */
 #include "net/inflate.h"
@@ -14,9 +15,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "net/gzip_length.h"
 
 enum {
-	COUNT_FROM = 1024 * 1024,
+	COUNT_PIECE = 256 * 1024,
 	COUNT_RATIO = 100,
 	SCRATCH_BYTES = 64 * 1024,
 	FIRST_GUESS_MAX = 256 * 1024,
@@ -36,8 +38,10 @@ struct inflater {
 	uint64_t limit;
 	struct budget *budget;
 	struct body out;
-	char *scratch;    /* SCRATCH_BYTES where output is only counted; else NULL */
-	uint64_t counted; /* bytes in all, when counting */
+	char *scratch;    /* zstd: SCRATCH_BYTES while output is only counted; else NULL */
+	uint64_t counted; /* bytes in all; 0: not counted */
+	/* Where the piece at hand begins, in `in` and in `out`. */
+	size_t piece_used, piece_len;
 };
 
 enum encoding encoding_parse(struct slice value)
@@ -97,15 +101,13 @@ bool inflater_is_small(const struct inflater *f)
 	return f->zstd == NULL || ZSTD_sizeof_DCtx(f->zstd) <= SMALL_BYTES;
 }
 
-static void rewind_codec(struct inflater *f, bool validate)
+static void rewind_codec(struct inflater *f)
 {
-	f->used = 0;
-	if (f->encoding == ENCODING_GZIP) {
+	f->used = f->piece_used = f->piece_len = 0;
+	if (f->encoding == ENCODING_GZIP)
 		CHECK(inflateReset(&f->gzip) == Z_OK);
-		inflateValidate(&f->gzip, validate);
-	} else {
+	else
 		CHECK(!ZSTD_isError(ZSTD_DCtx_reset(f->zstd, ZSTD_reset_session_only)));
-	}
 }
 
 void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct budget *budget)
@@ -113,16 +115,11 @@ void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct 
 	f->in = in;
 	f->limit = limit;
 	f->budget = budget;
-	inflater_rewind(f);
-}
-
-void inflater_rewind(struct inflater *f)
-{
-	body_free(&f->out, f->budget);
+	body_free(&f->out, budget);
 	mem_free(f->scratch);
 	f->scratch = NULL;
 	f->counted = 0;
-	rewind_codec(f, true);
+	rewind_codec(f);
 }
 
 static enum codec_state broken(struct refusal *no, int status, const char *why)
@@ -170,12 +167,20 @@ static enum codec_state zstd_broken(size_t code, struct refusal *no)
 	return broken(no, 400, "the body is not zstd, or damaged");
 }
 
+/* Does the first frame say that it holds more than may come out? zstd holds a frame to what it says. */
+static bool says_too_much(const struct inflater *f)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(f->in.ptr, f->in.len);
+	return size != ZSTD_CONTENTSIZE_UNKNOWN && size != ZSTD_CONTENTSIZE_ERROR && size > f->limit;
+}
+
 static enum codec_state run_zstd(struct inflater *f, char *to, size_t room, size_t *made, struct refusal *no)
 {
 	ZSTD_inBuffer in = {f->in.ptr, f->in.len, f->used};
 	ZSTD_outBuffer out = {to, room, 0};
+	if (f->used == 0 && says_too_much(f))
+		return broken(no, 413, "the inflated body is too large");
 	size_t code = ZSTD_decompressStream(f->zstd, &out, &in);
-
 	f->used = in.pos;
 	*made = out.pos;
 	if (ZSTD_isError(code))
@@ -219,9 +224,15 @@ static int grow(struct inflater *f)
 	return body_reserve(&f->out, need, (size_t)f->limit, f->budget);
 }
 
-static bool looks_like_bomb(const struct inflater *f)
+/* Is a piece complete that stands for far more than it is? Then the next piece begins. */
+static bool looks_like_bomb(struct inflater *f)
 {
-	return f->out.len >= COUNT_FROM && f->out.len / COUNT_RATIO > f->used;
+	size_t used = f->used - f->piece_used, made = f->out.len - f->piece_len;
+	if (made < COUNT_PIECE)
+		return false;
+	f->piece_used = f->used;
+	f->piece_len = f->out.len;
+	return made / COUNT_RATIO > used;
 }
 
 /* One piece of output that is kept. */
@@ -235,20 +246,15 @@ static enum codec_state run_storing(struct inflater *f, size_t *made, struct ref
 	int code = body_room(&f->out) > 0 ? 0 : grow(f);
 	if (code != 0)
 		return refuse_memory(code, no);
-	enum codec_state state = run_codec(f, f->out.ptr + f->out.len, body_room(&f->out), made, no);
+	size_t room = body_room(&f->out), piece = f->piece_len + COUNT_PIECE - f->out.len;
+	enum codec_state state = run_codec(f, f->out.ptr + f->out.len, room < piece ? room : piece, made, no);
 	f->out.len += *made;
 	return state;
 }
 
-/* One piece of output that is counted. At the end of a body that fits everything begins again, to be kept. */
-static enum codec_state run_counting(struct inflater *f, size_t *made, struct refusal *no)
+/* The body was counted and fits: everything begins again, to be kept. */
+static enum codec_state keep_counted(struct inflater *f, struct refusal *no)
 {
-	enum codec_state state = run_codec(f, f->scratch, SCRATCH_BYTES, made, no);
-	f->counted += *made;
-	if (f->counted > f->limit)
-		return refuse_size(no);
-	if (state != CODEC_ENDED)
-		return state;
 	mem_free(f->scratch);
 	f->scratch = NULL;
 	body_free(&f->out, f->budget);
@@ -257,8 +263,42 @@ static enum codec_state run_counting(struct inflater *f, size_t *made, struct re
 	int code = body_reserve(&f->out, need, need, f->budget);
 	if (code != 0)
 		return refuse_memory(code, no);
-	rewind_codec(f, true);
+	rewind_codec(f);
 	return CODEC_GOES_ON;
+}
+
+static enum codec_state count_gzip(struct inflater *f, struct refusal *no)
+{
+	switch (gzip_length(f->in, f->limit, &f->counted)) {
+	case GZIP_FITS:
+		return keep_counted(f, no);
+	case GZIP_OVER:
+		return refuse_size(no);
+	case GZIP_BROKEN:
+		break;
+	}
+	return broken(no, 400, "the body is not gzip, or damaged");
+}
+
+static enum codec_state begin_counting(struct inflater *f, struct refusal *no)
+{
+	if (f->encoding == ENCODING_GZIP)
+		return count_gzip(f, no);
+	f->scratch = mem_alloc(SCRATCH_BYTES);
+	if (f->scratch == NULL)
+		return refuse_memory(-ENOMEM, no);
+	f->counted = f->out.len;
+	return CODEC_GOES_ON;
+}
+
+/* One piece of output that is counted. */
+static enum codec_state run_counting(struct inflater *f, size_t *made, struct refusal *no)
+{
+	enum codec_state state = run_codec(f, f->scratch, SCRATCH_BYTES, made, no);
+	f->counted += *made;
+	if (f->counted > f->limit)
+		return refuse_size(no);
+	return state == CODEC_ENDED ? keep_counted(f, no) : state;
 }
 
 enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
@@ -272,14 +312,8 @@ enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
 			continue;
 		}
 		state = run_storing(f, &made, no);
-		if (state != CODEC_GOES_ON || f->counted > 0 || !looks_like_bomb(f))
-			continue;
-		f->scratch = mem_alloc(SCRATCH_BYTES);
-		if (f->scratch == NULL)
-			state = refuse_memory(-ENOMEM, no);
-		f->counted = f->out.len;
-		if (f->encoding == ENCODING_GZIP)
-			inflateValidate(&f->gzip, 0);
+		if (state == CODEC_GOES_ON && looks_like_bomb(f) && f->counted == 0)
+			state = begin_counting(f, no);
 	}
 	if (state == CODEC_BROKEN)
 		return INFLATE_REFUSED;

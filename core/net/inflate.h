@@ -25,9 +25,6 @@ bool inflater_is_small(const struct inflater *f);
 /* Begins with the bytes of `in`, which stays the caller's and must not change until the end. At most `limit` bytes come out. */
 void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct budget *budget);
 
-/* Gives the output back and begins again. */
-void inflater_rewind(struct inflater *f);
-
 /* Goes on until about `step` more bytes are inflated. INFLATE_DONE: inflater_take has the body. INFLATE_REFUSED: with a refusal. */
 enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no);
 

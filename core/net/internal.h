@@ -39,9 +39,8 @@ struct http_request {
 	struct arena arena; /* decoded parameters */
 	char id[REQUEST_ID_MAX];
 	uint32_t id_len;
-	uint64_t body_wire; /* the body's bytes as sent */
-	struct inflater *inflater;
-	enum inflated inflated;
+	uint64_t body_wire;     /* the body's bytes as sent */
+	enum inflated inflated; /* by a worker */
 	uv_work_t work;
 	void (*work_fn)(void *ctx, struct http_request *req);
 	void *work_ctx;

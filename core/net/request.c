@@ -30,17 +30,9 @@ struct http_request *request_new(struct loop *l)
 	return req;
 }
 
-static void drop_inflater(struct http_request *req)
-{
-	if (req->inflater != NULL)
-		loop_inflater_put(req->loop, req->admission.encoding, req->inflater);
-	req->inflater = NULL;
-}
-
 void request_free(struct http_request *req)
 {
 	CHECK(req->magic == REQUEST_MAGIC);
-	drop_inflater(req);
 	reader_reset(&req->reader, &req->loop->server->limits, 0);
 	arena_deinit(&req->arena);
 	reply_release(req);
@@ -62,7 +54,6 @@ static void recycle(struct http_request *req)
 		request_free(req);
 		return;
 	}
-	drop_inflater(req);
 	reader_reset(&req->reader, &l->server->limits, KEEP_HEAD);
 	arena_reset(&req->arena, 0);
 	reply_release(req);

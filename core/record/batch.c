@@ -21,6 +21,7 @@ struct batch *batch_new(void)
 	if (b == NULL)
 		return NULL;
 	arena_init(&b->arena);
+	arena_init(&b->names);
 	table_init(&b->key_table);
 	table_init(&b->shape_table);
 	table_init(&b->type_table);
@@ -32,6 +33,7 @@ void batch_free(struct batch *b)
 	if (b == NULL)
 		return;
 	arena_deinit(&b->arena);
+	arena_deinit(&b->names);
 	mem_free(b->keys);
 	mem_free(b->shapes);
 	mem_free(b->types);
@@ -67,6 +69,7 @@ void batch_reset(struct batch *b, size_t keep)
 {
 	size_t share = keep / 8;
 	arena_reset(&b->arena, keep / 2);
+	arena_reset(&b->names, keep / 4);
 	trim((void **)&b->keys, &b->key_cap, sizeof *b->keys, share);
 	trim((void **)&b->shapes, &b->shape_cap, sizeof *b->shapes, share);
 	trim((void **)&b->types, &b->type_cap, sizeof *b->types, share);
@@ -116,7 +119,7 @@ int64_t batch_key(struct batch *b, struct slice name)
 		return -E2BIG;
 	if (b->key_count == b->key_cap && mem_grow((void **)&b->keys, &b->key_cap, b->key_count, sizeof *b->keys) != 0)
 		return -ENOMEM;
-	struct slice copy = arena_copy(&b->arena, name);
+	struct slice copy = arena_copy(&b->names, name);
 	if (copy.ptr == NULL || table_add(&b->key_table, k.hash, b->key_count) != 0)
 		return -ENOMEM;
 	b->keys[b->key_count] = (struct key){copy, k.hash};
@@ -141,7 +144,7 @@ int64_t batch_type(struct batch *b, struct slice name)
 	if (b->type_count == b->type_cap &&
 	    mem_grow((void **)&b->types, &b->type_cap, b->type_count, sizeof *b->types) != 0)
 		return -ENOMEM;
-	struct slice copy = arena_copy(&b->arena, name);
+	struct slice copy = arena_copy(&b->names, name);
 	if (copy.ptr == NULL || table_add(&b->type_table, k.hash, b->type_count) != 0)
 		return -ENOMEM;
 	b->types[b->type_count] = (struct record_type){copy, k.hash};
@@ -195,7 +198,7 @@ int64_t batch_shape(struct batch *b, const uint32_t *keys, uint32_t count)
 	if (b->shape_count == b->shape_cap &&
 	    mem_grow((void **)&b->shapes, &b->shape_cap, b->shape_count, sizeof *b->shapes) != 0)
 		return -ENOMEM;
-	uint32_t *copy = arena_alloc(&b->arena, count * sizeof *copy + 1);
+	uint32_t *copy = arena_alloc(&b->names, count * sizeof *copy + 1);
 	if (copy == NULL || table_add(&b->shape_table, k.hash, b->shape_count) != 0)
 		return -ENOMEM;
 	if (count > 0)

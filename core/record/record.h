@@ -1,7 +1,6 @@
 /* The record: what every decoder makes of its protocol, and the only word for data that all other modules share.
  *
- * Records live in a batch: the batch owns the arena that holds values and copied strings, the body that strings point into, and
- * the names. A record's fields are an array of values whose names are given by a shape, the ordered set of field names that records of
+ * Records live in a batch: the batch owns the arenas that hold values and copied strings, and names; and the body that strings point into. A record's fields are an array of values whose names are given by a shape, the ordered set of field names that records of
  * one kind of event have in common, so that names are stored, looked up and journaled once and not per record.
  *
  *   batch ─┬─ keys     name → number, unique in the batch
@@ -99,7 +98,8 @@ struct record {
 };
 
 struct batch {
-	struct arena arena; /* values, objects, copied strings */
+	struct arena arena; /* values, objects, copied strings: what a record has for itself */
+	struct arena names; /* of keys, shapes and types: what records share */
 	struct key *keys;
 	struct shape *shapes;
 	struct record_type *types;
@@ -123,7 +123,7 @@ void batch_reset(struct batch *b, size_t keep);
 /* The memory that the batch has taken for what was decoded: all of it but the body. */
 size_t batch_bytes(const struct batch *b);
 
-/* The number of the field name, added if new (the bytes are copied into the arena). Negative: -ENOMEM, or -E2BIG past BATCH_KEYS_MAX. */
+/* The number of the field name, added if new (the bytes are copied). Negative: -ENOMEM, or -E2BIG past BATCH_KEYS_MAX. */
 int64_t batch_key(struct batch *b, struct slice name);
 
 /* The number of the shape with these keys in this order, added if new. The keys are distinct. Negative: -ENOMEM, -E2BIG. */

@@ -6,6 +6,7 @@
  * A call that is cut off ends with an error that no pcall holds. Which call it was and how many effects it had made is all that a
  * replay needs to end it at the same place: changes are made by C functions, of which each counts one effect. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"

@@ -35,6 +35,23 @@ static void allocates_aligned_and_apart(void **state)
 	assert_int_equal(a.total, 0);
 }
 
+static void none_is_no_failure(void **state)
+{
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	assert_non_null(arena_alloc(&a, 0));
+	size_t total = a.total;
+	for (int i = 0; i < 10000; i++)
+		assert_non_null(arena_alloc(&a, 0));
+	while (a.at < a.end)
+		assert_non_null(arena_alloc(&a, 16));
+	assert_non_null(arena_alloc(&a, 0));
+	assert_int_equal(a.total, total);
+	arena_deinit(&a);
+}
+
 static void big_ones_leave_the_block_in_use(void **state)
 {
 	struct arena a;
@@ -75,6 +92,36 @@ static void reset_keeps_one_block(void **state)
 	/* An empty one too. */
 	arena_reset(&a, 100);
 	assert_null(a.blocks);
+	arena_deinit(&a);
+}
+
+static void goes_back_to_a_mark(void **state)
+{
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	struct arena_mark empty = arena_mark(&a);
+	for (int round = 0; round < 3; round++) {
+		char *kept = arena_alloc(&a, 100);
+		char *big = arena_alloc(&a, 30000); /* a block of its own, which stays */
+		memset(kept, 'k', 100);
+		memset(big, 'b', 30000);
+		size_t total = a.total;
+		struct arena_mark m = arena_mark(&a);
+		char *next = arena_alloc(&a, 10);
+		for (int i = 0; i < 500; i++)
+			memset(arena_alloc(&a, (size_t)i * 37), 'x', (size_t)i * 37);
+		arena_rewind(&a, m);
+		assert_int_equal(a.total, total);
+		assert_ptr_equal(arena_alloc(&a, 10), next);
+		arena_rewind(&a, m);
+		arena_rewind(&a, m);
+		for (int i = 0; i < 30000; i++)
+			assert_true(big[i] == 'b' && kept[i % 100] == 'k');
+		arena_rewind(&a, empty);
+		assert_true(a.total <= 256 * 1024);
+	}
 	arena_deinit(&a);
 }
 
@@ -143,7 +190,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(allocates_aligned_and_apart), cmocka_unit_test(big_ones_leave_the_block_in_use),
 	    cmocka_unit_test(reset_keeps_one_block),       cmocka_unit_test(copies),
-	    cmocka_unit_test(survives_without_memory),
+	    cmocka_unit_test(survives_without_memory),     cmocka_unit_test(goes_back_to_a_mark),
+	    cmocka_unit_test(none_is_no_failure),
 #ifdef ARENA_CHECKED
 	    cmocka_unit_test(stale_pointers_are_poisoned),
 #endif

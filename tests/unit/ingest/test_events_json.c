@@ -461,13 +461,39 @@ static void memory_stays_in_proportion(void **state)
 			buf_str(&b, shapes[i].piece);
 		buf_str(&b, shapes[i].tail);
 		struct decoded d = decode_limited(buf_slice(&b), &limits);
-		size_t used = d.batch->arena.total + d.batch->cap * sizeof(struct record) +
+		size_t used = d.batch->arena.total + d.batch->names.total + d.batch->cap * sizeof(struct record) +
 		              d.rejects.cap * sizeof *d.rejects.items;
-		if (used > 64 * (size_t)SIZE)
+		if (used > 8 * (size_t)SIZE)
 			fail_msg("shape %zu: %zu MiB for a body of %d", i, used >> 20, SIZE >> 20);
 		done(&d);
 		buf_free(&b);
 	}
+}
+
+/* More refusals than there is room for are counted, and the values of what was refused are given back. */
+static void refusals_are_listed_as_far_as_there_is_room(void **state)
+{
+	enum { EVENTS = 50000 };
+	struct buf b = {0};
+	(void)state;
+	buf_byte(&b, '[');
+	for (int i = 0; i < EVENTS; i++)
+		buf_str(&b, i % 100 == 99 ? "{\"type\":\"t\",\"v\":[0]}," : "[0],");
+	buf_str(&b, "{\"v\":[0,0,0,0,0,0,0,0]}]");
+	struct ingest_limits limits;
+	ingest_limits_default(&limits);
+	struct decoded d = decode_limited(buf_slice(&b), &limits);
+	assert_int_equal(d.code, 0);
+	assert_int_equal(d.batch->count, EVENTS / 100);
+	assert_int_equal(d.rejects.count + d.rejects.unlisted, EVENTS - EVENTS / 100 + 1);
+	assert_true(d.rejects.count > 4000 && d.rejects.unlisted > 0);
+	for (uint32_t i = 1; i < d.rejects.count; i++)
+		assert_true(d.rejects.items[i].index > d.rejects.items[i - 1].index);
+	for (uint32_t i = 0; i < d.batch->count; i++)
+		assert_int_equal(d.batch->records[i].values[0].len, 1);
+	assert_true(d.batch->arena.total < 64 * 1024);
+	done(&d);
+	buf_free(&b);
 }
 
 static void running_out_of_memory_is_an_answer(void **state)
@@ -507,6 +533,7 @@ int main(void)
 	    cmocka_unit_test(prediction_never_changes_an_event),
 	    cmocka_unit_test(limits_refuse_the_event_alone),
 	    cmocka_unit_test(memory_stays_in_proportion),
+	    cmocka_unit_test(refusals_are_listed_as_far_as_there_is_room),
 	    cmocka_unit_test(running_out_of_memory_is_an_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,169 +1,82 @@
-/* Requests that must be answered with 400 once, and the connection closed: what a server and a proxy in front of it might read differently. */
+/* The requests of malformed.txt, which says what they are and how they are written. */
 #ifndef MOONGATE_TEST_NET_MALFORMED_H
 #define MOONGATE_TEST_NET_MALFORMED_H
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
 #include "base/slice.h"
 
+enum { MALFORMED_MAX = 400, MALFORMED_LINE = 512 };
+
 struct malformed {
-	const char *what;
+	char what[64];
 	struct slice bytes;
 };
 
-#define HOST "Host: a\r\n"
-#define POST_HEAD "POST / HTTP/1.1\r\n" HOST
-#define CHUNKED POST_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+static struct malformed malformed[MALFORMED_MAX];
+static size_t malformed_count;
+static struct buf malformed_bytes[MALFORMED_MAX];
 
-static const struct malformed malformed[] = {
-    /* two lengths */
-    {"length and chunked", SLICE(POST_HEAD "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-    {"chunked and length", SLICE(POST_HEAD "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n")},
-    {"two lengths", SLICE(POST_HEAD "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!")},
-    {"the same length twice", SLICE(POST_HEAD "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello")},
-    {"a list of lengths", SLICE(POST_HEAD "Content-Length: 5, 5\r\n\r\nhello")},
-    {"a list of different lengths", SLICE(POST_HEAD "Content-Length: 5, 6\r\n\r\nhello")},
-    {"a signed length", SLICE(POST_HEAD "Content-Length: +5\r\n\r\nhello")},
-    {"a negative length", SLICE(POST_HEAD "Content-Length: -5\r\n\r\nhello")},
-    {"a hexadecimal length", SLICE(POST_HEAD "Content-Length: 0x5\r\n\r\nhello")},
-    {"a fractional length", SLICE(POST_HEAD "Content-Length: 5.0\r\n\r\nhello")},
-    {"a length with an exponent", SLICE(POST_HEAD "Content-Length: 1e1\r\n\r\nhellohello")},
-    {"a length with a space in it", SLICE(POST_HEAD "Content-Length: 1 0\r\n\r\nhellohello")},
-    {"no length where one is named", SLICE(POST_HEAD "Content-Length: \r\n\r\n")},
-    {"a length in quotes", SLICE(POST_HEAD "Content-Length: \"5\"\r\n\r\nhello")},
-    {"a length of 2^64", SLICE(POST_HEAD "Content-Length: 18446744073709551616\r\n\r\n")},
-    {"a length of 2^64 + 5", SLICE(POST_HEAD "Content-Length: 18446744073709551621\r\n\r\nhello")},
-    {"a length that is text", SLICE(POST_HEAD "Content-Length: five\r\n\r\nhello")},
-    {"a length with a vertical tab", SLICE(POST_HEAD "Content-Length:\v5\r\n\r\nhello")},
-    {"a length and NUL", SLICE(POST_HEAD "Content-Length: 5\0\r\n\r\nhello")},
-    /* transfer codings */
-    {"an unknown coding", SLICE(POST_HEAD "Transfer-Encoding: cow\r\n\r\n")},
-    {"gzip before chunked", SLICE(POST_HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")},
-    {"chunked before gzip", SLICE(POST_HEAD "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n")},
-    {"chunked twice", SLICE(POST_HEAD "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n")},
-    {"chunked on two lines",
-     SLICE(POST_HEAD "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-    {"identity and chunked",
-     SLICE(POST_HEAD "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-    {"identity", SLICE(POST_HEAD "Transfer-Encoding: identity\r\n\r\n")},
-    {"xchunked", SLICE(POST_HEAD "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n")},
-    {"chunkedx", SLICE(POST_HEAD "Transfer-Encoding: chunkedx\r\n\r\n0\r\n\r\n")},
-    {"chunked with a comma", SLICE(POST_HEAD "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n")},
-    {"a comma and chunked", SLICE(POST_HEAD "Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n")},
-    {"chunked in quotes", SLICE(POST_HEAD "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n")},
-    {"chunked with a parameter", SLICE(POST_HEAD "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n")},
-    {"an empty coding", SLICE(POST_HEAD "Transfer-Encoding: \r\n\r\n")},
-    {"chunked and a vertical tab", SLICE(POST_HEAD "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n")},
-    {"chunked and NUL", SLICE(POST_HEAD "Transfer-Encoding: chunked\0\r\n\r\n0\r\n\r\n")},
-    {"chunked in HTTP/1.0", SLICE("POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")},
-    /* names and lines */
-    {"a space before the colon", SLICE("GET / HTTP/1.1\r\nHost : a\r\n\r\n")},
-    {"a space before the length's colon", SLICE(POST_HEAD "Content-Length : 5\r\n\r\nhello")},
-    {"a space before the coding's colon", SLICE(POST_HEAD "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n")},
-    {"a tab before the colon", SLICE(POST_HEAD "Content-Length\t: 5\r\n\r\nhello")},
-    {"a space before the name", SLICE("GET / HTTP/1.1\r\n Host: a\r\n\r\n")},
-    {"a space before a later name", SLICE(POST_HEAD " Content-Length: 5\r\n\r\nhello")},
-    {"a folded value", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n")},
-    {"a value folded with a tab", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\t2\r\n\r\n")},
-    {"a folded coding", SLICE(POST_HEAD "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n")},
-    {"an empty name", SLICE("GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n")},
-    {"an empty name first", SLICE("GET / HTTP/1.1\r\n: x\r\nHost: a\r\n\r\n")},
-    {"no colon", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n")},
-    {"a name with a control character", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX\x01: 1\r\n\r\n")},
-    {"a name with NUL", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX\0: 1\r\n\r\n")},
-    {"a name with a high byte", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX\xff: 1\r\n\r\n")},
-    {"a name with a parenthesis", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX(: 1\r\n\r\n")},
-    {"a value with NUL", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n")},
-    {"a value with a control character", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n")},
-    {"a bare CR in a value", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n")},
-    {"a bare CR before the line end", SLICE("GET / HTTP/1.1\r\nHost: a\r\r\n\r\n")},
-    {"a bare CR in a name", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX\rY: 2\r\n\r\n")},
-    {"a bare LF in a value", SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: 1\nY: 2\r\n\r\n")},
-    {"lines ended by LF", SLICE("GET / HTTP/1.1\nHost: a\n\n")},
-    {"the request line ended by LF", SLICE("GET / HTTP/1.1\nHost: a\r\n\r\n")},
-    {"the last line ended by LF", SLICE("GET / HTTP/1.1\r\nHost: a\r\n\n")},
-    {"lines ended by CR", SLICE("GET / HTTP/1.1\rHost: a\r\r")},
-    {"CR and a letter after the last line", SLICE("GET / HTTP/1.1\r\nHost: a\r\n\rX")},
-    {"CR LF CR and a request", SLICE("GET / HTTP/1.1\r\nHost: a\r\n\rGET / HTTP/1.1\r\nHost: a\r\n\r\n")},
-    {"LF CR for CR LF", SLICE("GET / HTTP/1.1\n\rHost: a\n\r\n\r")},
-    /* request lines */
-    {"HTTP/0.9", SLICE("GET /\r\n\r\n")},
-    {"HTTP/0.9 by number", SLICE("GET / HTTP/0.9\r\n\r\n")},
-    {"HTTP/1.2", SLICE("GET / HTTP/1.2\r\n" HOST "\r\n")},
-    {"HTTP/1.10", SLICE("GET / HTTP/1.10\r\n" HOST "\r\n")},
-    {"HTTP/01.1", SLICE("GET / HTTP/01.1\r\n" HOST "\r\n")},
-    {"HTTP/2.0", SLICE("GET / HTTP/2.0\r\n" HOST "\r\n")},
-    {"HTTP/2's preface", SLICE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")},
-    {"http in small letters", SLICE("GET / http/1.1\r\n" HOST "\r\n")},
-    {"ICY", SLICE("SOURCE / ICE/1.0\r\n" HOST "\r\n")},
-    {"two spaces before the target", SLICE("GET  / HTTP/1.1\r\n" HOST "\r\n")},
-    {"two spaces before the version", SLICE("GET /  HTTP/1.1\r\n" HOST "\r\n")},
-    {"a space behind the version", SLICE("GET / HTTP/1.1 \r\n" HOST "\r\n")},
-    {"a space before the method", SLICE(" GET / HTTP/1.1\r\n" HOST "\r\n")},
-    {"a tab for a space", SLICE("GET\t/ HTTP/1.1\r\n" HOST "\r\n")},
-    {"a space in the target", SLICE("GET /a b HTTP/1.1\r\n" HOST "\r\n")},
-    {"no target", SLICE("GET HTTP/1.1\r\n" HOST "\r\n")},
-    {"two empty lines first", SLICE("\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n")},
-    {"LF first", SLICE("\nGET / HTTP/1.1\r\n" HOST "\r\n")},
-    {"a method in small letters", SLICE("get / HTTP/1.1\r\n" HOST "\r\n")},
-    {"an unknown method", SLICE("FETCH / HTTP/1.1\r\n" HOST "\r\n")},
-    {"a method with NUL", SLICE("GE\0T / HTTP/1.1\r\n" HOST "\r\n")},
-    {"TLS", SLICE("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")},
-    {"CONNECT", SLICE("CONNECT a:80 HTTP/1.1\r\n" HOST "\r\n")},
-    {"an absolute target", SLICE("GET http://a/ HTTP/1.1\r\n" HOST "\r\n")},
-    {"a target without slash", SLICE("GET a HTTP/1.1\r\n" HOST "\r\n")},
-    {"* for GET", SLICE("GET * HTTP/1.1\r\n" HOST "\r\n")},
-    {"a fragment", SLICE("GET /#a HTTP/1.1\r\n" HOST "\r\n")},
-    {"a high byte in the target", SLICE("GET /\xff HTTP/1.1\r\n" HOST "\r\n")},
-    {"NUL in the target", SLICE("GET /\0 HTTP/1.1\r\n" HOST "\r\n")},
-    {"%00", SLICE("GET /a%00b HTTP/1.1\r\n" HOST "\r\n")},
-    {"%0d%0a", SLICE("GET /a%0d%0ab HTTP/1.1\r\n" HOST "\r\n")},
-    {"half a percent code", SLICE("GET /a%4 HTTP/1.1\r\n" HOST "\r\n")},
-    {"a wrong percent code", SLICE("GET /a%zz HTTP/1.1\r\n" HOST "\r\n")},
-    {"..", SLICE("GET /a/../b HTTP/1.1\r\n" HOST "\r\n")},
-    {".. at the end", SLICE("GET /a/.. HTTP/1.1\r\n" HOST "\r\n")},
-    {".. coded", SLICE("GET /a/%2e%2E/b HTTP/1.1\r\n" HOST "\r\n")},
-    {".. with coded slashes", SLICE("GET /a%2f..%2fb HTTP/1.1\r\n" HOST "\r\n")},
-    {".", SLICE("GET /a/./b HTTP/1.1\r\n" HOST "\r\n")},
-    {"an empty segment", SLICE("GET /a//b HTTP/1.1\r\n" HOST "\r\n")},
-    {"two slashes first", SLICE("GET //a HTTP/1.1\r\n" HOST "\r\n")},
-    /* hosts */
-    {"no Host", SLICE("GET / HTTP/1.1\r\n\r\n")},
-    {"two Hosts", SLICE("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")},
-    {"the same Host twice", SLICE("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")},
-    {"two Hosts in HTTP/1.0", SLICE("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n")},
-    {"an empty Host", SLICE("GET / HTTP/1.1\r\nHost:\r\n\r\n")},
-    {"a Host with a slash", SLICE("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n")},
-    {"a Host with a user", SLICE("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n")},
-    {"a Host with a space", SLICE("GET / HTTP/1.1\r\nHost: a b\r\n\r\n")},
-    {"a list of Hosts", SLICE("GET / HTTP/1.1\r\nHost: a,b\r\n\r\n")},
-    {"two Authorizations",
-     SLICE("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n")},
-    /* chunks */
-    {"a chunk size ended by LF", SLICE(CHUNKED "5\nhello\r\n0\r\n\r\n")},
-    {"a chunk ended by LF", SLICE(CHUNKED "5\r\nhello\n0\r\n\r\n")},
-    {"a chunk without end", SLICE(CHUNKED "5\r\nhello0\r\n\r\n")},
-    {"a chunk longer than its size", SLICE(CHUNKED "4\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size with 0x", SLICE(CHUNKED "0x5\r\nhello\r\n0\r\n\r\n")},
-    {"a signed chunk size", SLICE(CHUNKED "+5\r\nhello\r\n0\r\n\r\n")},
-    {"a negative chunk size", SLICE(CHUNKED "-5\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size with a space first", SLICE(CHUNKED " 5\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size with a space behind", SLICE(CHUNKED "5 \r\nhello\r\n0\r\n\r\n")},
-    {"no chunk size", SLICE(CHUNKED "\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size of 2^64", SLICE(CHUNKED "10000000000000000\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size of 2^64 + 5", SLICE(CHUNKED "10000000000000005\r\nhello\r\n0\r\n\r\n")},
-    {"a chunk size with an underscore", SLICE(CHUNKED "1_0\r\nhellohellohello!\r\n0\r\n\r\n")},
-    {"a bare CR in a chunk extension", SLICE(CHUNKED "5;a\rb\r\nhello\r\n0\r\n\r\n")},
-    {"a bare LF in a chunk extension", SLICE(CHUNKED "5;a\nb\r\nhello\r\n0\r\n\r\n")},
-    {"NUL in a chunk extension", SLICE(CHUNKED "5;a\0b\r\nhello\r\n0\r\n\r\n")},
-    {"a folded trailer", SLICE(CHUNKED "0\r\nX: 1\r\n 2\r\n\r\n")},
-    {"a trailer without name", SLICE(CHUNKED "0\r\n: 1\r\n\r\n")},
-    {"a trailer without colon", SLICE(CHUNKED "0\r\nX\r\n\r\n")},
-    {"a trailer with a space before the colon", SLICE(CHUNKED "0\r\nX : 1\r\n\r\n")},
-    {"a trailer ended by LF", SLICE(CHUNKED "0\r\nX: 1\n\r\n")},
-    {"a bare CR in a trailer", SLICE(CHUNKED "0\r\nX: 1\rY: 2\r\n\r\n")},
-    {"the last chunk ended by LF", SLICE(CHUNKED "0\r\n\n")},
-    {"the last chunk ended by CR and a letter", SLICE(CHUNKED "0\r\n\rX")},
-};
+/* Appends what the text stands for. */
+static void malformed_unescape(struct buf *out, const char *text)
+{
+	static const struct {
+		const char *text;
+		struct slice bytes;
+	} words[] = {
+	    {"\\r", SLICE("\r")},
+	    {"\\n", SLICE("\n")},
+	    {"\\t", SLICE("\t")},
+	    {"\\\\", SLICE("\\")},
+	    {"{post}", SLICE("POST / HTTP/1.1\r\nHost: a\r\n")},
+	    {"{chunked}", SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")},
+	};
+	while (*text != '\0') {
+		unsigned byte;
+		size_t i = 0;
+		while (i < sizeof words / sizeof *words && strncmp(text, words[i].text, strlen(words[i].text)) != 0)
+			i++;
+		if (i < sizeof words / sizeof *words) {
+			buf_slice_append(out, words[i].bytes);
+			text += strlen(words[i].text);
+		} else if (sscanf(text, "\\x%2x", &byte) == 1) {
+			buf_byte(out, (char)byte);
+			text += 4;
+		} else {
+			buf_byte(out, *text++);
+		}
+	}
+}
 
-enum { MALFORMED = sizeof malformed / sizeof *malformed };
+/* For cmocka: reads them all. */
+static int malformed_read(void **state)
+{
+	char line[MALFORMED_LINE];
+	FILE *f = fopen(TEST_DIR "/malformed.txt", "re");
+	(void)state;
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		char *bar = strstr(line, " | ");
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#' || line[0] == '\0')
+			continue;
+		if (bar == NULL || malformed_count == MALFORMED_MAX)
+			return -1;
+		struct malformed *m = &malformed[malformed_count];
+		snprintf(m->what, sizeof m->what, "%.*s", (int)(bar - line), line);
+		malformed_unescape(&malformed_bytes[malformed_count], bar + 3);
+		m->bytes = buf_slice(&malformed_bytes[malformed_count++]);
+	}
+	return f != NULL ? fclose(f) : -1;
+}
+
+static int malformed_free(void **state)
+{
+	(void)state;
+	while (malformed_count > 0)
+		buf_free(&malformed_bytes[--malformed_count]);
+	return 0;
+}
 
 #endif

@@ -277,9 +277,11 @@ static void large_windows_are_refused(void **state)
 		assert_int_equal(no.status, 400);
 		assert_non_null(strstr(no.why, "window"));
 	}
-	/* A single segment that declares 2^62 bytes. */
+	/* A single segment that says it has 2^62 bytes, and 2 MiB in a window that would do. */
 	char segment[] = {0x28, (char)0xb5, 0x2f, (char)0xfd, (char)0xe0, 0, 0, 0, 0, 0, 0, 0, 0x40, 9, 0, 0, 'x'};
-	assert_int_equal(inflate_all(f, slice_new(segment, sizeof segment), MIB, SIZE_MAX, &body).status, 400);
+	assert_int_equal(inflate_all(f, slice_new(segment, sizeof segment), MIB, SIZE_MAX, &body).status, 413);
+	char frame[] = {0x28, (char)0xb5, 0x2f, (char)0xfd, (char)0x80, 0x20, 0, 0, 0x20, 0, 9, 0, 0, 'x'};
+	assert_int_equal(inflate_all(f, slice_new(frame, sizeof frame), MIB, SIZE_MAX, &body).status, 413);
 	inflater_free(f);
 }
 

@@ -406,7 +406,7 @@ static void malformed_requests_get_one_answer(void **state)
 {
 	const char *after = "GET /echo HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
 	(void)state;
-	for (size_t i = 0; i < MALFORMED; i++) {
+	for (size_t i = 0; i < malformed_count; i++) {
 		for (int with = 0; with < 2; with++) {
 			struct buf bytes = {0};
 			struct answer a = {0};
@@ -572,5 +572,5 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(half_closed_clients_are_answered, setup, teardown),
 	    cmocka_unit_test_setup_teardown(figures_are_kept, setup, teardown),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, malformed_read, malformed_free);
 }
