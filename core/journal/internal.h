@@ -200,6 +200,8 @@ struct journal {
 	int64_t last_sync_ns;
 	bool unsynced;
 
+	bool sealing_fails; /* the last try did; maintenance thread */
+
 	_Atomic uint64_t floor;
 	_Atomic uint64_t commits, commit_failures, frames, bytes, sealed_total, removed_total, damaged, torn, sync_ns;
 	pthread_t sync_thread, maintenance_thread;

@@ -68,8 +68,10 @@ static void seal_one(struct journal *j, struct segment *s)
 	int code = copy.last_seq != 0 ? segment_seal(j->dir, &copy, j->options.zstd_level, &list) : 0;
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
+		j->sealing_fails = true;
 		return;
 	}
+	j->sealing_fails = false;
 	pthread_mutex_lock(&j->lock);
 	sealed_insert(j, list);
 	code = give_up(j, s);
@@ -99,13 +101,25 @@ static void prepare_spare(struct journal *j)
 	pthread_mutex_unlock(&j->lock);
 }
 
-/* ---- retention ---- */
+/* ---- retention ----
+ *
+ * It is of sealed files, which is what closed segments become within seconds. While they cannot (sealing takes room, and the disk is full), they count
+ * too: first sealed files go for them, then, where those are not enough, the oldest of themselves. Else a disk that has filled up would stay full. */
 
 static uint64_t sealed_bytes(const struct journal *j)
 {
 	uint64_t bytes = 0;
 	for (const struct sealed *s = j->sealed; s != NULL; s = s->next)
 		bytes += s->kind == FRAME_AUDIT ? 0 : s->size;
+	return bytes;
+}
+
+/* Of segments that are not written any more. Under the lock. */
+static uint64_t closed_bytes(const struct journal *j)
+{
+	uint64_t bytes = 0;
+	for (const struct segment *s = j->segments; s != NULL; s = s->next)
+		bytes += s == j->writer.segment ? 0 : s->size;
 	return bytes;
 }
 
@@ -125,7 +139,7 @@ static struct sealed *take_due(struct journal *j)
 	int64_t now = clock_wall_ns();
 	struct sealed *due = NULL;
 	pthread_mutex_lock(&j->lock);
-	uint64_t bytes = sealed_bytes(j);
+	uint64_t bytes = sealed_bytes(j) + (j->sealing_fails ? closed_bytes(j) : 0);
 	for (struct sealed **at = &j->sealed; *at != NULL && due == NULL;) {
 		if (is_due(j, *at, now, bytes)) {
 			due = *at;
@@ -145,6 +159,31 @@ static void retain(struct journal *j)
 		if (code != 0)
 			LOG(LOG_WARN, "an old sealed file could not be removed", log_str("path", s->path),
 			    log_str("error", strerror(-code)));
+		atomic_fetch_add(&j->removed_total, 1);
+		mem_free(s);
+	}
+}
+
+/* The oldest segment, where it is closed, covered by a checkpoint and one too many. Audit logs stay. */
+static struct segment *take_due_segment(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	struct segment *s = closed_segment(j);
+	if (s != NULL && (s->last_seq > atomic_load(&j->floor) || s->records[FRAME_AUDIT] > 0 ||
+	                  closed_bytes(j) <= j->options.retention_bytes))
+		s = NULL;
+	int code = s != NULL ? give_up(j, s) : 0;
+	pthread_mutex_unlock(&j->lock);
+	if (code != 0)
+		LOG(LOG_WARN, "an old segment could not be removed", log_str("path", s->path),
+		    log_str("error", strerror(-code)));
+	return s;
+}
+
+static void retain_unsealed(struct journal *j)
+{
+	for (struct segment *s = j->sealing_fails ? take_due_segment(j) : NULL; s != NULL; s = take_due_segment(j)) {
+		LOG(LOG_WARN, "an old segment went before it could be sealed", log_str("path", s->path));
 		atomic_fetch_add(&j->removed_total, 1);
 		mem_free(s);
 	}
@@ -182,5 +221,6 @@ void *journal_maintenance_run(void *arg)
 		else if (!resting && want_spare)
 			prepare_spare(j);
 		retain(j);
+		retain_unsealed(j);
 	}
 }
