@@ -95,6 +95,7 @@ struct segment {
 	uint64_t last_seq;  /* 0: no frame */
 	uint64_t void_from; /* frames from here on do not count */
 	int64_t last_time_ns;
+	int64_t begun_ns; /* wall clock, when it was made by this process; else 0 */
 	uint64_t records[FRAME_KINDS];
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
@@ -192,6 +193,7 @@ struct journal {
 	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
 	struct sealed *sealed;
 	bool spare_ready, spare_recycled;
+	bool rotate;      /* the sync thread is to begin another segment */
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
 
 	struct writer writer;         /* sync thread; the engine thread while poisoned or not started */

@@ -12,6 +12,8 @@
 #define RETRY_AFTER_NS (2 * NS_PER_S)
 #define LOOK_EVERY_NS (10 * NS_PER_S)
 
+enum { AGE_PARTS = 8 }; /* what is to go at an age goes at most so much of it late */
+
 void sealed_insert(struct journal *j, struct sealed *list)
 {
 	while (list != NULL) {
@@ -189,6 +191,34 @@ static void retain_unsealed(struct journal *j)
 	}
 }
 
+/* The shortest age at which something goes, INT64_MAX when nothing does for its age. */
+static int64_t shortest_age(const struct journal *j)
+{
+	int64_t shortest = INT64_MAX;
+	for (int kind = 0; kind < FRAME_KINDS; kind++) {
+		int64_t age = j->options.retention_ns[kind];
+		shortest = age > 0 && age < shortest ? age : shortest;
+	}
+	return shortest;
+}
+
+/* What is being written goes with its segment alone: where it takes long to fill, another is begun. Under the lock. */
+static void rotate_old(struct journal *j)
+{
+	const struct segment *s = j->writer.segment;
+	if (s == NULL || s->begun_ns == 0 || clock_wall_ns() - s->begun_ns < shortest_age(j) / AGE_PARTS)
+		return;
+	j->rotate = true;
+	pthread_cond_signal(&j->wake_sync);
+}
+
+/* How long to rest when there is nothing to do. */
+static int64_t look_every(const struct journal *j)
+{
+	int64_t part = shortest_age(j) / AGE_PARTS;
+	return part < LOOK_EVERY_NS ? part : LOOK_EVERY_NS;
+}
+
 /* ---- the thread ---- */
 
 static void wait_until(struct journal *j, int64_t at)
@@ -208,7 +238,8 @@ void *journal_maintenance_run(void *arg)
 		bool want_spare = !j->spare_ready;
 		bool resting = clock_mono_ns() < j->retry_ns;
 		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
-			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + LOOK_EVERY_NS);
+			wait_until(j, resting ? j->retry_ns : clock_mono_ns() + look_every(j));
+		rotate_old(j);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
 		closed = closed_segment(j);

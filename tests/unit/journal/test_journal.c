@@ -106,6 +106,31 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_deinit(&h);
 }
 
+/* A gateway with little to do would fill its segment in months, and keep for as long what is to go after days. */
+static void retention_by_age_reaches_the_segment_that_is_written(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
+	harness_start(&h);
+	for (int64_t n = 0; n < 3; n++)
+		assert_int_equal(harness_write(&h, n, 1, 10), 0);
+	journal_set_floor(h.journal, 3);
+	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
+		usleep(10000);
+		journal_stats(h.journal, &s);
+	}
+	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(h.found.last_seq, 4);
+	assert_int_equal(harness_replay(&h, 3).records, 1);
+	harness_deinit(&h);
+}
+
 /* Directories stand where sealed files would be written first. */
 static void forbid_sealing(const struct harness *h, bool forbid)
 {
@@ -622,6 +647,7 @@ int main(void)
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
 	    cmocka_unit_test(retention_goes_on_while_nothing_can_be_sealed),
 	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),
 	    cmocka_unit_test(numbers_go_on_behind_what_a_checkpoint_holds),
