@@ -176,8 +176,7 @@ static void print_summary(const struct sending *s)
 		printf("%-11s %llu\n", demo_type_name((enum demo_type)i), (unsigned long long)t.by_type[i]);
 	printf("tokens      %llu in, %llu out\n", (unsigned long long)t.input_tokens,
 	       (unsigned long long)t.output_tokens);
-	printf("\nSee what became of them:  curl -s http://%s:%s/metrics | grep ^agent_\n", s->client.host,
-	       s->client.port);
+	printf("\nSee what became of them:  curl -s http://%s/metrics | grep ^agent_\n", s->client.authority);
 }
 
 static int prepare(struct sending *s, double *seed_value)

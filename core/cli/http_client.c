@@ -12,22 +12,46 @@
 
 enum { HEAD_MAX = 16384, REPLY_MAX = 1 << 20, WAIT_S = 30 };
 
+static int refuse_url(const char *url, struct error *err)
+{
+	return error_set(err, -EINVAL, "%s: wanted a URL such as http://127.0.0.1:4318", url);
+}
+
+/* Splits "host", "host:port", "[address]" or "[address]:port" of `len` bytes. */
+static bool split_authority(struct http_client *c, const char *text, size_t len)
+{
+	bool brackets = len > 0 && text[0] == '[';
+	const char *host = brackets ? text + 1 : text;
+	const char *host_end = memchr(host, brackets ? ']' : ':', len - brackets);
+	if (host_end == NULL && brackets)
+		return false;
+	if (host_end == NULL)
+		host_end = text + len;
+	const char *behind = host_end + brackets;
+	size_t left = len - (size_t)(behind - text);
+	if (left > 0 && *behind != ':')
+		return false;
+	struct slice port = left > 0 ? slice_new(behind + 1, left - 1) : SLICE("80");
+	size_t host_len = (size_t)(host_end - host);
+	if (host_len == 0 || host_len >= sizeof c->host || port.len == 0 || port.len >= sizeof c->port ||
+	    memchr(port.ptr, ':', port.len) != NULL)
+		return false;
+	snprintf(c->host, sizeof c->host, "%.*s", (int)host_len, host);
+	snprintf(c->port, sizeof c->port, "%.*s", SLICE_ARG(port));
+	snprintf(c->authority, sizeof c->authority, brackets ? "[%s]:%s" : "%s:%s", c->host, c->port);
+	return true;
+}
+
 int http_client_init(struct http_client *c, const char *url, const char *path, struct error *err)
 {
 	static const char scheme[] = "http://";
 	*c = (struct http_client){.fd = -1};
 	if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-		return error_set(err, -EINVAL, "%s: wanted a URL such as http://127.0.0.1:4318", url);
+		return refuse_url(url, err);
 	const char *host = url + sizeof scheme - 1;
 	const char *slash = strchr(host, '/');
-	size_t authority = slash != NULL ? (size_t)(slash - host) : strlen(host);
-	const char *colon = memchr(host, ':', authority);
-	size_t host_len = colon != NULL ? (size_t)(colon - host) : authority;
-	size_t port_len = colon != NULL ? authority - host_len - 1 : 2;
-	if (host_len == 0 || host_len >= sizeof c->host || port_len == 0 || port_len >= sizeof c->port)
-		return error_set(err, -EINVAL, "%s: wanted a URL such as http://127.0.0.1:4318", url);
-	snprintf(c->host, sizeof c->host, "%.*s", (int)host_len, host);
-	snprintf(c->port, sizeof c->port, "%.*s", (int)port_len, colon != NULL ? colon + 1 : "80");
+	if (!split_authority(c, host, slash != NULL ? (size_t)(slash - host) : strlen(host)))
+		return refuse_url(url, err);
 	const char *base = slash != NULL ? slash : "";
 	size_t base_len = strlen(base);
 	while (base_len > 0 && base[base_len - 1] == '/')
@@ -49,7 +73,7 @@ static int open_connection(struct http_client *c, struct error *err)
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
 	int code = getaddrinfo(c->host, c->port, &hints, &list);
 	if (code != 0)
-		return error_set(err, -EHOSTUNREACH, "%s:%s: %s", c->host, c->port, gai_strerror(code));
+		return error_set(err, -EHOSTUNREACH, "%s: %s", c->authority, gai_strerror(code));
 	int failure = EHOSTUNREACH;
 	for (struct addrinfo *a = list; a != NULL && c->fd < 0; a = a->ai_next) {
 		c->fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, 0);
@@ -60,7 +84,7 @@ static int open_connection(struct http_client *c, struct error *err)
 	}
 	freeaddrinfo(list);
 	if (c->fd < 0)
-		return error_set(err, -failure, "%s:%s: %s", c->host, c->port, strerror(failure));
+		return error_set(err, -failure, "%s: %s", c->authority, strerror(failure));
 	int on = 1;
 	struct timeval wait = {.tv_sec = WAIT_S};
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -147,8 +171,8 @@ int http_client_post(struct http_client *c, struct slice body, struct buf *reply
 		return code;
 	int len = snprintf(
 	    head, sizeof head,
-	    "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
-	    c->path, c->host, c->port, body.len);
+	    "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-ndjson\r\nContent-Length: %zu\r\n\r\n",
+	    c->path, c->authority, body.len);
 	code = send_all(c->fd, slice_new(head, (size_t)len));
 	if (code == 0)
 		code = send_all(c->fd, body);
@@ -157,5 +181,5 @@ int http_client_post(struct http_client *c, struct slice body, struct buf *reply
 	if (code >= 0)
 		return code;
 	http_client_close(c);
-	return error_set(err, code, "%s:%s: %s", c->host, c->port, strerror(-code));
+	return error_set(err, code, "%s: %s", c->authority, strerror(-code));
 }

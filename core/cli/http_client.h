@@ -7,10 +7,11 @@
 
 struct http_client {
 	char host[256], port[8], path[512];
+	char authority[272]; /* host and port as they stand in a URL: "[::1]:4318" */
 	int fd;
 };
 
-/* Takes "http://host:port/base" apart; `path` is put behind the base. 0, or -EINVAL with a sentence. Nothing is connected yet. */
+/* Takes "http://host:port/base" apart (an IPv6 address in brackets); `path` is put behind the base. 0, or -EINVAL with a sentence. Nothing is connected yet. */
 int http_client_init(struct http_client *c, const char *url, const char *path, struct error *err);
 
 /* Posts a body and reads the answer: the status (and *retry_after_s where the server asks for it), or a negative errno with a sentence; the connection is then closed and the next

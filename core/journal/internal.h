@@ -94,6 +94,7 @@ struct segment {
 	uint64_t last_seq;  /* 0: no frame */
 	uint64_t void_from; /* frames from here on do not count */
 	int64_t last_time_ns;
+	int64_t begun_ns; /* wall clock, when it was made by this process; else 0 */
 	uint64_t records[FRAME_KINDS];
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
@@ -196,6 +197,7 @@ struct journal {
 	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
 	struct sealed *sealed;
 	bool spare_ready, spare_recycled;
+	bool rotate;      /* the sync thread is to begin another segment */
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
 
 	struct writer writer;         /* sync thread; the engine thread while poisoned or not started */
@@ -203,6 +205,8 @@ struct journal {
 	_Atomic uint64_t durable_seq; /* written by whom the writer belongs to */
 	int64_t last_sync_ns;
 	bool unsynced;
+
+	bool sealing_fails; /* the last try did; maintenance thread */
 
 	_Atomic uint64_t floor;
 	_Atomic uint64_t commits, commit_failures, frames, bytes, sealed_total, removed_total, damaged, torn, sync_ns;

@@ -11,6 +11,8 @@
 #define RETRY_AFTER_NS (2 * NS_PER_S)
 #define LOOK_EVERY_NS (10 * NS_PER_S)
 
+enum { AGE_PARTS = 8 }; /* what is to go at an age goes at most so much of it late */
+
 void sealed_insert(struct journal *j, struct sealed *list)
 {
 	while (list != NULL) {
@@ -105,8 +107,10 @@ static void seal_one(struct journal *j, struct segment *s)
 	int code = s->sealed ? 0 : seal(j, s);
 	if (code != 0) {
 		failed(j, "seal", s->path, code);
+		j->sealing_fails = true;
 		return;
 	}
+	j->sealing_fails = false;
 	mutex_lock(&j->lock);
 	code = give_up(j, s);
 	mutex_unlock(&j->lock);
@@ -140,13 +144,25 @@ static void prepare_spare(struct journal *j)
 	mutex_unlock(&j->lock);
 }
 
-/* ---- retention ---- */
+/* ---- retention ----
+ *
+ * It is of sealed files, which is what closed segments become within seconds. While they cannot (sealing takes room, and the disk is full), they count
+ * too: first sealed files go for them, then, where those are not enough, the oldest of themselves. Else a disk that has filled up would stay full. */
 
 static uint64_t sealed_bytes(const struct journal *j)
 {
 	uint64_t bytes = 0;
 	for (const struct sealed *s = j->sealed; s != NULL; s = s->next)
 		bytes += s->kind == FRAME_AUDIT ? 0 : s->size;
+	return bytes;
+}
+
+/* Of segments that are not written any more. Under the lock. */
+static uint64_t closed_bytes(const struct journal *j)
+{
+	uint64_t bytes = 0;
+	for (const struct segment *s = j->segments; s != NULL; s = s->next)
+		bytes += s == j->writer.segment ? 0 : s->size;
 	return bytes;
 }
 
@@ -166,7 +182,7 @@ static struct sealed *take_due(struct journal *j)
 	int64_t now = clock_wall_ns();
 	struct sealed *due = NULL;
 	mutex_lock(&j->lock);
-	uint64_t bytes = sealed_bytes(j);
+	uint64_t bytes = sealed_bytes(j) + (j->sealing_fails ? closed_bytes(j) : 0);
 	for (struct sealed **at = &j->sealed; *at != NULL && due == NULL;) {
 		if (is_due(j, *at, now, bytes)) {
 			due = *at;
@@ -191,6 +207,59 @@ static void retain(struct journal *j)
 	}
 }
 
+/* The oldest segment, where it is closed, covered by a checkpoint and one too many. Audit logs stay. */
+static struct segment *take_due_segment(struct journal *j)
+{
+	mutex_lock(&j->lock);
+	struct segment *s = closed_segment(j);
+	if (s != NULL && (s->last_seq > atomic_load(&j->floor) || s->records[FRAME_AUDIT] > 0 ||
+	                  closed_bytes(j) <= j->options.retention_bytes))
+		s = NULL;
+	int code = s != NULL ? give_up(j, s) : 0;
+	mutex_unlock(&j->lock);
+	if (code == 0)
+		return s;
+	failed(j, "remove a segment", s->path, code);
+	return NULL;
+}
+
+static void retain_unsealed(struct journal *j)
+{
+	for (struct segment *s = j->sealing_fails ? take_due_segment(j) : NULL; s != NULL; s = take_due_segment(j)) {
+		LOG(LOG_WARN, "an old segment went before it could be sealed", log_str("path", s->path));
+		atomic_fetch_add(&j->removed_total, 1);
+		mem_free(s);
+	}
+}
+
+/* The shortest age at which something goes, INT64_MAX when nothing does for its age. */
+static int64_t shortest_age(const struct journal *j)
+{
+	int64_t shortest = INT64_MAX;
+	for (int kind = 0; kind < FRAME_KINDS; kind++) {
+		int64_t age = j->options.retention_ns[kind];
+		shortest = age > 0 && age < shortest ? age : shortest;
+	}
+	return shortest;
+}
+
+/* What is being written goes with its segment alone: where it takes long to fill, another is begun. Under the lock. */
+static void rotate_old(struct journal *j)
+{
+	const struct segment *s = j->writer.segment;
+	if (s == NULL || s->begun_ns == 0 || clock_wall_ns() - s->begun_ns < shortest_age(j) / AGE_PARTS)
+		return;
+	j->rotate = true;
+	condition_signal(&j->wake_sync);
+}
+
+/* How long to rest when there is nothing to do. */
+static int64_t look_every(const struct journal *j)
+{
+	int64_t part = shortest_age(j) / AGE_PARTS;
+	return part < LOOK_EVERY_NS ? part : LOOK_EVERY_NS;
+}
+
 /* ---- the thread ---- */
 
 void *journal_maintenance_run(void *arg)
@@ -204,7 +273,8 @@ void *journal_maintenance_run(void *arg)
 		bool resting = clock_mono_ns() < j->retry_ns;
 		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
 			condition_wait_for(&j->wake_maintenance, &j->lock,
-			                   resting ? j->retry_ns - clock_mono_ns() : LOOK_EVERY_NS);
+			                   resting ? j->retry_ns - clock_mono_ns() : look_every(j));
+		rotate_old(j);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
 		closed = closed_segment(j);
@@ -217,5 +287,6 @@ void *journal_maintenance_run(void *arg)
 		else if (!resting && want_spare)
 			prepare_spare(j);
 		retain(j);
+		retain_unsealed(j);
 	}
 }

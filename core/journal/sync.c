@@ -89,6 +89,7 @@ int writer_open_next(struct journal *j, uint64_t first_seq, uint64_t need)
 	s->first_seq = first_seq;
 	s->void_from = UINT64_MAX;
 	s->recycled = recycled;
+	s->begun_ns = clock_wall_ns();
 	if (code == 0) {
 		code = segment_activate(j->dir, path, s, &j->writer.fd);
 		j->next_generation++; /* also after a failure: the file may have got its name */
@@ -297,6 +298,25 @@ static void wait_for_groups(struct journal *j)
 	condition_wait_for(&j->wake_sync, &j->lock, j->last_sync_ns + SYNC_EVERY_NS - clock_mono_ns());
 }
 
+/* Begins another segment, so that this one can be sealed. Where that fails the next group tries again, and says so. */
+static void rotate(struct journal *j)
+{
+	mutex_lock(&j->lock); /* while the journal is poisoned the writer belongs to the engine */
+	bool own = j->poisoned == 0;
+	mutex_unlock(&j->lock);
+	if (!own || j->writer.segment == NULL || j->writer.segment->last_seq == 0)
+		return;
+	int code = j->unsynced ? sync_now(j) : 0;
+	if (code != 0) {
+		poison(j, code);
+		return;
+	}
+	writer_close(j);
+	code = writer_open_next(j, j->durable_seq + 1, 0);
+	if (code != 0)
+		LOG(LOG_WARN, "no segment can be begun", log_str("path", j->dir), log_str("error", strerror(-code)));
+}
+
 void *journal_sync_run(void *arg)
 {
 	struct journal *j = arg;
@@ -304,8 +324,10 @@ void *journal_sync_run(void *arg)
 		mutex_lock(&j->lock);
 		if (j->segments != j->writer.segment)
 			condition_signal(&j->wake_maintenance); /* what a closed segment holds may be durable by now */
-		if (j->queue == NULL && !j->stopping)
+		if (j->queue == NULL && !j->stopping && !j->rotate)
 			wait_for_groups(j);
+		bool rotates = j->rotate;
+		j->rotate = false;
 		struct journal_group *list = j->queue;
 		bool over = list == NULL && j->stopping;
 		j->queue = NULL;
@@ -317,6 +339,8 @@ void *journal_sync_run(void *arg)
 		}
 		if (j->options.interval_sync)
 			sync_interval(j);
+		if (rotates)
+			rotate(j);
 		if (over)
 			break;
 	}

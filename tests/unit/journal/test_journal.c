@@ -106,6 +106,80 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_deinit(&h);
 }
 
+/* A gateway with little to do would fill its segment in months, and keep for as long what is to go after days. */
+static void retention_by_age_reaches_the_segment_that_is_written(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
+	harness_start(&h);
+	for (int64_t n = 0; n < 3; n++)
+		assert_int_equal(harness_write(&h, n, 1, 10), 0);
+	journal_set_floor(h.journal, 3);
+	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
+		usleep(10000);
+		journal_stats(h.journal, &s);
+	}
+	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
+	harness_close(&h);
+	harness_open(&h);
+	assert_int_equal(h.found.last_seq, 4);
+	assert_int_equal(harness_replay(&h, 3).records, 1);
+	harness_deinit(&h);
+}
+
+/* Directories stand where sealed files would be written first. */
+static void forbid_sealing(const struct harness *h, bool forbid)
+{
+	char path[512];
+	for (int seq = 1; seq <= 200; seq++) {
+		snprintf(path, sizeof path, "%s/events-%020d.tmp", h->dir, seq);
+		if (forbid)
+			assert_int_equal(mkdir(path, 0700), 0);
+		else
+			rmdir(path);
+	}
+}
+
+static struct journal_stats wait_removed(struct harness *h, uint64_t wanted)
+{
+	struct journal_stats s = {0};
+	for (int i = 0; i < 3000 && s.removed_total < wanted; i++) {
+		usleep(10000);
+		journal_stats(h->journal, &s);
+	}
+	return s;
+}
+
+/* Sealing takes room. Where there is none, what cannot be sealed must not fill the disk for good. */
+static void retention_goes_on_while_nothing_can_be_sealed(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	h.options.retention_bytes = 2 << 20;
+	harness_start(&h);
+	forbid_sealing(&h, true);
+	for (int64_t n = 0; n < 6000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	journal_set_floor(h.journal, 25); /* two segments and a half */
+	struct journal_stats s = wait_removed(&h, 2);
+	assert_int_equal(s.removed_total, 2);
+	journal_set_floor(h.journal, 60);
+	s = wait_removed(&h, 4);
+	assert_true(s.removed_total >= 3);
+	assert_true(s.segments <= 3); /* two closed ones, and the one that is being written */
+	harness_close(&h);
+	forbid_sealing(&h, false);
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_true(r.in_order && r.whole && r.last == 5999);
+	harness_deinit(&h);
+}
+
 /* The number of a frame says whether a checkpoint holds it: none may be given twice, whatever has gone from the disk. */
 static void numbers_go_on_when_retention_took_everything(void **state)
 {
@@ -602,6 +676,8 @@ int main(void)
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
+	    cmocka_unit_test(retention_goes_on_while_nothing_can_be_sealed),
 	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),
 	    cmocka_unit_test(numbers_go_on_behind_what_a_checkpoint_holds),
 	    cmocka_unit_test(a_tail_cut_at_any_byte_keeps_every_complete_frame),
