@@ -1,6 +1,7 @@
 /* The machine's threads, and the switch to a scheduler. */
 #include "base/thread.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -19,14 +20,22 @@ void thread_set_scheduler(const struct thread_scheduler *s, void *ctx)
 	thread_scheduler_ctx = ctx;
 }
 
+/* The thread names itself: what is told from its name (fault points) is right from its first step on. */
+static void *run_named(void *arg)
+{
+	struct thread *t = arg;
+	(void)pthread_setname_np(pthread_self(), t->name);
+	return t->run(t->arg);
+}
+
 int thread_start(struct thread *t, const char *name, void *(*run)(void *arg), void *arg)
 {
 	if (thread_is_scheduled())
 		return thread_scheduler_used->start(thread_scheduler_ctx, t, name, run, arg);
-	int code = pthread_create(&t->own, NULL, run, arg);
-	if (code == 0)
-		(void)pthread_setname_np(t->own, name);
-	return -code;
+	t->run = run;
+	t->arg = arg;
+	snprintf(t->name, sizeof t->name, "%s", name);
+	return -pthread_create(&t->own, NULL, run_named, t);
 }
 
 void thread_join(struct thread *t)

@@ -29,6 +29,9 @@ struct condition {
 struct thread {
 	pthread_t own;
 	void *scheduled; /* a scheduler's */
+	void *(*run)(void *arg);
+	void *arg;
+	char name[16];
 };
 
 /* What runs threads in place of the machine. Each function does what the one below that is called like it says. */
@@ -58,7 +61,7 @@ static inline bool thread_is_scheduled(void)
 
 /* ---- threads ---- */
 
-/* Starts a thread that runs run(arg); its name (15 bytes at most) is what top(1) and a debugger show. 0 or a negative errno. */
+/* Starts a thread that runs run(arg); its name (15 bytes at most) is what top(1) and a debugger show. `t` stays where it is until it was joined. 0 or a negative errno. */
 int thread_start(struct thread *t, const char *name, void *(*run)(void *arg), void *arg);
 
 /* Waits until it has ended. Once for each thread that was started. */
