@@ -28,6 +28,7 @@ enum {
 #define CHECKPOINT_BYTES_MAX (UINT64_C(8) << 30)
 
 struct checkpoint_cut {
+	struct journal *journal; /* whose frames it contains */
 	struct metrics_snapshot *metrics;
 	struct buf sections[SECTIONS]; /* all but metrics, which is encoded when it is written */
 	uint64_t seq;
@@ -76,6 +77,7 @@ static struct checkpoint_cut *cut_take(struct engine *e)
 	struct checkpoint_cut *c = mem_zalloc(1, sizeof *c);
 	if (c == NULL)
 		return NULL;
+	c->journal = e->journal;
 	c->seq = e->applied_seq;
 	c->before = e->checkpoint_seq;
 	c->now_ns = e->applied_ns;
@@ -177,7 +179,11 @@ static void remove_others(const struct checkpoint_cut *c)
 int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
 {
 	struct buf b = {0};
-	int code = encode(c, &b);
+	int code = journal_sync(c->journal, c->seq);
+	if (code != 0)
+		return error_set(err, code, "the frames that a checkpoint contains are not synced: %s",
+		                 strerror(-code));
+	code = encode(c, &b);
 	if (code != 0) {
 		error_set(err, code, "out of memory for a checkpoint");
 	} else {

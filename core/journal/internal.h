@@ -99,6 +99,7 @@ struct segment {
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
 	bool recycled;
+	bool in_doubt;   /* with interval_sync: closed without a sync that succeeded; holds until it is sealed */
 	bool sealed;     /* its sealed files stand; maintenance */
 	uint32_t damage; /* runs of bytes that were no frame when the journal was opened: they are kept aside already */
 	struct segment *next; /* by generation, rising */
@@ -190,9 +191,11 @@ struct journal {
 	bool started;
 
 	struct mutex lock; /* everything below, unless it says otherwise */
-	struct condition wake_sync, wake_maintenance;
+	struct condition wake_sync, wake_maintenance, synced;
 	struct journal_group *queue, **queue_tail;
 	bool stopping;
+	bool sync_wanted;         /* with interval_sync: somebody waits on `synced` */
+	uint64_t synced_seq;      /* likewise: what was done is synced up to here, but for segments in doubt */
 	int poisoned;             /* negative errno since a failure; 0: none */
 	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
 	struct sealed *sealed;

@@ -283,6 +283,7 @@ struct journal *journal_open(const struct journal_options *options, struct journ
 	mutex_init(&j->lock);
 	condition_init(&j->wake_sync);
 	condition_init(&j->wake_maintenance);
+	condition_init(&j->synced);
 	j->queue_tail = &j->queue;
 	j->writer.fd = -1;
 	j->next_generation = 1;
@@ -312,29 +313,31 @@ void journal_skip_to(struct journal *j, uint64_t seq)
 }
 
 /* What was read and will be answered for has to be on disk: the process before may have been killed between writing and syncing, and then a power loss
- * would still take it. That concerns the newest segment alone, since none is begun before what counts in the others was synced. */
-static int secure_newest(struct journal *j, struct error *err)
+ * would still take it. That concerns the newest segment alone, since none is begun before what counts in the others was synced; but with interval_sync one
+ * may have been given up without. */
+static int secure_segments(struct journal *j, struct error *err)
 {
-	const struct segment *s = j->segments;
-	while (s != NULL && s->next != NULL)
-		s = s->next;
-	if (s == NULL || s->last_seq == 0)
-		return 0;
-	int code = segment_secure(s);
-	if (code == 0)
-		return 0;
-	return error_set(err, code, "%s: what was read cannot be made durable: %s", s->path, strerror(-code));
+	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		if (s->last_seq == 0 || (s->next != NULL && !j->options.interval_sync))
+			continue;
+		int code = segment_secure(s);
+		if (code != 0)
+			return error_set(err, code, "%s: what was read cannot be made durable: %s", s->path,
+			                 strerror(-code));
+	}
+	return 0;
 }
 
 int journal_start(struct journal *j, struct error *err)
 {
-	int code = secure_newest(j, err);
+	int code = secure_segments(j, err);
 	if (code != 0)
 		return code;
 	code = writer_open_next(j, j->durable_seq + 1, 0);
 	if (code != 0)
 		return error_set(err, code, "%s: no segment can be begun: %s", j->dir, strerror(-code));
 	j->last_sync_ns = clock_mono_ns();
+	j->synced_seq = j->durable_seq; /* what was found has just been made sure of */
 	code = thread_start(&j->sync_thread, "sync", journal_sync_run, j);
 	if (code != 0)
 		return error_set(err, code, "the sync thread could not be started: %s", strerror(-code));
@@ -386,6 +389,7 @@ void journal_close(struct journal *j)
 	encoder_free(j->encoder);
 	condition_deinit(&j->wake_sync);
 	condition_deinit(&j->wake_maintenance);
+	condition_deinit(&j->synced);
 	mutex_deinit(&j->lock);
 	mem_free(j->dir);
 	mem_free(j);

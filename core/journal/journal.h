@@ -139,6 +139,11 @@ void journal_group_free(struct journal_group *g);
 /* After failures: all failed groups were given back; writing may be tried again on a new segment. 0, or a negative errno while it still cannot (-ENOSPC). */
 int journal_resume(struct journal *j, struct error *err);
 
+/* Waits until the frames up to `seq`, whose groups are done, outlive a power loss: at once unless interval_sync is set. What stands on them (a checkpoint) may
+ * be written then. 0, or a negative errno: a sync has failed, and some of them are in doubt until their segment is sealed. Any thread but the journal's
+ * and the engine's, between journal_start and journal_close. */
+int journal_sync(struct journal *j, uint64_t seq);
+
 /* Frames up to `seq` are covered by a durable checkpoint: retention may remove them. Any thread. */
 void journal_set_floor(struct journal *j, uint64_t seq);
 

@@ -215,8 +215,18 @@ static void fail_group(struct journal *j, struct journal_group *g, int code, con
 	          strerror(-code));
 }
 
+/* The file is given up with what was done and not synced in it. */
+static void leave_in_doubt(struct journal *j)
+{
+	mutex_lock(&j->lock);
+	if (j->writer.segment != NULL && j->options.interval_sync)
+		j->writer.segment->in_doubt = true;
+	mutex_unlock(&j->lock);
+}
+
 static void poison(struct journal *j, int code)
 {
+	leave_in_doubt(j);
 	atomic_fetch_add(&j->commit_failures, 1);
 	/* Before maintenance may look at the file: what was refused must not be sealed. */
 	mutex_lock(&j->lock);
@@ -274,11 +284,11 @@ static void hand_back(struct journal *j, struct journal_group *list)
 	}
 }
 
-/* With interval_sync: what was acknowledged is synced each second. When that fails, nobody waits for an answer that could say so: the file is given up, and the
+/* With interval_sync: what was acknowledged is synced each second, or when somebody wants it to be. When that fails, nobody waits for an answer that could say so: the file is given up, and the
  * next group begins another. Sealing reads what can be read of this one and writes it anew. */
-static void sync_interval(struct journal *j)
+static void sync_interval(struct journal *j, bool wanted)
 {
-	if (!j->unsynced || clock_mono_ns() - j->last_sync_ns < SYNC_EVERY_NS)
+	if (!j->unsynced || (!wanted && clock_mono_ns() - j->last_sync_ns < SYNC_EVERY_NS))
 		return;
 	int code = sync_now(j);
 	if (code == 0)
@@ -286,7 +296,18 @@ static void sync_interval(struct journal *j)
 	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
 	    log_str("error", strerror(-code)));
 	atomic_fetch_add(&j->commit_failures, 1);
+	leave_in_doubt(j);
 	writer_close(j);
+}
+
+static void note_synced(struct journal *j)
+{
+	mutex_lock(&j->lock);
+	if (!j->unsynced) {
+		j->synced_seq = j->durable_seq;
+		condition_signal(&j->synced);
+	}
+	mutex_unlock(&j->lock);
 }
 
 static void wait_for_groups(struct journal *j)
@@ -324,10 +345,10 @@ void *journal_sync_run(void *arg)
 		mutex_lock(&j->lock);
 		if (j->segments != j->writer.segment)
 			condition_signal(&j->wake_maintenance); /* what a closed segment holds may be durable by now */
-		if (j->queue == NULL && !j->stopping && !j->rotate)
+		if (j->queue == NULL && !j->stopping && !j->rotate && !j->sync_wanted)
 			wait_for_groups(j);
-		bool rotates = j->rotate;
-		j->rotate = false;
+		bool rotates = j->rotate, wanted = j->sync_wanted;
+		j->rotate = j->sync_wanted = false;
 		struct journal_group *list = j->queue;
 		bool over = list == NULL && j->stopping;
 		j->queue = NULL;
@@ -337,8 +358,10 @@ void *journal_sync_run(void *arg)
 			commit(j, list);
 			hand_back(j, list);
 		}
-		if (j->options.interval_sync)
-			sync_interval(j);
+		if (j->options.interval_sync) {
+			sync_interval(j, wanted);
+			note_synced(j);
+		}
 		if (rotates)
 			rotate(j);
 		if (over)
@@ -350,6 +373,35 @@ void *journal_sync_run(void *arg)
 			LOG(LOG_ERROR, "the last sync failed", log_str("error", strerror(-code)));
 	}
 	return NULL;
+}
+
+/* Under the lock. */
+static bool some_in_doubt(const struct journal *j, uint64_t seq)
+{
+	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
+		if (s->in_doubt && !s->sealed && s->first_seq <= seq)
+			return true;
+	}
+	return false;
+}
+
+int journal_sync(struct journal *j, uint64_t seq)
+{
+	int code = 0;
+	if (!j->options.interval_sync)
+		return 0; /* done means durable */
+	mutex_lock(&j->lock);
+	while (j->synced_seq < seq && !j->stopping) {
+		j->sync_wanted = true;
+		condition_signal(&j->wake_sync);
+		condition_wait(&j->synced, &j->lock);
+	}
+	if (j->synced_seq < seq)
+		code = -ESHUTDOWN;
+	else if (some_in_doubt(j, seq))
+		code = -EIO;
+	mutex_unlock(&j->lock);
+	return code;
 }
 
 int journal_resume(struct journal *j, struct error *err)

@@ -327,7 +327,7 @@ void life_verify(struct run *r, const struct buf *before)
 	book_check(r, &with.shown, NULL, "after recovery");
 	if (before->len > 0)
 		compare(r, before, &with.shown, "before an orderly stop, and after recovery");
-	if (!r->partial) {
+	if (!r->retention) {
 		remove_checkpoints(r, without.disk);
 		glance(&without);
 		compare(r, &with.shown, &without.shown, "recovery with checkpoints, and from the first frame on");

@@ -160,7 +160,6 @@ static void live(struct run *r)
 		end_life(r, power);
 	else
 		vdisk_install(NULL);
-	r->partial = r->partial || r->retention || (end == SCHED_CUT && power && r->interval);
 	book_close(r, end == SCHED_CUT && power);
 	vdisk_set_capacity(r->disk, 0);
 	life_verify(r, orderly ? &r->before : &none);

@@ -66,7 +66,7 @@ struct run {
 	struct random random, operator_random;
 	struct config config;
 	struct vdisk *disk;
-	bool retention; /* old segments go */
+	bool retention; /* old segments go: a replay from the first frame is not the whole truth */
 	bool interval;  /* durability = "interval": a power loss may take what was acknowledged */
 	bool
 	    partial; /* the journal alone is not the whole truth: frames went with old segments, or a checkpoint had outlived unsynced ones */

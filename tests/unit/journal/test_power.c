@@ -59,6 +59,66 @@ static void what_was_committed_is_there(void **state)
 	vdisk_free(d);
 }
 
+/* With syncs by interval what is done is not on disk yet; who has asked for it may rely on it. */
+static void what_was_synced_on_request_is_there(void **state)
+{
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	(void)state;
+	start_on(&h, d);
+	harness_close(&h);
+	h.options.interval_sync = true;
+	harness_open(&h);
+	start(&h);
+	for (int64_t n = 1; n <= 3; n++)
+		assert_int_equal(harness_write(&h, n, 1, 3000), 0);
+	uint64_t before = vdisk_mark(d);
+	assert_int_equal(journal_sync(h.journal, 3), 0);
+	uint64_t after = vdisk_mark(d);
+	assert_int_equal(journal_sync(h.journal, 3), 0);
+	harness_close(&h);
+	assert_true(after > before);
+	holds(d, after, 3);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
+static int fail_syncs_of_segments(void *ctx, enum vdisk_op op, const char *path, size_t *len)
+{
+	(void)ctx, (void)len;
+	return op == VDISK_SYNC && strstr(path, "segment") != NULL ? EIO : 0;
+}
+
+/* What a failed sync has left is in doubt until it was written anew, by sealing. */
+static void what_a_failed_sync_has_left_is_in_doubt(void **state)
+{
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	(void)state;
+	start_on(&h, d);
+	harness_close(&h);
+	h.options.interval_sync = true;
+	harness_open(&h);
+	start(&h);
+	assert_int_equal(harness_write(&h, 1, 1, 3000), 0);
+	assert_int_equal(harness_write(&h, 2, 1, 3000), 0);
+	vdisk_ask(d, fail_syncs_of_segments, NULL);
+	int code = journal_sync(h.journal, 2);
+	assert_true(code == -EIO || code == 0); /* 0: it is sealed by now */
+	vdisk_ask(d, NULL, NULL);
+	struct journal_stats stats;
+	journal_stats(h.journal, &stats);
+	assert_int_equal(stats.commit_failures, 1);
+	while (journal_sync(h.journal, 2) != 0)
+		usleep(1000);
+	uint64_t mark = vdisk_mark(d);
+	assert_int_equal(harness_write(&h, 3, 1, 3000), 0);
+	harness_close(&h);
+	holds(d, mark, 2);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
 /* A process is killed at any change; what the next one finds there it will answer for, so that a power loss must not take it any more. */
 static void what_is_found_after_a_kill_is_made_durable(void **state)
 {
@@ -264,6 +324,8 @@ static void numbers_are_not_given_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_was_synced_on_request_is_there),
+	    cmocka_unit_test(what_a_failed_sync_has_left_is_in_doubt),
 	    cmocka_unit_test(what_was_committed_is_there),
 	    cmocka_unit_test(what_is_found_after_a_kill_is_made_durable),
 	    cmocka_unit_test(what_a_failed_sync_left_readable_is_made_durable),
