@@ -87,30 +87,33 @@ row {
   short = { at_once = 50, rounds = 1, slack = 10 },
   long = { at_once = 50, rounds = 10, slack = 1 },
   run = function(p)
-    local server = moongate.start { env = proc.plain_heap }
+    -- One of two hides no memory, the other is as it is: giving memory back to the kernel each time costs CPU.
+    local measured, server = moongate.start { env = proc.plain_heap }, moongate.start {}
     local pid = server.process.pid
-    assert(server:request { method = "POST", path = "/v1/events", body = '{"type":"x"}' }.status == 200)
     local all = bombs()
     local slowest, largest, most, dearest = 0, 0, 0, 0
+    for _, one in ipairs { measured, server } do
+      assert(one:request { method = "POST", path = "/v1/events", body = '{"type":"x"}' }.status == 200)
+    end
     for _ = 1, p.rounds do
       for _, bomb in ipairs(all) do
         local name = bomb[1] .. ", " .. bomb[2]
-        local alone, memory = 0, proc.growth(pid, function() blow(server, { bomb }) end)
+        local memory = proc.growth(measured.process.pid, function() blow(measured, { bomb }) end)
         assert(memory < MEMORY, ("%s: %.1f MiB more memory"):format(name, memory / MIB))
         largest = math.max(largest, memory)
         local many = {}
         for i = 1, p.at_once do many[i] = bomb end
-        local cpu = proc.cpu_seconds(pid)
-        memory = proc.growth(pid, function() alone = blow(server, many) end)
+        local longest, cpu = 0, proc.cpu_seconds(pid)
+        memory = proc.growth(pid, function() longest = blow(server, many) end)
         cpu = proc.cpu_seconds(pid) - cpu
-        slowest, most, dearest = math.max(slowest, alone), math.max(most, memory), math.max(dearest, cpu)
+        slowest, most, dearest = math.max(slowest, longest), math.max(most, memory), math.max(dearest, cpu)
         assert(memory < MEMORY * p.at_once, ("%s, %d at once: %.1f MiB more memory"):format(name, p.at_once, memory / MIB))
         assert(cpu <= 2 * WITHIN_S, ("%s, %d at once: %.0f ms of CPU"):format(name, p.at_once, cpu * 1000))
-        assert(alone <= WITHIN_S * p.slack, ("%s, %d at once: an answer after %.0f ms"):format(name, p.at_once, alone * 1000))
+        assert(longest <= WITHIN_S * p.slack, ("%s, %d at once: an answer after %.0f ms"):format(name, p.at_once, longest * 1000))
       end
     end
     assert(server:request { path = "/health" }.status == 200)
-    assert(server:stop() == 0)
+    assert(server:stop() == 0 and measured:stop() == 0)
     return ("%d bombs, each %d at once: refused within %.0f ms for %.0f ms of CPU, + %.1f MiB; alone + %.1f MiB"):format(
       #all, p.at_once, slowest * 1000, dearest * 1000, most / MIB, largest / MIB)
   end,

@@ -74,20 +74,26 @@ end
 local function small()
   local all = {}
   local function add(name, body) all[#all + 1] = { name, body } end
-  for _, number in ipairs { "1e999", "-1e999", "1e99999999999999999999", "123456789e301" } do add("the number " .. number, event('"a":' .. number)) end
-  for _, number in ipairs { "NaN", "Infinity", "-Infinity", "-", "+1", ".5", "1.", "01", "-01", "0x1", "1e", "1e+", "1_0", "1,", "--1", "0.1.2", "1 2" } do
+  for _, number in ipairs { "1e999", "-1e999", "1e99999999999999999999", "123456789e301" } do
+    add("the number " .. number, event('"a":' .. number))
+  end
+  for _, number in ipairs { "NaN", "Infinity", "-Infinity", "-", "+1", ".5", "1.", "01", "-01", "0x1", "1e", "1e+", "1_0", "1,", "--1",
+    "0.1.2", "1 2" } do
     add("no number " .. number, event('"a":' .. number))
   end
-  for _, word in ipairs { "tru", "True", "nul", "None", "undefined", "'a'", "a", "//", "/**/0", "0//", "" } do add("no value " .. word, event('"a":' .. word)) end
-  local bad = { "\128", "\191", "\192\128", "\193\191", "\194", "\195a", "\224\128\128", "\224\159\191", "\225\128", "\237\160\128", "\237\191\191", "\240\128\128\128",
-    "\240\143\191\191", "\240\144\128", "\244\144\128\128", "\245\128\128\128", "\248\136\128\128\128", "\254", "\255" }
+  for _, word in ipairs { "tru", "True", "nul", "None", "undefined", "'a'", "a", "//", "/**/0", "0//", "" } do
+    add("no value " .. word, event('"a":' .. word))
+  end
+  local bad = { "\128", "\191", "\192\128", "\193\191", "\194", "\195a", "\224\128\128", "\224\159\191", "\225\128", "\237\160\128", "\237\191\191",
+    "\240\128\128\128", "\240\143\191\191", "\240\144\128", "\244\144\128\128", "\245\128\128\128", "\248\136\128\128\128", "\254", "\255" }
   for _, bytes in ipairs(bad) do
     local shown = bytes:gsub(".", function(c) return ("%02x"):format(c:byte()) end)
     add("bad UTF-8 in a value: " .. shown, event('"a":"x' .. bytes .. '"'))
     add("bad UTF-8 in a key: " .. shown, event('"a' .. bytes .. '":0'))
     add("bad UTF-8 in an event that is refused: " .. shown, '{"a":"x' .. bytes .. '"}')
   end
-  for _, text in ipairs { "\\ud800", "\\udc00", "\\ud800\\ud800", "\\udfff\\ud800", "\\ud800x", "\\u12", "\\u12g4", "\\x41", "\\", "\\u", "\\'", "\0", "\1", "\31", "\n", "\t" } do
+  for _, text in ipairs { "\\ud800", "\\udc00", "\\ud800\\ud800", "\\udfff\\ud800", "\\ud800x", "\\u12", "\\u12g4", "\\x41", "\\", "\\u",
+    "\\'", "\0", "\1", "\31", "\n", "\t" } do
     add(("the string %q"):format(text), event('"a":"' .. text .. '"'))
     add(("the key %q"):format(text), event('"' .. text .. '":0'))
   end
@@ -95,9 +101,12 @@ local function small()
     add(("bytes behind an array: %q"):format(tail), '[{"type":"x"}]' .. tail)
     add(("bytes behind an event on its line: %q"):format(tail), '{"type":"x"}' .. tail)
   end
-  for _, body in ipairs { "", " ", "\239\187\191", "[", "{", "[]x", "[,]", "[{}", '[{"type":"x"},]', '{"type":"x",}', "{,}", '{"type"}', '{"type":}', '{"type" "x"}', '{type:"x"}',
-    "null", "true", "0", '"x"', "[null]", "[[]]", "[0]", "{}", "[{}]", '{"type":""}', '{"type":5}', '{"type":null}', '{"type":["x"]}', '{"type":"x","type":"y"}',
-    '{"type":"x","a":1,"a":2}', '{"type":"x","a":{"b":1,"b":2}}', '{"type":"x","\\u0061":1,"a":2}', '{"type":"x","id":{}}', '{"type":"x","time":"yesterday"}', '{"type":"x","time":1e300}' } do
+  for _, body in ipairs { "", " ", "\239\187\191", "[", "{", "[]x", "[,]", "[{}", '[{"type":"x"},]', '{"type":"x",}', "{,}", '{"type"}',
+    '{"type":}', '{"type" "x"}', '{type:"x"}',
+    "null", "true", "0", '"x"', "[null]", "[[]]", "[0]", "{}", "[{}]", '{"type":""}', '{"type":5}', '{"type":null}', '{"type":["x"]}',
+    '{"type":"x","type":"y"}',
+    '{"type":"x","a":1,"a":2}', '{"type":"x","a":{"b":1,"b":2}}', '{"type":"x","\\u0061":1,"a":2}', '{"type":"x","id":{}}',
+    '{"type":"x","time":"yesterday"}', '{"type":"x","time":1e300}' } do
     add(("the body %q"):format(body), body)
   end
   local whole = event('"a":[1.5,null,true,"\\u00e4\195\164",{"b":[]}]')
@@ -127,7 +136,8 @@ row {
   short = { bytes = 4 * MIB },
   long = { bytes = 15 * MIB },
   run = function(p)
-    local server = moongate.start { env = proc.plain_heap, scripts = { ["metrics/n.lua"] = 'local n = counter "n_total" { labels = { "a" } } on("x", function(ev) n:inc(ev.a) end)' } }
+    local script = 'local n = counter "n_total" { labels = { "a" } } on("x", function(ev) n:inc(ev.a) end)'
+    local server = moongate.start { env = proc.plain_heap, scripts = { ["metrics/n.lua"] = script } }
     local pid = server.process.pid
     local most, count = 0, 0
     for _, case in ipairs(small()) do

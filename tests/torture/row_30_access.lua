@@ -1,5 +1,5 @@
--- Who may do what: every route with every kind of credentials, against the table that says so; configurations that are refused; how tokens are compared;
--- pages of other origins.
+-- Who may do what: every route with every kind of credentials, against the table that says so; configurations that are refused; how tokens
+-- are compared; pages of other origins.
 package.path = "./?.lua;" .. package.path
 local json = require "cjson"
 local moongate = require "tests.spec.support.moongate"
@@ -20,8 +20,10 @@ local routes = {
 }
 -- Without a route nobody is asked who he is: method, path, status.
 local nowhere = {
-  { "GET", "/", 404 }, { "GET", "/metrics/", 404 }, { "GET", "/Metrics", 404 }, { "GET", "/v1", 404 }, { "GET", "/-/reload/x", 404 }, { "GET", "/metricsx", 404 },
-  { "GET", "/v1/events", 405 }, { "PUT", "/v1/events", 405 }, { "DELETE", "/v1/events", 405 }, { "POST", "/metrics", 405 }, { "GET", "/-/reload", 405 },
+  { "GET", "/", 404 }, { "GET", "/metrics/", 404 }, { "GET", "/Metrics", 404 }, { "GET", "/v1", 404 }, { "GET", "/-/reload/x", 404 },
+  { "GET", "/metricsx", 404 },
+  { "GET", "/v1/events", 405 }, { "PUT", "/v1/events", 405 }, { "DELETE", "/v1/events", 405 }, { "POST", "/metrics", 405 },
+  { "GET", "/-/reload", 405 },
   { "DELETE", "/-/reload", 405 }, { "POST", "/health", 405 }, { "OPTIONS", "/metrics", 204 }, { "OPTIONS", "/-/reload", 204 },
 }
 
@@ -61,7 +63,8 @@ local function credentials()
     add(name .. ", a tab", "Bearer\t" .. text, false)
     add(name .. ", Basic", "Basic " .. (moongate.sh("base64 -w0", ":" .. text)), false)
   end
-  for name, value in pairs { ["an empty header"] = "", ["the scheme alone"] = "Bearer", ["no token"] = "Bearer ", ["a long token"] = "Bearer " .. ("a"):rep(8000),
+  for name, value in pairs { ["an empty header"] = "", ["the scheme alone"] = "Bearer", ["no token"] = "Bearer ",
+    ["a long token"] = "Bearer " .. ("a"):rep(8000),
     ["the empty token's digest"] = "Bearer " .. sha256(""), ["half a scheme"] = "Bear" } do
     add(name, value, false)
   end
@@ -107,12 +110,14 @@ local function with_tokens()
   end
   -- Two headers are no credentials, whichever is the good one.
   for _, pair in ipairs { { "all-token", "wrong" }, { "wrong", "all-token" }, { "all-token", "all-token" } } do
-    local text = server:raw(("GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nAuthorization: Bearer %s\r\n\r\n"):format(pair[1], pair[2]))
+    local lines = ("Authorization: Bearer %s\r\nAuthorization: Bearer %s\r\n"):format(pair[1], pair[2])
+    local text = server:raw("GET /metrics HTTP/1.1\r\nHost: x\r\n" .. lines .. "\r\n")
     assert(text:find("^HTTP/1.1 400 "), text)
     count = count + 1
   end
   -- Neither in the query nor in a cookie.
-  expect(server:request { path = "/metrics?access_token=all-token&token=all-token", headers = { Cookie = "token=all-token" } }, 401, "a token elsewhere")
+  local elsewhere = { path = "/metrics?access_token=all-token&token=all-token", headers = { Cookie = "token=all-token" } }
+  expect(server:request(elsewhere), 401, "a token elsewhere")
   assert(server:stop() == 0)
   return count + 1
 end
@@ -136,8 +141,9 @@ local function origins()
   for _, conf in ipairs { {}, { tokens = tokens() } } do
     local server = moongate.start { conf = conf }
     local host = server.addr
-    local foreign = { "http://evil.example", "https://evil.example", "null", "", "http://" .. host .. ".evil.example", "http://evil.example/" .. host, "http://" .. host .. "@evil.example",
-      "http://" .. host .. ":80", host, "//" .. host, "ftp://" .. host, "http://" .. host:gsub(":%d+$", ""), "http://" .. host .. " http://evil.example", "http://" .. host .. "/" }
+    local foreign = { "http://evil.example", "https://evil.example", "null", "", "http://" .. host .. ".evil.example",
+      "http://evil.example/" .. host, "http://" .. host .. "@evil.example", "http://" .. host .. ":80", host, "//" .. host, "ftp://" .. host,
+      "http://" .. host:gsub(":%d+$", ""), "http://" .. host .. " http://evil.example", "http://" .. host .. "/" }
     for _, route in ipairs(routes) do
       local headers = { Authorization = "Bearer all-token", Host = host }
       local changes = route[1] == "POST" or route[1] == "PUT"
@@ -152,20 +158,21 @@ local function origins()
         count = count + 1
       end
     end
-    assert(not server:raw("GET /metrics HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nAuthorization: Bearer all-token\r\nConnection: close\r\n\r\n")
-      :lower():find("access-control", 1, true), "another origin is let in")
+    local lines = "Origin: http://evil.example\r\nAuthorization: Bearer all-token\r\nConnection: close\r\n"
+    local text = server:raw("GET /metrics HTTP/1.1\r\nHost: x\r\n" .. lines .. "\r\n")
+    assert(text:find("^HTTP/1.1 200 ") and not text:lower():find("access-control", 1, true), "another origin is let in")
     assert(server:stop() == 0)
   end
   return count
 end
 
--- Tokens are compared by their digests, in constant time: what admit_scopes calls is all that looks at them, and the only comparison among it is nettle's, which does not
--- stop at the first difference. (text_same compares the scheme, which is no secret.)
+-- Tokens are compared by their digests, in constant time: what admit_scopes calls is all that looks at them, and the only comparison among
+-- it is nettle's, which does not stop at the first difference. (text_same compares the scheme, which is no secret.)
 local function comparison()
   local code = moongate.sh("objdump -d --no-show-raw-insn " .. moongate.binary):match("<admit_scopes>:\n(.-)\n\n")
   assert(code, "there is no admit_scopes in the binary")
-  local allowed = { text_same = true, text_trim = true, nettle_sha256_init = true, nettle_sha256_update = true, nettle_sha256_digest = true, nettle_memeql_sec = true,
-    __stack_chk_fail = true }
+  local allowed = { text_same = true, text_trim = true, nettle_sha256_init = true, nettle_sha256_update = true, nettle_sha256_digest = true,
+    nettle_memeql_sec = true, __stack_chk_fail = true }
   local secure = false
   for name in code:gmatch("call%s+%x+ <([%w_]+)") do
     assert(allowed[name], "admit_scopes calls " .. name)
@@ -237,7 +244,8 @@ local function configurations(every)
     local commands = { "check" }
     if i % every == 0 then commands[2] = "run --listen 127.0.0.1:0 --data " .. server.dir .. "/data" end
     for _, command in ipairs(commands) do
-      local output, code = moongate.sh(("timeout 10 %s %s --conf %s/conf/moongate.lua --scripts %s/scripts"):format(moongate.binary, command, server.dir, server.dir))
+      local folders = ("--conf %s/conf/moongate.lua --scripts %s/scripts"):format(server.dir, server.dir)
+      local output, code = moongate.sh(("timeout 10 %s %s %s"):format(moongate.binary, command, folders))
       assert(code == 1, ("%s: exit code %s, wanted 1\n%s"):format(case[1], tostring(code), output))
       assert(output:find(case[2], 1, true), ("%s: %q was wanted in\n%s"):format(case[1], case[2], output))
     end
@@ -245,7 +253,8 @@ local function configurations(every)
   assert(moongate.sh("ls " .. server.dir .. "/data 2>&1"):find("No such file", 1, true), "a start that was refused left data behind")
   -- Open to others, with nobody asked who he is: only if that is said.
   for _, listen in ipairs { "0.0.0.0:0", "[::]:0", "0:0", "127.1:0", "localhost.evil.example:0", "10.0.0.1:0" } do
-    local output, code = moongate.sh(("timeout 10 %s run --listen '%s' --data %s/data --scripts %s/scripts"):format(moongate.binary, listen, server.dir, server.dir))
+    local folders = ("--data %s/data --scripts %s/scripts"):format(server.dir, server.dir)
+    local output, code = moongate.sh(("timeout 10 %s run --listen '%s' %s"):format(moongate.binary, listen, folders))
     assert(code == 1 and output:find("allow_anonymous", 1, true), listen .. ": " .. output)
   end
   return #list

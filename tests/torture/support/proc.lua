@@ -24,13 +24,14 @@ proc.plain_heap = { MALLOC_MMAP_THRESHOLD_ = "65536", MALLOC_TRIM_THRESHOLD_ = "
 -- By how many bytes the most that was resident during fn() was over what was resident before it.
 function proc.growth(pid, fn)
   local before
-  -- What the process still frees of what it did before would be in the mark, and not in what it is compared with.
+  -- What the process still frees of what it did before would be in the mark, and not in what it is compared with. (The kernel counts in batches for
+  -- each CPU, and sets the mark without adding them up.)
   moongate.wait_until(function()
     local f = assert(io.open(("/proc/%d/clear_refs"):format(pid), "wb"))
     f:write("5") -- the high-water mark begins again
     f:close()
     before = proc.resident(pid)
-    return status_bytes(pid, "VmHWM") - before < 65536
+    return status_bytes(pid, "VmHWM") - before < 512 * 1024
   end, 10, "memory that stays the same")
   fn()
   return math.max(status_bytes(pid, "VmHWM") - before, 0)
