@@ -90,6 +90,9 @@ int config_check(const struct config *c, struct error *err)
 		                 "allow_anonymous = true, if "
 		                 "everyone there may do everything)",
 		                 c->listen);
+	if (strlen(c->data) > CONFIG_DATA_MAX)
+		return error_set(err, -ENAMETOOLONG, "data: the path has %zu bytes, wanted at most %d", strlen(c->data),
+		                 CONFIG_DATA_MAX);
 	if (c->http.bodies_bytes < c->http.body_bytes)
 		return error_set(err, -EINVAL, "http.bodies_bytes: found %llu, wanted at least http.body_bytes (%llu)",
 		                 (unsigned long long)c->http.bodies_bytes, (unsigned long long)c->http.body_bytes);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 enum { CONFIG_TOKENS_MAX = 256 };
+enum { CONFIG_DATA_MAX = 400 }; /* bytes of the data directory's path: names in it are built in buffers of 512 */
 
 enum config_durability { DURABILITY_GROUP, DURABILITY_INTERVAL };
 
@@ -93,7 +94,7 @@ int config_read(struct config *c, const char *path, struct error *err);
 /* What flags may set after the file. Each checks as the file's key does; the sentence names the flag. */
 int config_set(struct config *c, const char *key, const char *value, struct error *err);
 
-/* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, … */
+/* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, the data directory is not too deep, … */
 int config_check(const struct config *c, struct error *err);
 
 /* Frees what the struct owns and zeroes it; harmless on a zeroed one. */

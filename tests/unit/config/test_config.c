@@ -355,6 +355,10 @@ static void checks_what_hangs_together(void **state)
 		assert_check("listen", addresses[i], "wanted an address and a port");
 	assert_check("http.bodies_bytes", "1MiB",
 	             "http.bodies_bytes: found 1048576, wanted at least http.body_bytes (16777216)");
+	char data[CONFIG_DATA_MAX + 2];
+	memset(data, 'd', sizeof data);
+	data[CONFIG_DATA_MAX + 1] = '\0';
+	assert_check("data", data, "data: the path has 401 bytes, wanted at most 400");
 	assert_check("journal.retention_bytes", "100MiB",
 	             "journal.retention_bytes: found 104857600, wanted at least two segments");
 	assert_check("timezone", "Mars/Olympus", "timezone: ");
