@@ -157,6 +157,29 @@ static void header_put(char *at, const struct target *t)
 	put_u32(at + 12, header_checksum(at));
 }
 
+/* Has the segment been sealed before, and come back? Then what stands was made of it when it was whole, and is the better one: what was never synced comes
+ * back in part. (The maintenance thread alone changes the list, and it is this one.) */
+static bool stands(const struct sealing *s, const struct sealed *mine)
+{
+	for (const struct sealed *other = s->journal->sealed; other != NULL; other = other->next) {
+		if (other->kind == mine->kind && other->first_seq <= mine->first_seq &&
+		    other->last_seq >= mine->last_seq && other->records >= mine->records)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing of it stays. */
+static void target_drop(struct target *t)
+{
+	file_close(t->fd);
+	file_unlink(t->tmp);
+	buf_free(&t->pending);
+	mem_free(t->sealed);
+	t->sealed = NULL;
+	t->fd = -1;
+}
+
 static int target_finish(struct sealing *s, struct target *t)
 {
 	char header[SEALED_HEADER_BYTES], name[96];
@@ -203,7 +226,13 @@ static int seal_mapped(struct sealing *s, const char *bytes, uint64_t len, struc
 		seal_damage(s, end, bytes + end, len - end);
 	for (int kind = 0; kind < FRAME_KINDS; kind++) {
 		struct target *t = &s->targets[kind];
-		int code = t->sealed == NULL ? 0 : target_finish(s, t);
+		if (t->sealed == NULL)
+			continue;
+		if (stands(s, t->sealed)) {
+			target_drop(t);
+			continue;
+		}
+		int code = target_finish(s, t);
 		if (code != 0)
 			return code;
 	}

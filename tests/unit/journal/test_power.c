@@ -59,6 +59,50 @@ static void what_was_committed_is_there(void **state)
 	vdisk_free(d);
 }
 
+static void seal_all(struct harness *h)
+{
+	struct journal_stats stats;
+	do {
+		usleep(1000);
+		journal_stats(h->journal, &stats);
+	} while (stats.segments > 1);
+}
+
+/* A segment that was sealed and comes back after a power loss, torn, since it was never synced: its sealed files are better than it is. */
+static void a_torn_segment_does_not_displace_its_sealed_files(void **state)
+{
+	static const char path[] = "data/journal/segment-00000000000000000001.open";
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	size_t len;
+	(void)state;
+	start_on(&h, d);
+	start(&h);
+	for (int64_t n = 1; n <= 4; n++)
+		assert_int_equal(harness_write(&h, n, 1, 3000), 0);
+	harness_close(&h);
+	char *bytes = vdisk_get(d, path, &len);
+	assert_non_null(bytes);
+	harness_open(&h);
+	start(&h);
+	seal_all(&h);
+	harness_close(&h);
+	bytes[4096 + 3500] ^= 1; /* in the second frame */
+	assert_int_equal(vdisk_put(d, path, bytes, len), 0);
+	free(bytes);
+	harness_open(&h);
+	start(&h);
+	seal_all(&h);
+	harness_close(&h);
+	harness_open(&h);
+	struct harness_read r = harness_replay(&h, 0);
+	assert_true(r.in_order && r.whole);
+	assert_int_equal(r.records, 4);
+	harness_close(&h);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
 /* With syncs by interval what is done is not on disk yet; who has asked for it may rely on it. */
 static void what_was_synced_on_request_is_there(void **state)
 {
@@ -324,6 +368,7 @@ static void numbers_are_not_given_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_torn_segment_does_not_displace_its_sealed_files),
 	    cmocka_unit_test(what_was_synced_on_request_is_there),
 	    cmocka_unit_test(what_a_failed_sync_has_left_is_in_doubt),
 	    cmocka_unit_test(what_was_committed_is_there),
