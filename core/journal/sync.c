@@ -143,7 +143,8 @@ static int sync_now(struct journal *j)
 		code = w->sync_failure = file_datasync(w->fd);
 	j->last_sync_ns = clock_mono_ns();
 	atomic_fetch_add(&j->sync_ns, (uint64_t)(j->last_sync_ns - began));
-	j->unsynced = false;
+	if (code == 0)
+		j->unsynced = false;
 	return code;
 }
 
@@ -218,6 +219,11 @@ static void fail_group(struct journal *j, struct journal_group *g, int code, con
 static void poison(struct journal *j, int code)
 {
 	atomic_fetch_add(&j->commit_failures, 1);
+	/* Groups of the last second were acknowledged: nobody will sync this file later. */
+	int synced = j->options.interval_sync && j->unsynced ? sync_now(j) : 0;
+	if (synced != 0)
+		LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
+		    log_str("error", strerror(-synced)));
 	/* Before maintenance may look at the file: what was refused must not be sealed. */
 	pthread_mutex_lock(&j->lock);
 	void_from(j, j->durable_seq + 1);
@@ -280,11 +286,8 @@ static void sync_interval(struct journal *j)
 	if (!j->unsynced || clock_mono_ns() - j->last_sync_ns < SYNC_EVERY_NS)
 		return;
 	int code = sync_now(j);
-	if (code == 0)
-		return;
-	LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
-	    log_str("error", strerror(-code)));
-	poison(j, code);
+	if (code != 0)
+		poison(j, code);
 }
 
 static void wait_for_groups(struct journal *j)
