@@ -143,7 +143,8 @@ static int sync_now(struct journal *j)
 		code = w->sync_failure = file_datasync(w->fd);
 	j->last_sync_ns = clock_mono_ns();
 	atomic_fetch_add(&j->sync_ns, (uint64_t)(j->last_sync_ns - began));
-	j->unsynced = false;
+	if (code == 0)
+		j->unsynced = false;
 	return code;
 }
 
@@ -226,8 +227,15 @@ static void leave_in_doubt(struct journal *j)
 
 static void poison(struct journal *j, int code)
 {
-	leave_in_doubt(j);
 	atomic_fetch_add(&j->commit_failures, 1);
+	/* Groups of the last second were acknowledged: nobody will sync this file later. */
+	bool owed = j->options.interval_sync && j->unsynced;
+	int synced = owed ? sync_now(j) : j->writer.sync_failure;
+	if (synced != 0)
+		leave_in_doubt(j);
+	if (owed && synced != 0)
+		LOG(LOG_ERROR, "a sync failed: up to a second of acknowledged records may be lost",
+		    log_str("error", strerror(-synced)));
 	/* Before maintenance may look at the file: what was refused must not be sealed. */
 	mutex_lock(&j->lock);
 	void_from(j, j->durable_seq + 1);

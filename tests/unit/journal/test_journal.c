@@ -669,6 +669,26 @@ static void a_failed_sync_of_the_interval_refuses_nothing(void **state)
 	harness_deinit(&h);
 }
 
+/* What was acknowledged waits for the next second's sync: the file is not left before that has been done. */
+static void syncing_by_interval_syncs_before_a_file_is_given_up(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	h.options.interval_sync = true;
+	harness_start_quiet(&h);
+	fault_set(FAULT_WRITE, 3, true, EIO); /* after the zeros ahead and the first group */
+	uint64_t before = fault_hits(FAULT_FSYNC);
+	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
+	assert_int_equal(fault_hits(FAULT_FSYNC), before);
+	assert_int_equal(harness_write(&h, 1, 1, 10), -EIO);
+	for (int i = 0; i < 1000 && fault_hits(FAULT_FSYNC) == before; i++)
+		usleep(1000);
+	assert_int_equal(fault_hits(FAULT_FSYNC), before + 1);
+	fault_clear();
+	harness_deinit(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -692,6 +712,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_sync_is_not_tried_again),
 	    cmocka_unit_test(syncing_by_interval_keeps_what_was_written),
 	    cmocka_unit_test(a_failed_sync_of_the_interval_refuses_nothing),
+	    cmocka_unit_test(syncing_by_interval_syncs_before_a_file_is_given_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
