@@ -89,6 +89,7 @@ struct segment {
 	uint64_t size; /* of the file */
 	uint64_t end;  /* where the next frame goes */
 	bool recycled;
+	bool failed;          /* a write or sync of it has failed: the file is not used again */
 	struct segment *next; /* by generation, rising */
 };
 
@@ -125,6 +126,9 @@ uint64_t frame_find(uint64_t generation, const char *bytes, uint64_t at, uint64_
 uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);
 
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled);
+/* A new file of that name, open for writing: a descriptor or a negative errno. What has the name goes, rather than being emptied and used again: it may be a
+ * file whose sync failed. */
+int journal_make_file(const char *path);
 /* Makes a file of `size` bytes ready at `path`, zeroed through when `zero`. */
 int segment_prepare(const char *path, uint64_t size, bool zero);
 /* Writes the header into the file at `from`, renames it to its name. */

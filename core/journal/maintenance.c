@@ -44,13 +44,13 @@ static struct segment *closed_segment(struct journal *j)
 	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
 }
 
-/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. */
+/* The sealed files stand: the segment's file becomes the spare, or goes. One whose sync failed always goes, since it would be synced again. Under the lock. */
 static int give_up(struct journal *j, struct segment *s)
 {
 	char spare[PATH_BYTES];
 	journal_path(spare, j->dir, "spare.tmp");
 	j->segments = s->next;
-	if (j->spare_ready || s->size != j->options.segment_bytes)
+	if (j->spare_ready || s->failed || s->size != j->options.segment_bytes)
 		return file_unlink(s->path);
 	int code = file_rename(s->path, spare);
 	if (code == 0)

@@ -220,6 +220,8 @@ static void poison(struct journal *j, int code)
 	/* Before maintenance may look at the file: what was refused must not be sealed. */
 	pthread_mutex_lock(&j->lock);
 	void_from(j, j->durable_seq + 1);
+	if (j->writer.segment != NULL)
+		j->writer.segment->failed = true;
 	pthread_mutex_unlock(&j->lock);
 	writer_close(j);
 	j->unsynced = false;
