@@ -167,7 +167,6 @@ static int define_all(struct script_set *set, struct error *err)
 int script_set_bind(struct script_set *set, struct error *err)
 {
 	struct script_host *h = set->host;
-	struct error ignored = {0};
 	int rc = 0;
 
 	CHECK(!set->bound);
@@ -177,12 +176,11 @@ int script_set_bind(struct script_set *set, struct error *err)
 		return rc;
 	registry_reload_begin(h->registry);
 	rc = define_all(set, err);
-	if (rc != 0 && h->current != NULL)
-		define_all(h->current,
-		           &ignored); /* what there is already needs no memory: the old scripts keep their metrics */
-	registry_reload_end(h->registry);
-	if (rc != 0)
+	if (rc != 0) { /* the old scripts hold on to their metrics: those have to be the ones that they were */
+		registry_reload_cancel(h->registry);
 		return rc;
+	}
+	registry_reload_end(h->registry);
 	set->bound = true;
 	h->current = set;
 	if (!h->restored)
