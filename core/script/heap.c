@@ -2,8 +2,6 @@
  * malloc gained nothing that could be measured. */
 #include "script/heap.h"
 
-#include "base/mem.h"
-
 static void *refuse(struct heap *h)
 {
 	if (h->capped) {
@@ -19,12 +17,11 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 
 	if (new_size == 0) {
 		h->used -= old_size;
-		mem_free(ptr);
-		return NULL;
+		return reserve_realloc(&h->reserve, ptr, old_size, 0);
 	}
 	if (h->capped && new_size > old_size && h->used - old_size + new_size > h->cap)
 		return refuse(h);
-	void *got = ptr == NULL ? mem_alloc(new_size) : mem_realloc(ptr, new_size);
+	void *got = reserve_realloc(&h->reserve, ptr, old_size, new_size);
 	if (got == NULL)
 		return refuse(h);
 	h->used += new_size - old_size;

@@ -10,11 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/reserve.h"
+
 struct heap {
-	size_t used;  /* bytes that the state holds */
-	size_t mark;  /* growing beyond it is reported once, by on_pressure, which sets a new one */
-	size_t cap;   /* bytes that it may hold while `capped` */
-	bool capped;  /* a script runs */
+	struct reserve reserve; /* what the state is made in; goes after it */
+	size_t used;            /* bytes that the state holds */
+	size_t mark;            /* growing beyond it is reported once, by on_pressure, which sets a new one */
+	size_t cap;             /* bytes that it may hold while `capped` */
+	bool capped;            /* a script runs */
 	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
 	void (*on_pressure)(struct heap *h); /* as on_refused, but for lua_gc to set the collector's pace */
 	void (*on_refused)(

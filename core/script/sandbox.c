@@ -13,6 +13,9 @@
 #include "script/embed.h"
 #include "script/internal.h"
 
+/* What lua_newstate takes is 12 KiB. It is reserved, because lua_newstate ends in a null pointer when memory is refused half-way (LuaJIT's issue 1248). */
+enum { STATE_BYTES = 16 << 10 };
+
 /* Stock functions that scripts get, by library; "" is the globals. */
 static const struct {
 	const char *library;
@@ -234,7 +237,9 @@ int sandbox_open(struct script *s, struct error *err)
 	s->heap.mark = SIZE_MAX;
 	s->heap.on_refused = on_refused;
 	s->heap.on_pressure = on_pressure;
-	s->L = lua_newstate(heap_alloc, &s->heap);
+	if (reserve_open(&s->heap.reserve, STATE_BYTES) == 0)
+		s->L = lua_newstate(heap_alloc, &s->heap);
+	reserve_close(&s->heap.reserve);
 	if (s->L == NULL)
 		return error_set(err, -ENOMEM, "%s: out of memory for its Lua state", s->path);
 	lua_atpanic(s->L, panic);
