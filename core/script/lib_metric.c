@@ -155,6 +155,16 @@ static int change_series(const struct change *c, struct series_ref series)
 	return -EINVAL;
 }
 
+/* Neither must a change that memory is out for leave a new series behind: a replay would not come to it. */
+static int change_or_forget(const struct change *c, struct series_ref series)
+{
+	int rc = change_series(c, series);
+
+	if (rc == -ENOMEM)
+		metric_series_forget(c->metric->metric, series);
+	return rc;
+}
+
 /* A value that will be refused must not make a series. */
 static bool value_fits(const struct change *c)
 {
@@ -199,7 +209,7 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 		struct series_ref series;
 		rc = metric_series(m->metric, labels, &series);
 		if (rc == 0)
-			rc = change_series(&c, series);
+			rc = change_or_forget(&c, series);
 	}
 	if (rc != 0)
 		refused(L, &c, rc);
@@ -290,7 +300,7 @@ static int l_bound(lua_State *L)
 	} else {
 		rc = bound_series(b);
 		if (rc == 0)
-			rc = change_series(&c, b->series);
+			rc = change_or_forget(&c, b->series);
 	}
 	if (rc != 0)
 		refused(L, &c, rc);
