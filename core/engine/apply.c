@@ -99,6 +99,7 @@ void apply_group(struct engine *e, struct group *g)
 	for (uint32_t i = 0; i < g->part_count; i++)
 		apply_part(e, g, &g->parts[i], seq + i);
 	e->counters.apply_seconds += (double)(clock_mono_ns() - began) / 1e9;
-	submissions_finish(g->head, 0);
+	control_forget(e, g->controls);
+	submissions_finish(e, g->head, 0);
 	group_release(e, g);
 }

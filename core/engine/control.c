@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -34,6 +35,20 @@ static void push_or_say(struct engine *e, enum control_type type, struct buf *pa
 		return;
 	buf_free(payload);
 	LOG(LOG_ERROR, "a control record was lost: replay may differ", log_str("error", strerror(-code)));
+}
+
+void control_forget(struct engine *e, uint32_t count)
+{
+	CHECK(count <= e->control_sent);
+	if (count == 0)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		buf_free(&e->controls[i]);
+	uint32_t left = e->control_count - count;
+	memmove(e->controls, e->controls + count, left * sizeof *e->controls);
+	memmove(e->control_types, e->control_types + count, left * sizeof *e->control_types);
+	e->control_count = left;
+	e->control_sent -= count;
 }
 
 void control_cut(void *ctx, const struct script_cut *cut)

@@ -272,7 +272,7 @@ static void refuse_queue(struct engine *e)
 {
 	for (struct submission *s = take_submission(e); s != NULL; s = take_submission(e)) {
 		s->next = NULL;
-		submissions_finish(s, e->failure);
+		submissions_finish(e, s, e->failure);
 	}
 }
 
@@ -402,7 +402,7 @@ static void *run(void *arg)
 		finish_done(e, done);
 		bool reload_waits = serve_requests(e, requests);
 		take_submissions(e);
-		if (e->control_count > 0 && have_open(e))
+		if (e->control_count > e->control_sent && have_open(e))
 			intake_controls(e);
 		run_timers(e);
 		int64_t commit_wait = intake_commit_due(e, stopping);
@@ -413,7 +413,8 @@ static void *run(void *arg)
 			wait = INT64_MAX; /* the timer runs when the group in flight is applied */
 		if (commit_wait < wait)
 			wait = commit_wait;
-		if (e->failure != 0 && wait > RETRY_MS * NS_PER_MS)
+		bool again = e->failure != 0 || e->control_count > e->control_sent;
+		if (again && wait > RETRY_MS * NS_PER_MS)
 			wait = RETRY_MS * NS_PER_MS;
 		if (!reload_waits || e->in_flight > 0)
 			wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait);
@@ -452,7 +453,7 @@ void engine_submit(struct engine *e, struct submission *s)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (refused)
-		submissions_finish(s, -EAGAIN);
+		submissions_finish(e, s, -EAGAIN);
 }
 
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user)
@@ -552,8 +553,10 @@ int engine_start(struct engine *e, struct error *err)
 	atomic_store(&e->writable, true);
 	bool unchanged = e->set != NULL && scripts_unchanged(e);
 	code = -pthread_create(&e->thread, NULL, run, e);
-	if (code != 0)
+	if (code != 0) {
+		worker_stop(e->worker);
 		return error_set(err, code, "the engine thread could not be started: %s", strerror(-code));
+	}
 	e->thread_started = true;
 	code = unchanged ? 0 : load_scripts(e, err);
 	if (code != 0)

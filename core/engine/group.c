@@ -24,7 +24,7 @@ struct group *group_open(struct engine *e, int *code)
 	g->journal = journal;
 	g->head = NULL;
 	g->tail = &g->head;
-	g->ref_count = g->part_count = g->key_count = g->submissions = 0;
+	g->ref_count = g->part_count = g->key_count = g->submissions = g->controls = 0;
 	g->frame_open = false;
 	g->opened_ns = clock_mono_ns();
 	g->next = NULL;
@@ -101,25 +101,37 @@ void group_fail(struct engine *e, struct group *g, int status)
 	for (uint32_t i = 0; i < g->key_count; i++)
 		dedup_remove(e->dedup, g->keys[i]);
 	struct error err;
-	error_set(&err, status, "the journal could not be written, so the scripts were not swapped");
+	error_set(&err, status, "the scripts were not swapped, since they could not be journaled: %s",
+	          strerror(-status));
 	for (uint32_t i = 0; i < g->part_count; i++) {
 		struct reload *reload = g->parts[i].reload;
 		if (reload != NULL && reload->done != NULL)
 			reload->done(reload->user, status, &err);
 	}
+	e->control_sent -= g->controls;
 	e->counters.failed_groups++;
-	submissions_finish(g->head, status);
+	submissions_finish(e, g->head, status);
 	group_release(e, g);
 }
 
-void submissions_finish(struct submission *s, int status)
+/* Of what was acknowledged alone, so that the sum is that of the answers. On the engine's thread. */
+static void count_taken(struct engine *e, const struct submission *s)
+{
+	e->counters.accepted += s->accepted;
+	e->counters.duplicate += s->duplicate;
+	e->counters.refused += s->failed;
+}
+
+void submissions_finish(struct engine *e, struct submission *s, int status)
 {
 	while (s != NULL) {
 		struct submission *next = s->next;
 		s->next = NULL;
 		s->status = status;
 		if (status != 0)
-			s->accepted = s->duplicate = 0;
+			s->accepted = s->duplicate = s->failed = 0;
+		else
+			count_taken(e, s);
 		s->done(s);
 		s = next;
 	}

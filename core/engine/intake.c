@@ -121,11 +121,15 @@ static void filter_failed(void *ctx, struct record *r, const char *why)
 {
 	struct submission *s = ctx;
 	struct batch *b = s->batch;
+	struct slice text = arena_copy(&b->arena, slice_cstr(why));
 	if (s->failures == NULL)
 		s->failures = arena_alloc(&b->arena, (size_t)b->count * sizeof *s->failures);
-	if (s->failures == NULL || s->failed == b->count)
-		return; /* refused all the same: `dropped` is set; the answer lacks its line only when memory is out */
-	s->failures[s->failed++] = (struct submission_failure){r->index, arena_copy(&b->arena, slice_cstr(why))};
+	if (s->failures == NULL || text.ptr == NULL) {
+		s->status = -ENOMEM; /* of the whole: a record that is not named would pass for accepted */
+		return;
+	}
+	CHECK(s->failed < b->count);
+	s->failures[s->failed++] = (struct submission_failure){r->index, text};
 }
 
 /* Nothing of the open group can be trusted any more (memory ran out half-way): all of it is refused. */
@@ -133,7 +137,6 @@ static void abandon_open(struct engine *e, int status)
 {
 	struct group *g = e->open;
 	e->open = NULL;
-	end_frame(g);
 	group_fail(e, g, status);
 }
 
@@ -144,6 +147,10 @@ void intake_submission(struct engine *e, struct submission *s)
 	s->failures = NULL;
 	if (e->set != NULL && script_set_has_filters(e->set))
 		script_set_filter(e->set, s->batch, filter_failed, s);
+	if (s->status != 0) {
+		submissions_finish(e, s, s->status);
+		return;
+	}
 
 	struct group *g = e->open;
 	CHECK(g != NULL);
@@ -159,11 +166,9 @@ void intake_submission(struct engine *e, struct submission *s)
 		return;
 	}
 	s->accepted = s->batch->count - s->duplicate - s->failed;
-	e->counters.accepted += s->accepted;
-	e->counters.duplicate += s->duplicate;
-	e->counters.refused += s->failed;
 }
 
+/* 0, or a negative errno: then the group is to be abandoned. */
 static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload,
                        struct reload *reload)
 {
@@ -173,10 +178,8 @@ static int add_control(struct engine *e, struct group *g, enum control_type type
 	if (code != 0)
 		return code;
 	code = journal_control_add(g->journal, e->now_ns, (uint8_t)type, payload);
-	if (code != 0) {
-		g->part_count--;
+	if (code != 0)
 		return code;
-	}
 	g->parts[g->part_count - 1].reload = reload;
 	return 0;
 }
@@ -185,15 +188,16 @@ void intake_controls(struct engine *e)
 {
 	CHECK(e->open != NULL);
 	advance_clock(e);
-	for (uint32_t i = 0; i < e->control_count; i++) {
-		struct buf *payload = &e->controls[i];
-		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), NULL);
-		if (code != 0)
-			LOG(LOG_ERROR, "a control record could not be journaled: replay may differ",
-			    log_int("code", code));
-		buf_free(payload);
+	while (e->control_sent < e->control_count) {
+		uint32_t i = e->control_sent;
+		int code = add_control(e, e->open, e->control_types[i], buf_slice(&e->controls[i]), NULL);
+		if (code != 0) { /* all of them come again with the next group */
+			abandon_open(e, code);
+			return;
+		}
+		e->open->controls++;
+		e->control_sent++;
 	}
-	e->control_count = 0;
 }
 
 void intake_reload(struct engine *e, struct reload *reload)
@@ -202,8 +206,11 @@ void intake_reload(struct engine *e, struct reload *reload)
 	advance_clock(e);
 	struct buf bytes = {0};
 	int code = script_bundle_save(reload->bundle, &bytes);
-	if (code == 0)
+	if (code == 0) {
 		code = add_control(e, e->open, CONTROL_SCRIPTS, buf_slice(&bytes), reload);
+		if (code != 0)
+			abandon_open(e, code);
+	}
 	buf_free(&bytes);
 	if (code == 0)
 		return;
@@ -220,8 +227,9 @@ void intake_clock(struct engine *e)
 	advance_clock(e);
 	if (e->open->part_count > 0)
 		return; /* its frames carry the time already */
-	if (begin_frame(e, e->open, FRAME_CLOCK) != 0) {
-		abandon_open(e, -ENOMEM);
+	int code = begin_frame(e, e->open, FRAME_CLOCK);
+	if (code != 0) {
+		abandon_open(e, code);
 		return;
 	}
 	end_frame(e->open);
@@ -261,7 +269,7 @@ int64_t intake_commit_due(struct engine *e, bool force)
 		*e->last_committed->tail = g->head;
 		e->last_committed->tail = g->tail;
 	} else {
-		submissions_finish(g->head, 0);
+		submissions_finish(e, g->head, 0);
 	}
 	group_release(e, g);
 	return INT64_MAX;

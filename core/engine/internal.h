@@ -47,6 +47,7 @@ struct group {
 	uint32_t key_count;
 	size_t key_cap;
 	uint32_t submissions;
+	uint32_t controls; /* pending control records that it holds */
 	bool frame_open;   /* the last part's frame still takes records */
 	int64_t opened_ns; /* monotonic, when the first submission came in */
 	struct group *next;
@@ -110,9 +111,10 @@ struct engine {
 	int failure;                  /* why writing stopped; 0: it did not */
 	int64_t retry_ns;             /* monotonic: when to try again */
 
-	struct buf *controls; /* pending control records: encoded, `control_count` of them */
+	/* Control records, encoded, until they are durable: the first `control_sent` of them are in groups. */
+	struct buf *controls;
 	enum control_type *control_types;
-	uint32_t control_count;
+	uint32_t control_count, control_sent;
 	size_t control_cap, control_type_cap;
 
 	int64_t checkpoint_due_ns; /* monotonic */
@@ -157,8 +159,8 @@ void intake_reload(struct engine *e, struct reload *reload);
 void intake_clock(struct engine *e);
 /* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
 int64_t intake_commit_due(struct engine *e, bool force);
-/* Answers every submission of a list. */
-void submissions_finish(struct submission *s, int status);
+/* Answers every submission of a list, and counts what was taken. */
+void submissions_finish(struct engine *e, struct submission *s, int status);
 
 /* ---- group.c ---- */
 
@@ -169,7 +171,7 @@ int group_add_ref(struct group *g, struct record *r);
 int group_add_part(struct group *g, const struct frame_part *part);
 int group_add_key(struct group *g, uint64_t key);
 void group_add_submission(struct group *g, struct submission *s);
-/* Takes back what the group added to the window and answers everything in it with `status`. */
+/* Takes back what the group added to the window, lets its control records wait for the next one, and answers everything in it with `status`. */
 void group_fail(struct engine *e, struct group *g, int status);
 
 /* ---- apply.c ---- */
@@ -183,6 +185,8 @@ void reload_free(struct reload *reload);
 /* ---- control.c ---- */
 
 int control_push(struct engine *e, enum control_type type, const struct buf *payload);
+/* The first `count` are durable. */
+void control_forget(struct engine *e, uint32_t count);
 void control_cut(void *ctx, const struct script_cut *cut);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);

@@ -182,8 +182,6 @@ static int write_run(struct journal *j, struct journal_group *g, size_t from, si
 /* Numbers and writes a group; it may span segments at frame boundaries. */
 static int write_group(struct journal *j, struct journal_group *g, uint64_t seq)
 {
-	if (buf_failed(&g->bytes))
-		return -ENOMEM;
 	g->first_seq = seq;
 	size_t from = 0, at = 0;
 	uint64_t from_seq = seq;
