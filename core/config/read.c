@@ -374,7 +374,7 @@ static int run_text(struct reading *r)
 		code = error_set(r->err, -ENOMEM, "%s: the configuration wants more than 16 MiB of memory", r->path);
 	else if (status != 0)
 		code = error_set(r->err, -EINVAL, "%s",
-		                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "the configuration failed");
+		                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the configuration failed");
 	else
 		code = r->code;
 	if (L != NULL)
