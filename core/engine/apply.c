@@ -52,6 +52,8 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 		LOG(LOG_INFO, "scripts loaded", log_int("seq", e->applied_seq), log_int("files", e->bundle->count));
 	else
 		LOG(LOG_ERROR, "scripts refused", log_str("error", err.text));
+	if (code == -ENOMEM)
+		control_not_bound(e, e->applied_seq);
 	if (reload->done != NULL)
 		reload->done(reload->user, code, &err);
 	reload_free(reload);

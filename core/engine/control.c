@@ -28,13 +28,17 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 	return 0;
 }
 
-static void push_or_say(struct engine *e, enum control_type type, struct buf *payload)
+/* Without memory for the record, a checkpoint has to make it needless. */
+static void push_or_owe(struct engine *e, enum control_type type, struct buf *payload)
 {
 	int code = control_push(e, type, payload);
 	if (code == 0)
 		return;
 	buf_free(payload);
-	LOG(LOG_ERROR, "a control record was lost: replay may differ", log_str("error", strerror(-code)));
+	e->owed_seq = e->applied_seq;
+	e->checkpoint_due_ns = 0;
+	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
+	    log_str("error", strerror(-code)));
 }
 
 void control_forget(struct engine *e, uint32_t count)
@@ -61,7 +65,15 @@ void control_cut(void *ctx, const struct script_cut *cut)
 	bytes_put_u32(&b, cut->call);
 	bytes_put_u32(&b, cut->effects);
 	bytes_put_slice(&b, cut->script);
-	push_or_say(e, CONTROL_CUT, &b);
+	buf_byte(&b, cut->starved);
+	push_or_owe(e, CONTROL_CUT, &b);
+}
+
+void control_not_bound(struct engine *e, uint64_t seq)
+{
+	struct buf b = {0};
+	bytes_put_u64(&b, seq);
+	push_or_owe(e, CONTROL_NOT_BOUND, &b);
 }
 
 void control_quarantine(void *ctx, struct slice script, struct slice reason)
@@ -74,16 +86,24 @@ void control_quarantine(void *ctx, struct slice script, struct slice reason)
 	struct buf b = {0};
 	bytes_put_slice(&b, script);
 	bytes_put_slice(&b, reason);
-	push_or_say(e, CONTROL_QUARANTINE, &b);
+	push_or_owe(e, CONTROL_QUARANTINE, &b);
 }
 
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err)
 {
+	uint8_t starved = 0;
 	*out = (struct script_cut){0};
-	if (bytes_get_u64(&payload, &out->seq) && bytes_get_u32(&payload, &out->call) &&
-	    bytes_get_u32(&payload, &out->effects) && bytes_get_slice(&payload, &out->script))
-		return 0;
-	return error_set(err, -EBADMSG, "a cut record of the journal ends early");
+	if (!bytes_get_u64(&payload, &out->seq) || !bytes_get_u32(&payload, &out->call) ||
+	    !bytes_get_u32(&payload, &out->effects) || !bytes_get_slice(&payload, &out->script) ||
+	    !bytes_get_u8(&payload, &starved))
+		return error_set(err, -EBADMSG, "a cut record of the journal ends early");
+	out->starved = starved != 0;
+	return 0;
+}
+
+int control_not_bound_decode(struct slice payload, uint64_t *seq, struct error *err)
+{
+	return bytes_get_u64(&payload, seq) ? 0 : error_set(err, -EBADMSG, "a record of refused scripts ends early");
 }
 
 int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err)

@@ -19,9 +19,10 @@ enum {
 
 /* Control records of the journal; the numbers are written to disk (FORMAT.md). */
 enum control_type {
-	CONTROL_SCRIPTS = 1,   /* from here on these scripts run: a saved bundle */
-	CONTROL_CUT = 2,       /* a call was cut off in an earlier frame */
-	CONTROL_QUARANTINE = 3 /* a script was quarantined */
+	CONTROL_SCRIPTS = 1,    /* from here on these scripts run: a saved bundle */
+	CONTROL_CUT = 2,        /* a call was cut off in an earlier frame */
+	CONTROL_QUARANTINE = 3, /* a script was quarantined */
+	CONTROL_NOT_BOUND = 4   /* the scripts of an earlier frame were not swapped in: memory was out */
 };
 
 /* One frame of a group, in terms of what was put into it. */
@@ -119,12 +120,15 @@ struct engine {
 
 	int64_t checkpoint_due_ns; /* monotonic */
 	bool checkpointing;
+	uint64_t owed_seq;       /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t stuck_seq;      /* frame in which a script did not return in an earlier run; 0: none */
 	struct cut_record *cuts; /* replay: cuts to come */
 	uint32_t cut_count;
 	size_t cut_cap;
 	struct script_cut *expected; /* the same, as the set borrows them */
+	uint64_t *not_bound;         /* replay: frames whose scripts were not swapped in */
+	size_t not_bound_count, not_bound_cap;
 	struct engine_counters counters;
 
 	/* Shared with other threads, under `lock`. */
@@ -188,8 +192,11 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 /* The first `count` are durable. */
 void control_forget(struct engine *e, uint32_t count);
 void control_cut(void *ctx, const struct script_cut *cut);
+/* The scripts of frame `seq` were refused for want of memory, which a replay may have. */
+void control_not_bound(struct engine *e, uint64_t seq);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
+int control_not_bound_decode(struct slice payload, uint64_t *seq, struct error *err);
 int control_quarantine_decode(struct slice payload, struct slice *script, struct slice *reason, struct error *err);
 
 /* ---- recover.c ---- */

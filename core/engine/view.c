@@ -19,6 +19,7 @@ struct engine_view {
 	uint32_t script_count;
 	struct arena names;
 	uint64_t applied_seq, checkpoint_seq;
+	bool replay_exact;
 	uint32_t queued;
 };
 
@@ -64,6 +65,7 @@ struct engine_view *view_make(struct engine *e)
 	registry_stats(e->registry, &v->registry);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
+	v->replay_exact = e->owed_seq == 0;
 	pthread_mutex_lock(&e->lock);
 	v->queued = e->queue_count;
 	pthread_mutex_unlock(&e->lock);
@@ -150,6 +152,8 @@ static void render_journal(struct pen p, const struct engine_view *v)
 	    "Checkpoints that could not be written.");
 	one(p, "moongate_checkpoint_lag_frames", METRIC_GAUGE, "", (double)(v->applied_seq - v->checkpoint_seq),
 	    "Frames that a restart would replay.");
+	one(p, "moongate_replay_exact", METRIC_GAUGE, "", v->replay_exact,
+	    "0 from when a control record was lost, since memory was out, until a checkpoint stands in for it.");
 }
 
 static void render_registry(struct pen p, const struct engine_view *v)

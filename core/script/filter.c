@@ -128,8 +128,10 @@ static int ev_newindex(lua_State *L)
 	if (name.len > NAME_BYTES_MAX)
 		script_raise(L, "filter: a field name of %zu bytes; at most %d are allowed", name.len, NAME_BYTES_MAX);
 	int rc = lua_isnil(L, 3) ? record_remove(r, name) : record_set(r, name, read_value(L, r, name));
+	if (rc == -ENOMEM)
+		script_starve(L);
 	if (rc != 0 && rc != -ENOENT)
-		script_raise(L, "filter: %s", rc == -E2BIG ? "too many different field names" : "out of memory");
+		script_raise(L, "filter: too many different field names");
 	return 0;
 }
 
@@ -185,8 +187,11 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 		watch_disarm(s->host->watchdog, s->watch);
 		s->stats.cuts++;
 		snprintf(why, sizeof why, "%s: the filter %s", s->handler->where,
-		         s->heap.refused ? "needs more memory than a script may have" : "takes longer than a call may");
-		count_strike(s);
+		         s->heap.starved   ? "ran out of memory"
+		         : s->heap.refused ? "needs more memory than a script may have"
+		                           : "takes longer than a call may");
+		if (!s->heap.starved)
+			count_strike(s);
 	} else {
 		s->stats.errors++;
 		snprintf(why, sizeof why, "%.*s", SLICE_ARG(script_error_text(L)));

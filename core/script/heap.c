@@ -11,6 +11,12 @@ static void *refuse(struct heap *h)
 	return NULL;
 }
 
+void heap_starve(struct heap *h)
+{
+	h->starved = h->capped;
+	refuse(h);
+}
+
 void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 {
 	struct heap *h = ud;
@@ -22,8 +28,10 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 	if (h->capped && new_size > old_size && h->used - old_size + new_size > h->cap)
 		return refuse(h);
 	void *got = reserve_realloc(&h->reserve, ptr, old_size, new_size);
-	if (got == NULL)
-		return refuse(h);
+	if (got == NULL) {
+		heap_starve(h);
+		return NULL;
+	}
 	h->used += new_size - old_size;
 	if (h->used > h->mark)
 		h->on_pressure(h);

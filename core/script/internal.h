@@ -104,6 +104,7 @@ struct script {
 	struct record *filtered;     /* at hand in filters */
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
+	bool cut_starved;            /* it then was the machine that had no memory */
 	uint32_t emits;              /* made by this call */
 
 	/* The frame under way. */
@@ -196,7 +197,8 @@ struct script_host {
 	struct strike *strikes;     /* of handlers, oldest first; owned */
 	uint32_t strike_count;
 	size_t strike_cap;
-	bool restored; /* script_state_load gave time and strikes: the next bind keeps them */
+	uint64_t starved; /* calls that ended for want of memory in the machine */
+	bool restored;    /* script_state_load gave time and strikes: the next bind keeps them */
 };
 
 /* The script that a state belongs to. */
@@ -274,6 +276,10 @@ struct slice script_error_text(lua_State *L);
 void script_run(struct script *s, struct cursor *c);
 int script_runner(lua_State *L);
 void script_quarantine(struct script *s, struct slice reason);
+
+/* Memory is out, though not in the Lua heap, which sees to itself: ends the call for good, as a refusal there does. No pcall holds it, so that a replay can
+ * end the call at the same place. At the top level: ends the load with -ENOMEM. */
+_Noreturn int script_starve(lua_State *L);
 
 /* Ends the call: it has made as many effects as it may. */
 _Noreturn void script_cut_here(lua_State *L);

@@ -120,7 +120,7 @@ static _Noreturn void refused(lua_State *L, const struct change *c, int rc)
 	const struct script_metric *m = c->metric;
 
 	if (rc == -ENOMEM)
-		script_raise(L, METRIC_FORMAT ": out of memory", METRIC_ARG(m));
+		script_starve(L);
 	bool rises = m->def.type == METRIC_COUNTER || m->def.type == METRIC_TOPK;
 	script_raise(L, METRIC_FORMAT ": %s wants a finite number%s, got %.14g", METRIC_ARG(m), op_names[c->op],
 	             rises ? " of at least 0" : "", c->value);

@@ -20,7 +20,7 @@ static void *room(lua_State *L, struct script_set *set, size_t size)
 	void *at = arena_alloc(&set->arena, size);
 
 	if (at == NULL)
-		script_raise(L, "out of memory");
+		script_starve(L);
 	return at;
 }
 
@@ -29,7 +29,7 @@ static struct slice copy(lua_State *L, struct script_set *set, struct slice s)
 	struct slice kept = arena_copy(&set->arena, s);
 
 	if (kept.ptr == NULL)
-		script_raise(L, "out of memory");
+		script_starve(L);
 	return kept;
 }
 
@@ -143,7 +143,7 @@ static void keep(lua_State *L, struct script_set *set, struct script_metric *m)
 	if (set->metric_count >= METRICS_MAX)
 		script_raise(L, "more than %d metrics", METRICS_MAX);
 	if (mem_grow(&metrics, &set->metric_cap, set->metric_count, sizeof *set->metrics) != 0)
-		script_raise(L, "out of memory");
+		script_starve(L);
 	set->metrics = metrics;
 	set->metrics[set->metric_count++] = m;
 }

@@ -27,7 +27,7 @@ void script_enter(struct script *s, struct watch *watch, enum phase phase, int64
 	s->watch = watch;
 	s->phase = phase;
 	s->stack = __builtin_frame_address(0);
-	s->heap.refused = false;
+	s->heap.refused = s->heap.starved = false;
 	s->heap.capped = true;
 	watch_begin(s->host->watchdog, watch, s->L, s->path, s->set->seq, limit_ns);
 }
@@ -55,7 +55,7 @@ static int collect(lua_State *L)
 /* After a call has reached the memory limit: what it left behind would let the next ones fail, too. */
 void script_collect(struct script *s)
 {
-	s->heap.refused = false;
+	s->heap.refused = s->heap.starved = false;
 	if (lua_cpcall(s->L, collect, NULL) != 0)
 		lua_pop(s->L, 1); /* no memory for that either: the next call says so */
 }
@@ -137,6 +137,12 @@ static void call_failed(lua_State *L, struct script *s)
 	log_call(s, LOG_ERROR, "failed", "error", script_error_text(L));
 }
 
+/* Was it the machine that had no memory, now or when the call was made first? */
+static bool was_starved(const struct script *s)
+{
+	return s->heap.starved || s->cut_starved;
+}
+
 static void report_cut(struct script *s, uint32_t effects)
 {
 	const struct script_options *o = &s->host->options;
@@ -145,30 +151,35 @@ static void report_cut(struct script *s, uint32_t effects)
 	    .seq = s->set->seq,
 	    .call = s->calls_in_frame - 1,
 	    .effects = effects,
+	    .starved = was_starved(s),
 	};
 
 	s->stats.cuts++;
+	s->host->starved += s->heap.starved;
 	if (o->on_cut != NULL)
 		o->on_cut(o->ctx, &cut);
 }
 
 static void call_cut(struct script *s)
 {
-	const char *what = s->heap.refused              ? "it needed more memory than a script may have"
+	const char *what = s->heap.starved              ? "the machine had no memory for it"
+	                   : s->heap.refused            ? "it needed more memory than a script may have"
 	                   : s->effects == s->cut_after ? "it was cut off there before"
 	                                                : "it took longer than a call may";
 
 	watch_disarm(s->host->watchdog, s->watch);
 	report_cut(s, s->effects);
 	log_call(s, LOG_WARN, "was cut off", "reason", slice_cstr(what));
-	strike(s, what);
+	if (!was_starved(s))
+		strike(s, what);
 }
 
 /* A cut that is repeated before its first effect: the call is not made. */
 static void call_skipped(struct script *s)
 {
 	report_cut(s, 0);
-	strike(s, "it was cut off there before");
+	if (!was_starved(s))
+		strike(s, "it was cut off there before");
 }
 
 _Noreturn void script_cut_here(lua_State *L)
@@ -176,6 +187,12 @@ _Noreturn void script_cut_here(lua_State *L)
 	struct script *s = script_of(L);
 
 	watch_stop_now(s->host->watchdog, s->watch);
+	script_raise_cut(L);
+}
+
+int script_starve(lua_State *L)
+{
+	heap_starve(&script_of(L)->heap);
 	script_raise_cut(L);
 }
 
@@ -202,6 +219,7 @@ static bool call_begin(struct script *s, const struct handler *h)
 	s->effects = 0;
 	s->emits = 0;
 	s->cut_after = NO_CUT;
+	s->cut_starved = false;
 	s->stats.calls++;
 	watch_call(s->watch);
 	if (!s->cuts_expected)
@@ -210,6 +228,7 @@ static bool call_begin(struct script *s, const struct handler *h)
 	if (cut == NULL)
 		return true;
 	s->cut_after = cut->effects;
+	s->cut_starved = cut->starved;
 	return cut->effects != 0;
 }
 
@@ -317,6 +336,29 @@ static void runner_failed(struct script *s)
 	s->view = NULL;
 }
 
+/* There was not even memory to begin: the call that is next is noted as cut off before its first effect, so that a replay passes it over, too. */
+static void call_not_made(struct script *s)
+{
+	struct cursor *c = s->cursor;
+	const struct handler *h = c->timer;
+
+	c->timer = NULL;
+	while (h == NULL && c->at < c->count) {
+		struct view *v = cursor_view(s, c);
+		if (v != NULL && c->handler < v->handler_count) {
+			h = &s->on.items[v->handlers[c->handler++]];
+			break;
+		}
+		c->at++;
+		c->handler = 0;
+	}
+	if (h == NULL)
+		return;
+	call_begin(s, h);
+	s->heap.starved |= !s->heap.refused;
+	call_cut(s);
+}
+
 static void enter_runner(struct script *s)
 {
 	uint32_t calls = s->calls_in_frame;
@@ -324,9 +366,10 @@ static void enter_runner(struct script *s)
 	script_enter(s, &s->host->watch, PHASE_CALL, script_limit_ns(s));
 	lua_pushvalue(s->L, STACK_RUNNER);
 	if (lua_pcall(s->L, 0, 0, 0) != 0) {
-		runner_failed(s);
-		if (s->calls_in_frame == calls) /* not even one call was begun: it would be so again */
-			s->cursor->at = s->cursor->count;
+		if (s->calls_in_frame == calls)
+			call_not_made(s);
+		else
+			runner_failed(s);
 	}
 	lua_settop(s->L, STACK_RUNNER);
 	script_leave(s);

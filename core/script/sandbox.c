@@ -260,6 +260,8 @@ static int top_level_failed(struct script *s, int status, struct error *err)
 {
 	const struct script_options *o = &s->host->options;
 
+	if (s->heap.starved)
+		return error_set(err, -ENOMEM, "%s: out of memory while it was loaded", s->path);
 	if (s->heap.refused)
 		return error_set(err, -EINVAL, "%s: loading it takes more memory than a script may have (%u MiB)",
 		                 s->path, o->memory_mb);
