@@ -11,6 +11,7 @@
  *
  * The last is seen by standing before the file functions (tests/CMakeLists.txt: __wrap_). A file that failed is kept open, so that no other gets its inode.
  * Directories are excepted: what a failed fsync of one leaves in doubt is a name, and that name is not used. */
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -27,6 +28,10 @@ static const struct row row = {7, "file calls fail, each one"};
 
 static const char script[] = "local ticks = counter \"ticks_total\" { labels = { \"entry\" }, max_series = 1000 }\n"
                              "on(\"tick\", function(ev) ticks:inc(ev.entry) end)\n";
+
+/* Calls that go on until they are cut off, each after as many changes as it came to. */
+static const char endless[] = "local ticks = counter \"ticks_total\" { labels = { \"entry\" } }\n"
+                              "on(\"tick\", function(ev) while true do ticks:inc(ev.entry) end end)\n";
 
 static const char *const point_names[FAULT_MALLOC] = {"open", "read", "write", "fsync", "rename", "allocate", "mmap"};
 
@@ -210,6 +215,18 @@ static void live_again(void)
 	books_close();
 }
 
+/* Descriptors that this process has open. */
+static int descriptors_open(void)
+{
+	int n = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	WANT(dir != NULL);
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n;
+}
+
 /* How often the point was reached. */
 static uint64_t run(struct fault f, int *refused)
 {
@@ -217,7 +234,7 @@ static uint64_t run(struct fault f, int *refused)
 	         (unsigned long long)f.nth, f.always ? "for ever" : "once", f.error == EIO ? "EIO" : "ENOSPC");
 	books_reset();
 	forget_failed();
-	int descriptors = books_descriptors();
+	int descriptors = descriptors_open();
 	fault = f;
 	hits_before = fault_hits(f.point);
 	fault_set(f.point, f.nth, f.always, f.error);
@@ -225,9 +242,47 @@ static uint64_t run(struct fault f, int *refused)
 	*refused += (int)books_count(REFUSED);
 	live_again();
 	uint64_t hits = fault_hits(f.point) - hits_before;
-	if (books_descriptors() - (int)failed.count != descriptors)
-		FAIL("%d descriptors are left open", books_descriptors() - (int)failed.count - descriptors);
+	if (descriptors_open() - (int)failed.count != descriptors)
+		FAIL("%d descriptors are left open", descriptors_open() - (int)failed.count - descriptors);
 	return hits;
+}
+
+/* ---- what a replay has to know ---- */
+
+static void fail_next_sync(struct books *b, struct entry *e)
+{
+	on_answer(b, e);
+	if (e == &b->entries[0])
+		fault_set(FAULT_FSYNC, 1, true, EIO);
+}
+
+/* The sync fails by which the notes of cut-off calls would have become durable: they are written again, and a replay cuts at the same places. */
+static void notes_are_kept(void)
+{
+	snprintf(books_case, sizeof books_case, "the notes of cut-off calls are not synced");
+	books_write("scripts/metrics/books.lua", endless);
+	books_reset();
+	books.config.limits.call_ms = 5;
+	books.on_answer = fail_next_sync;
+	books_open_well();
+	WAIT_FOR(books_figure("moongate_checkpoints_total") == 1);
+	send(0, 1);
+	WAIT_FOR(books_figure("moongate_groups_failed_total") >= 1);
+	fault_set(FAULT_FSYNC, 0, false, 0);
+	books.on_answer = on_answer;
+	WAIT_FOR((send(1, 2), books.entries[1].answer == TAKEN));
+	double was = books_figure("ticks_total{entry=\"0\"}");
+	WANT(was >= EVENTS);
+	fault_set(FAULT_RENAME, 1, true, EIO); /* no checkpoint at the end */
+	books_close();
+	fault_set(FAULT_RENAME, 0, false, 0);
+	forget_failed();
+	books_open_well();
+	double is = books_figure("ticks_total{entry=\"0\"}");
+	if (is != was)
+		FAIL("calls that were cut off at %.0f changes come to %.0f in a replay", was, is);
+	books_close();
+	forget_failed();
 }
 
 /* ---- all of them ---- */
@@ -260,8 +315,9 @@ int main(void)
 			runs++;
 		}
 	}
-	books_deinit();
 	WANT(refused > 0);
+	notes_are_kept();
+	books_deinit();
 	return row_held(&row, "%llu lives, one of %llu places fails in each: 0 lost, 0 doubled",
 	                (unsigned long long)runs, (unsigned long long)(total / 4));
 }
