@@ -1,4 +1,6 @@
 /* Health, readiness, reload. */
+#include <errno.h>
+
 #include "api/internal.h"
 #include "base/mem.h"
 
@@ -89,7 +91,7 @@ static void reload_done(void *user, int status, const struct error *err)
 		reply_json(req, 200, SLICE("{\"reloaded\":true}"));
 	else if (is_disk_full(status))
 		http_reply_error(req, 507, 5, "the old scripts go on: %s", err->text);
-	else if (status == -EIO)
+	else if (status == -EIO || status == -ENOMEM)
 		http_reply_error(req, 503, 1, "the old scripts go on: %s", err->text);
 	else
 		http_reply_error(req, 422, 0, "the scripts were refused and the old ones go on: %s", err->text);

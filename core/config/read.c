@@ -15,9 +15,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "config/options.h"
 
 enum { FILE_MAX = 1 << 20, MEMORY_MAX = 16 << 20, HOOK_EVERY = 10 };
+/* What lua_newstate takes is 12 KiB. It is reserved, because lua_newstate ends in a null pointer when memory is refused half-way (LuaJIT's issue 1248). */
+enum { STATE_BYTES = 16 << 10 };
 
 /* Of CPU, so that a busy machine refuses nobody's file. One instruction between two looks may copy what the memory holds: hence few instructions. */
 #define TIME_MAX_NS (50 * NS_PER_MS)
@@ -27,7 +30,9 @@ struct reading {
 	const char *path;
 	struct slice text;
 	struct error *err;
+	struct reserve reserve; /* what the state is made in */
 	size_t memory;
+	bool starved;        /* the machine had no memory, whatever became of that in Lua */
 	int64_t deadline_ns; /* of clock_cpu_ns */
 	int code;            /* what taking the table apart gave */
 };
@@ -36,13 +41,13 @@ static void *allocate(void *ud, void *ptr, size_t old, size_t size)
 {
 	struct reading *r = ud;
 	if (size == 0) {
-		mem_free(ptr);
 		r->memory -= old;
-		return NULL;
+		return reserve_realloc(&r->reserve, ptr, old, 0);
 	}
 	if (size > old && r->memory + size - old > MEMORY_MAX)
 		return NULL;
-	void *p = mem_realloc(ptr, size);
+	void *p = reserve_realloc(&r->reserve, ptr, old, size);
+	r->starved |= p == NULL;
 	if (p != NULL)
 		r->memory += size - old;
 	return p;
@@ -388,19 +393,22 @@ static int run(lua_State *L)
 
 static int run_text(struct reading *r)
 {
-	lua_State *L = lua_newstate(allocate, r);
-	if (L == NULL)
-		return error_set(r->err, -ENOMEM, "out of memory for the configuration");
+	lua_State *L = reserve_open(&r->reserve, STATE_BYTES) == 0 ? lua_newstate(allocate, r) : NULL;
+	reserve_close(&r->reserve);
 	int code = 0;
-	int status = lua_cpcall(L, run, r);
-	if (status == LUA_ERRMEM)
+	int status = L != NULL ? lua_cpcall(L, run, r) : LUA_ERRMEM;
+	if (L == NULL || (status != 0 && r->starved))
+		code = error_set(r->err, -ENOMEM, "%s: out of memory for the configuration", r->path);
+	else if (status == LUA_ERRMEM)
 		code = error_set(r->err, -ENOMEM, "%s: the configuration wants more than 16 MiB of memory", r->path);
 	else if (status != 0)
 		code = error_set(r->err, -EINVAL, "%s",
-		                 lua_isstring(L, -1) ? lua_tostring(L, -1) : "the configuration failed");
+		                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the configuration failed");
 	else
 		code = r->code;
-	lua_close(L);
+	if (L != NULL)
+		lua_close(L);
+	reserve_deinit(&r->reserve);
 	return code;
 }
 

@@ -51,6 +51,8 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 		LOG(LOG_INFO, "scripts loaded", log_int("seq", e->applied_seq), log_int("files", e->bundle->count));
 	else
 		LOG(LOG_ERROR, "scripts refused", log_str("error", err.text));
+	if (code == -ENOMEM)
+		control_not_bound(e, e->applied_seq);
 	if (reload->done != NULL)
 		reload->done(reload->user, code, &err);
 	reload_free(reload);
@@ -100,6 +102,7 @@ void apply_group(struct engine *e, struct group *g)
 	for (uint32_t i = 0; i < g->part_count; i++)
 		apply_part(e, g, &g->parts[i], seq + i);
 	e->counters.apply_seconds += (double)(clock_mono_ns() - began) / 1e9;
+	control_forget(e, g->controls);
 	submissions_finish(e, g->head, 0);
 	group_release(e, g);
 }

@@ -210,10 +210,16 @@ bool checkpoint_is_owed(const struct engine *e)
 	return !e->checkpointing && e->applied_seq == e->checkpoint_seq && e->floor_seq < e->content_seq;
 }
 
+/* One that stands in for a lost control record is tried again soon, and soon followed by another: were it damaged, the one before would be replayed from. */
+static int64_t pause_ns(const struct engine *e)
+{
+	return e->owed_seq != 0 ? RETRY_MS * NS_PER_MS : e->config->journal.checkpoint_ns;
+}
+
 void checkpoint_begin(struct engine *e)
 {
 	e->checkpoint_begun_ns = clock_mono_ns();
-	e->checkpoint_due_ns = e->checkpoint_begun_ns + e->config->journal.checkpoint_ns;
+	e->checkpoint_due_ns = e->checkpoint_begun_ns + pause_ns(e);
 	struct checkpoint_cut *c = cut_take(e);
 	if (c == NULL || worker_checkpoint(e->worker, c) != 0) {
 		checkpoint_cut_free(c);
@@ -239,6 +245,8 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 		return;
 	}
 	e->counters.checkpoints++;
+	if (e->owed_seq <= seq)
+		e->owed_seq = 0;
 	/* What lies between the two is kept: should the new one turn out damaged, it is built again from the one before. */
 	e->floor_seq = e->checkpoint_seq;
 	journal_set_floor(e->journal, e->floor_seq);
@@ -305,13 +313,14 @@ static int restore_scripts(struct engine *e, struct slice saved, struct slice qu
 	if (code == 0)
 		code = script_set_bind(e->set, err);
 	if (code != 0) {
-		/* A newer moongate may refuse what an older one ran: the values are kept, the scripts on disk come in after recovery. */
+		/* A newer moongate may refuse what an older one ran: the values are kept, the scripts on disk come in after recovery. With more memory they
+		 * would load, though, and count what follows. */
 		LOG(LOG_WARN, "the scripts of the checkpoint do not load any more", log_str("error", err->text));
 		script_set_free(e->set);
 		script_bundle_free(e->bundle);
 		e->set = NULL;
 		e->bundle = NULL;
-		return 0;
+		return code == -ENOMEM ? code : 0;
 	}
 	atomic_store(&e->scripts_loaded, true);
 	while (quarantined.len > 0) {
@@ -365,6 +374,8 @@ int checkpoint_load(struct engine *e, struct error *err)
 {
 	struct seqs s = {.dir = e->data_dir};
 	int code = file_list(e->data_dir, collect, &s, err);
+	if (code != 0 && err->code == 0)
+		error_set(err, code, "%s: the checkpoints cannot be listed: %s", e->data_dir, strerror(-code));
 	bool found = false;
 	for (size_t i = s.count; code == 0 && !found && i-- > 0;) {
 		char path[512];

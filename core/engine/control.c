@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
@@ -27,13 +28,31 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 	return 0;
 }
 
-static void push_or_say(struct engine *e, enum control_type type, struct buf *payload)
+/* Without memory for the record, a checkpoint has to make it needless. */
+static void push_or_owe(struct engine *e, enum control_type type, struct buf *payload)
 {
 	int code = control_push(e, type, payload);
 	if (code == 0)
 		return;
 	buf_free(payload);
-	LOG(LOG_ERROR, "a control record was lost: replay may differ", log_str("error", strerror(-code)));
+	e->owed_seq = e->applied_seq;
+	e->checkpoint_due_ns = 0;
+	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
+	    log_str("error", strerror(-code)));
+}
+
+void control_forget(struct engine *e, uint32_t count)
+{
+	CHECK(count <= e->control_sent);
+	if (count == 0)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		buf_free(&e->controls[i]);
+	uint32_t left = e->control_count - count;
+	memmove(e->controls, e->controls + count, left * sizeof *e->controls);
+	memmove(e->control_types, e->control_types + count, left * sizeof *e->control_types);
+	e->control_count = left;
+	e->control_sent -= count;
 }
 
 void control_cut(void *ctx, const struct script_cut *cut)
@@ -46,7 +65,15 @@ void control_cut(void *ctx, const struct script_cut *cut)
 	bytes_put_u32(&b, cut->call);
 	bytes_put_u32(&b, cut->effects);
 	bytes_put_slice(&b, cut->script);
-	push_or_say(e, CONTROL_CUT, &b);
+	buf_byte(&b, cut->starved);
+	push_or_owe(e, CONTROL_CUT, &b);
+}
+
+void control_not_bound(struct engine *e, uint64_t seq)
+{
+	struct buf b = {0};
+	bytes_put_u64(&b, seq);
+	push_or_owe(e, CONTROL_NOT_BOUND, &b);
 }
 
 void control_quarantine(void *ctx, struct slice script, struct slice reason)
@@ -62,7 +89,7 @@ void control_quarantine(void *ctx, struct slice script, struct slice reason)
 	bytes_put_slice(&b, script);
 	bytes_put_slice(&b, reason);
 	bytes_put_u64(&b, e->applied_seq);
-	push_or_say(e, CONTROL_QUARANTINE, &b);
+	push_or_owe(e, CONTROL_QUARANTINE, &b);
 }
 
 void control_filters_stopped(void *ctx, struct slice script, struct slice reason)
@@ -73,11 +100,19 @@ void control_filters_stopped(void *ctx, struct slice script, struct slice reason
 
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err)
 {
+	uint8_t starved = 0;
 	*out = (struct script_cut){0};
-	if (bytes_get_u64(&payload, &out->seq) && bytes_get_u32(&payload, &out->call) &&
-	    bytes_get_u32(&payload, &out->effects) && bytes_get_slice(&payload, &out->script))
-		return 0;
-	return error_set(err, -EBADMSG, "a cut record of the journal ends early");
+	if (!bytes_get_u64(&payload, &out->seq) || !bytes_get_u32(&payload, &out->call) ||
+	    !bytes_get_u32(&payload, &out->effects) || !bytes_get_slice(&payload, &out->script))
+		return error_set(err, -EBADMSG, "a cut record of the journal ends early");
+	if (payload.len > 0 && bytes_get_u8(&payload, &starved))
+		out->starved = starved != 0;
+	return 0;
+}
+
+int control_not_bound_decode(struct slice payload, uint64_t *seq, struct error *err)
+{
+	return bytes_get_u64(&payload, seq) ? 0 : error_set(err, -EBADMSG, "a record of refused scripts ends early");
 }
 
 int control_quarantine_decode(struct slice payload, struct quarantine *out, struct error *err)

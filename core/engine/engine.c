@@ -265,6 +265,7 @@ static struct submission *take_submission(struct engine *e)
 		if (e->queue_head == NULL)
 			e->queue_tail = &e->queue_head;
 		e->queue_count--;
+		s->next = NULL; /* a list of its own, however it ends */
 	}
 	mutex_unlock(&e->lock);
 	return s;
@@ -273,10 +274,8 @@ static struct submission *take_submission(struct engine *e)
 /* While nothing can be written, everything that comes is refused at once with the reason. */
 static void refuse_queue(struct engine *e)
 {
-	for (struct submission *s = take_submission(e); s != NULL; s = take_submission(e)) {
-		s->next = NULL;
+	for (struct submission *s = take_submission(e); s != NULL; s = take_submission(e))
 		submissions_finish(e, s, e->failure);
-	}
 }
 
 static void take_submissions(struct engine *e)
@@ -418,7 +417,7 @@ static void *run(void *arg)
 		finish_done(e, done);
 		serve_requests(e, requests);
 		take_submissions(e);
-		if (e->control_count > 0 && have_open(e))
+		if (e->control_count > e->control_sent && have_open(e))
 			intake_controls(e);
 		run_timers(e);
 		int64_t commit_wait = intake_commit_due(e, stopping);
@@ -432,6 +431,8 @@ static void *run(void *arg)
 			wait = commit_wait;
 		if (e->failure != 0)
 			wait = RETRY_MS * NS_PER_MS; /* nothing that is due can be written before */
+		else if (e->control_count > e->control_sent && wait > RETRY_MS * NS_PER_MS)
+			wait = RETRY_MS * NS_PER_MS; /* memory was out for them */
 		wait_for_work(e, stopping && e->in_flight == 0 ? 0 : wait, stopping);
 	}
 	if (e->open != NULL) {
@@ -584,8 +585,10 @@ int engine_start(struct engine *e, struct error *err)
 	atomic_store(&e->writable, true);
 	bool unchanged = e->set != NULL && scripts_unchanged(e);
 	code = thread_start(&e->thread, "engine", run, e);
-	if (code != 0)
+	if (code != 0) {
+		worker_stop(e->worker);
 		return error_set(err, code, "the engine thread could not be started: %s", strerror(-code));
+	}
 	e->thread_started = true;
 	code = unchanged ? 0 : load_scripts(e, err);
 	if (code != 0)

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "engine/internal.h"
 
@@ -25,7 +24,7 @@ struct group *group_open(struct engine *e, int *code)
 	g->journal = journal;
 	g->head = NULL;
 	g->tail = &g->head;
-	g->ref_count = g->part_count = g->key_count = g->submissions = 0;
+	g->ref_count = g->part_count = g->key_count = g->submissions = g->controls = 0;
 	g->frame_open = false;
 	g->opened_ns = clock_mono_ns();
 	g->next = NULL;
@@ -38,7 +37,6 @@ void group_release(struct engine *e, struct group *g)
 	for (uint32_t i = 0; i < g->part_count; i++) {
 		reload_free(g->parts[i].reload);
 		g->parts[i].reload = NULL;
-		buf_free(&g->parts[i].payload);
 	}
 	journal_group_free(g->journal);
 	g->journal = NULL;
@@ -97,35 +95,26 @@ void group_add_submission(struct group *g, struct submission *s)
 	g->submissions++;
 }
 
-/* What was cut off or quarantined was so in a frame that is durable: its record is tried again with the next group. */
-static void give_back_control(struct engine *e, struct frame_part *part)
-{
-	if (part->kind != FRAME_CONTROL || part->payload.ptr == NULL)
-		return;
-	if (control_push(e, part->control, &part->payload) == 0)
-		part->payload = (struct buf){0};
-	else
-		LOG(LOG_ERROR, "a control record was lost: replay may differ");
-}
-
 void group_fail(struct engine *e, struct group *g, int status)
 {
 	CHECK(status < 0);
 	for (uint32_t i = 0; i < g->key_count; i++)
 		dedup_remove(e->dedup, g->keys[i]);
 	struct error err;
-	error_set(&err, status, "the journal could not be written, so the scripts were not swapped");
+	error_set(&err, status, "the scripts were not swapped, since they could not be journaled: %s",
+	          strerror(-status));
 	for (uint32_t i = 0; i < g->part_count; i++) {
 		struct reload *reload = g->parts[i].reload;
 		if (reload != NULL && reload->done != NULL)
 			reload->done(reload->user, status, &err);
-		give_back_control(e, &g->parts[i]);
 	}
+	e->control_sent -= g->controls;
 	e->counters.failed_groups++;
 	submissions_finish(e, g->head, status);
 	group_release(e, g);
 }
 
+/* Of what was acknowledged alone, so that the sum is that of the answers. On the engine's thread. */
 static void count_answer(struct engine_counters *c, const struct submission *s)
 {
 	c->accepted += s->accepted;
@@ -141,7 +130,7 @@ void submissions_finish(struct engine *e, struct submission *s, int status)
 		s->next = NULL;
 		s->status = status;
 		if (status != 0)
-			s->accepted = s->duplicate = 0;
+			s->accepted = s->duplicate = s->failed = 0;
 		else
 			count_answer(&e->counters, s);
 		s->done(s);

@@ -123,14 +123,17 @@ static void filter_failed(void *ctx, struct record *r, const char *why)
 	struct batch *b = s->batch;
 	if (s->failures == NULL)
 		s->failures = arena_alloc(&b->arena, (size_t)b->count * sizeof *s->failures);
-	if (s->failures == NULL || s->failed == b->count)
-		return; /* refused all the same: `dropped` is set; the answer lacks its line only when memory is out */
-	/* A filter that fails does so for many records with the same words: one copy does. */
 	struct slice text = slice_cstr(why);
+	/* A filter that fails does so for many records with the same words: one copy does. */
 	if (s->failed > 0 && slice_eq(s->failures[s->failed - 1].why, text))
 		text = s->failures[s->failed - 1].why;
 	else
 		text = arena_copy(&b->arena, text);
+	if (s->failures == NULL || text.ptr == NULL) {
+		s->status = -ENOMEM; /* of the whole: a record that is not named would pass for accepted */
+		return;
+	}
+	CHECK(s->failed < b->count);
 	s->failures[s->failed++] = (struct submission_failure){r->index, text};
 }
 
@@ -139,7 +142,6 @@ static void abandon_open(struct engine *e, int status)
 {
 	struct group *g = e->open;
 	e->open = NULL;
-	end_frame(g);
 	group_fail(e, g, status);
 }
 
@@ -150,6 +152,10 @@ void intake_submission(struct engine *e, struct submission *s)
 	s->failures = NULL;
 	if (e->set != NULL && script_set_has_filters(e->set))
 		script_set_filter(e->set, s->batch, filter_failed, s);
+	if (s->status != 0) {
+		submissions_finish(e, s, s->status);
+		return;
+	}
 
 	struct group *g = e->open;
 	CHECK(g != NULL);
@@ -167,7 +173,7 @@ void intake_submission(struct engine *e, struct submission *s)
 	s->accepted = s->batch->count - s->duplicate - s->failed;
 }
 
-/* A frame for a control record; on success *part is its part, which takes over what the record stands for. */
+/* A frame for a control record. 0 and its part, which takes over a reload that the record stands for; or a negative errno: then the group is to be abandoned. */
 static int add_control(struct engine *e, struct group *g, enum control_type type, struct slice payload,
                        struct frame_part **part)
 {
@@ -177,10 +183,8 @@ static int add_control(struct engine *e, struct group *g, enum control_type type
 	if (code != 0)
 		return code;
 	code = journal_control_add(g->journal, e->now_ns, (uint8_t)type, payload);
-	if (code != 0) {
-		g->part_count--;
+	if (code != 0)
 		return code;
-	}
 	*part = &g->parts[g->part_count - 1];
 	return 0;
 }
@@ -189,18 +193,17 @@ void intake_controls(struct engine *e)
 {
 	CHECK(e->open != NULL);
 	advance_clock(e);
-	for (uint32_t i = 0; i < e->control_count; i++) {
-		struct buf *payload = &e->controls[i];
+	while (e->control_sent < e->control_count) {
+		uint32_t i = e->control_sent;
 		struct frame_part *part;
-		int code = add_control(e, e->open, e->control_types[i], buf_slice(payload), &part);
-		if (code == 0) {
-			part->payload = *payload;
-			continue;
+		int code = add_control(e, e->open, e->control_types[i], buf_slice(&e->controls[i]), &part);
+		if (code != 0) { /* all of them come again with the next group */
+			abandon_open(e, code);
+			return;
 		}
-		LOG(LOG_ERROR, "a control record could not be journaled: replay may differ", log_int("code", code));
-		buf_free(payload);
+		e->open->controls++;
+		e->control_sent++;
 	}
-	e->control_count = 0;
 }
 
 void intake_reload(struct engine *e, struct reload *reload)
@@ -210,8 +213,11 @@ void intake_reload(struct engine *e, struct reload *reload)
 	struct buf bytes = {0};
 	struct frame_part *part;
 	int code = script_bundle_save(reload->bundle, &bytes);
-	if (code == 0)
+	if (code == 0) {
 		code = add_control(e, e->open, CONTROL_SCRIPTS, buf_slice(&bytes), &part);
+		if (code != 0)
+			abandon_open(e, code);
+	}
 	buf_free(&bytes);
 	if (code == 0) {
 		part->reload = reload;
@@ -230,8 +236,9 @@ void intake_clock(struct engine *e)
 	advance_clock(e);
 	if (e->open->part_count > 0)
 		return; /* its frames carry the time already */
-	if (begin_frame(e, e->open, FRAME_CLOCK) != 0) {
-		abandon_open(e, -ENOMEM);
+	int code = begin_frame(e, e->open, FRAME_CLOCK);
+	if (code != 0) {
+		abandon_open(e, code);
 		return;
 	}
 	end_frame(e->open);

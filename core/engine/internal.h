@@ -19,9 +19,10 @@ enum {
 
 /* Control records of the journal; the numbers are written to disk (FORMAT.md). */
 enum control_type {
-	CONTROL_SCRIPTS = 1,   /* from here on these scripts run: a saved bundle */
-	CONTROL_CUT = 2,       /* a call was cut off in an earlier frame */
-	CONTROL_QUARANTINE = 3 /* a script was quarantined */
+	CONTROL_SCRIPTS = 1,    /* from here on these scripts run: a saved bundle */
+	CONTROL_CUT = 2,        /* a call was cut off in an earlier frame */
+	CONTROL_QUARANTINE = 3, /* a script was quarantined */
+	CONTROL_NOT_BOUND = 4   /* the scripts of an earlier frame were not swapped in: memory was out */
 };
 
 /* One frame of a group, in terms of what was put into it. */
@@ -31,7 +32,6 @@ struct frame_part {
 	enum frame_kind kind;
 	enum control_type control;
 	struct reload *reload; /* CONTROL_SCRIPTS: owned by the group until applied */
-	struct buf payload;    /* other control records: kept, so that a group that fails can give them back */
 };
 
 /* What a journal group holds: the engine's half. */
@@ -48,6 +48,7 @@ struct group {
 	uint32_t key_count;
 	size_t key_cap;
 	uint32_t submissions;
+	uint32_t controls; /* pending control records that it holds */
 	bool frame_open;   /* the last part's frame still takes records */
 	int64_t opened_ns; /* monotonic, when the first submission came in */
 	struct group *next;
@@ -111,14 +112,16 @@ struct engine {
 	int64_t retry_ns;             /* monotonic: when to try again */
 
 	struct request *reloads; /* that wait for a group, in order */
-	struct buf *controls;    /* pending control records: encoded, `control_count` of them */
+	/* Control records, encoded, until they are durable: the first `control_sent` of them are in groups. */
+	struct buf *controls;
 	enum control_type *control_types;
-	uint32_t control_count;
+	uint32_t control_count, control_sent;
 	size_t control_cap, control_type_cap;
 
 	int64_t checkpoint_due_ns;   /* monotonic */
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
+	uint64_t owed_seq;       /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t floor_seq;      /* of the one before it: what retention may remove */
 	uint64_t content_seq;    /* the last frame applied that was more than a time */
@@ -127,6 +130,8 @@ struct engine {
 	uint32_t cut_count;
 	size_t cut_cap;
 	struct script_cut *expected; /* the same, as the set borrows them */
+	uint64_t *not_bound;         /* replay: frames whose scripts were not swapped in */
+	size_t not_bound_count, not_bound_cap;
 	struct engine_counters counters;
 
 	/* Shared with other threads, under `lock`. */
@@ -177,7 +182,7 @@ int group_add_ref(struct group *g, struct record *r);
 int group_add_part(struct group *g, const struct frame_part *part);
 int group_add_key(struct group *g, uint64_t key);
 void group_add_submission(struct group *g, struct submission *s);
-/* Takes back what the group added to the window and answers everything in it with `status`. */
+/* Takes back what the group added to the window, lets its control records wait for the next one, and answers everything in it with `status`. */
 void group_fail(struct engine *e, struct group *g, int status);
 
 /* ---- apply.c ---- */
@@ -191,11 +196,16 @@ void reload_free(struct reload *reload);
 /* ---- control.c ---- */
 
 int control_push(struct engine *e, enum control_type type, const struct buf *payload);
+/* The first `count` are durable. */
+void control_forget(struct engine *e, uint32_t count);
 void control_cut(void *ctx, const struct script_cut *cut);
+/* The scripts of frame `seq` were refused for want of memory, which a replay may have. */
+void control_not_bound(struct engine *e, uint64_t seq);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
 /* Not journaled: filters run on the way in, and replay runs none. */
 void control_filters_stopped(void *ctx, struct slice script, struct slice reason);
 int control_cut_decode(struct slice payload, struct script_cut *out, struct error *err);
+int control_not_bound_decode(struct slice payload, uint64_t *seq, struct error *err);
 
 /* A quarantine record; its texts are borrowed from the payload. */
 struct quarantine {

@@ -69,6 +69,30 @@ static int keep_cut(struct replay *p, struct slice payload)
 	return 0;
 }
 
+static int keep_not_bound(struct replay *p, struct slice payload)
+{
+	struct engine *e = p->engine;
+	struct error why = {0};
+	uint64_t seq;
+	if (control_not_bound_decode(payload, &seq, &why) != 0) {
+		LOG(LOG_ERROR, "a control record cannot be read", log_str("error", why.text));
+		return 0;
+	}
+	if (mem_grow((void **)&e->not_bound, &e->not_bound_cap, e->not_bound_count, sizeof *e->not_bound) != 0)
+		return error_set(p->err, -ENOMEM, "out of memory during recovery");
+	e->not_bound[e->not_bound_count++] = seq;
+	return 0;
+}
+
+static bool was_bound(const struct engine *e, uint64_t seq)
+{
+	for (size_t i = 0; i < e->not_bound_count; i++) {
+		if (e->not_bound[i] == seq)
+			return false;
+	}
+	return true;
+}
+
 static int look_ahead(void *ctx, const struct frame *f)
 {
 	struct replay *p = ctx;
@@ -78,6 +102,8 @@ static int look_ahead(void *ctx, const struct frame *f)
 		struct slice payload;
 		if (frame_control(f, &type, &payload, &why) != 0)
 			return frame_is_bad(p, f, &why);
+		if (type == CONTROL_NOT_BOUND)
+			return keep_not_bound(p, payload);
 		return type == CONTROL_CUT ? keep_cut(p, payload) : 0;
 	}
 	bool known_by_checkpoint = f->seq <= p->engine->applied_seq;
@@ -89,9 +115,21 @@ static int look_ahead(void *ctx, const struct frame *f)
 	return code != 0 ? frame_is_bad(p, f, &why) : add_ids(p, f);
 }
 
+/* Runs the scripts over the records in refs. A call that ended for want of memory now would have counted the first time. */
+static int apply_scripts(struct replay *p, const struct frame *f, uint32_t count)
+{
+	const struct engine *e = p->engine;
+	uint64_t starved = script_host_starved(e->host);
+	if (e->set == NULL)
+		return 0;
+	script_set_apply(e->set, p->refs, count, f->seq, f->time_ns);
+	if (script_host_starved(e->host) != starved)
+		return error_set(p->err, -ENOMEM, "out of memory for the scripts during recovery");
+	return 0;
+}
+
 static int replay_records(struct replay *p, const struct frame *f)
 {
-	struct engine *e = p->engine;
 	struct error why = {0};
 	int code = frame_decode(f, p->batch, &why);
 	if (code == -ENOMEM)
@@ -106,9 +144,7 @@ static int replay_records(struct replay *p, const struct frame *f)
 		p->refs[i] = &p->batch->records[i];
 	if (f->kind == FRAME_EVENTS && add_ids(p, f) != 0)
 		return -ENOMEM;
-	if (e->set != NULL)
-		script_set_apply(e->set, p->refs, p->batch->count, f->seq, f->time_ns);
-	return 0;
+	return apply_scripts(p, f, p->batch->count);
 }
 
 static int expect_cuts(struct replay *p)
@@ -143,9 +179,12 @@ static int replay_scripts(struct replay *p, const struct frame *f, struct slice 
 	if (code != 0)
 		LOG(LOG_WARN, "scripts of the journal do not load", log_int("seq", f->seq), log_str("error", why.text));
 	reload_free(reload);
-	if (code == 0)
-		p->scripts_seq = f->seq;
-	return code == 0 ? expect_cuts(p) : code == -ENOMEM ? code : 0;
+	if (code == -ENOMEM)
+		return error_set(p->err, code, "out of memory for the scripts during recovery");
+	if (code != 0)
+		return 0;
+	p->scripts_seq = f->seq;
+	return expect_cuts(p);
 }
 
 /* The record lies behind the frame that it speaks of. A checkpoint in between has the quarantine already, and a set that came in between is another one, which
@@ -172,7 +211,7 @@ static int replay_control(struct replay *p, const struct frame *f)
 	if (frame_control(f, &type, &payload, &why) != 0)
 		return frame_is_bad(p, f, &why);
 	if (type == CONTROL_SCRIPTS)
-		return replay_scripts(p, f, payload);
+		return was_bound(p->engine, f->seq) ? replay_scripts(p, f, payload) : 0;
 	return type == CONTROL_QUARANTINE ? replay_quarantine(p, f, payload) : 0;
 }
 
@@ -192,9 +231,7 @@ static int replay_frame(void *ctx, const struct frame *f)
 		return replay_records(p, f);
 	if (f->kind == FRAME_CONTROL)
 		return replay_control(p, f);
-	if (f->kind == FRAME_CLOCK && e->set != NULL)
-		script_set_apply(e->set, NULL, 0, f->seq, f->time_ns);
-	return 0;
+	return f->kind == FRAME_CLOCK ? apply_scripts(p, f, 0) : 0;
 }
 
 /* The watchdog's note of an earlier run: "<seq> <script>\n". */
@@ -240,6 +277,9 @@ static void forget_cuts(struct engine *e)
 		mem_free(e->cuts[i].script);
 	mem_free(e->cuts);
 	mem_free(e->expected);
+	mem_free(e->not_bound);
+	e->not_bound = NULL;
+	e->not_bound_count = e->not_bound_cap = 0;
 	e->cuts = NULL;
 	e->expected = NULL;
 	e->cut_count = 0;

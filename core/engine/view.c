@@ -21,6 +21,7 @@ struct engine_view {
 	uint64_t applied_seq, checkpoint_seq;
 	uint64_t reload_failures;
 	bool reload_ok; /* the last one */
+	bool replay_exact;
 	uint32_t queued;
 	uint64_t held_bytes;
 };
@@ -69,6 +70,7 @@ struct engine_view *view_make(struct engine *e)
 	v->checkpoint_seq = e->checkpoint_seq;
 	v->reload_failures = atomic_load(&e->reload_failures);
 	v->reload_ok = !atomic_load(&e->reload_refused);
+	v->replay_exact = e->owed_seq == 0;
 	mutex_lock(&e->lock);
 	v->queued = e->queue_count;
 	v->held_bytes = atomic_load(&e->held_bytes);
@@ -158,6 +160,8 @@ static void render_journal(struct pen p, const struct engine_view *v)
 	    "Checkpoints that could not be written.");
 	one(p, "moongate_checkpoint_lag_frames", METRIC_GAUGE, "", (double)(v->applied_seq - v->checkpoint_seq),
 	    "Frames that a restart would replay.");
+	one(p, "moongate_replay_exact", METRIC_GAUGE, "", v->replay_exact,
+	    "0 from when a control record was lost, since memory was out, until a checkpoint stands in for it.");
 }
 
 static void render_registry(struct pen p, const struct engine_view *v)

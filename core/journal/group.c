@@ -28,12 +28,17 @@ struct journal_group *journal_group_begin(struct journal *j, int *code)
 	return g;
 }
 
-/* Pads to eight and makes room for a header. */
+/* Room for a frame's end is kept from its beginning on, so that ending it cannot fail. */
+static int keep_room(struct journal_group *g)
+{
+	return buf_room(&g->bytes, 8) != NULL ? 0 : -ENOMEM;
+}
+
 static int frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns)
 {
 	CHECK(!g->frame_open);
 	g->frame_start = g->bytes.len;
-	char *at = buf_room(&g->bytes, FRAME_HEADER_BYTES);
+	char *at = buf_room(&g->bytes, FRAME_HEADER_BYTES + 8);
 	if (at == NULL)
 		return -ENOMEM;
 	g->bytes.len += FRAME_HEADER_BYTES;
@@ -54,6 +59,8 @@ int journal_frame_add(struct journal_group *g, const struct record *r)
 {
 	CHECK(g->frame_open);
 	int code = encoder_add(g->journal->encoder, r);
+	if (code == 0)
+		code = keep_room(g);
 	if (code != 0)
 		return code;
 	g->header.count++;
@@ -68,8 +75,7 @@ void journal_frame_end(struct journal_group *g)
 	size_t length = g->bytes.len - g->frame_start - FRAME_HEADER_BYTES;
 	size_t padding = frame_size((uint32_t)length) - FRAME_HEADER_BYTES - length;
 	buf_append(&g->bytes, zeros, padding);
-	if (buf_failed(&g->bytes))
-		return; /* the commit fails for it */
+	CHECK(!buf_failed(&g->bytes));
 	g->header.length = g->header.raw_length = (uint32_t)length;
 	frame_header_put(g->bytes.ptr + g->frame_start, &g->header);
 	g->frames++;
@@ -84,9 +90,12 @@ int journal_control_add(struct journal_group *g, int64_t time_ns, uint8_t type, 
 		return code;
 	buf_byte(&g->bytes, (char)type);
 	buf_slice_append(&g->bytes, payload);
+	code = keep_room(g);
+	if (code != 0)
+		return code;
 	g->header.count = 1;
 	journal_frame_end(g);
-	return buf_failed(&g->bytes) ? -ENOMEM : 0;
+	return 0;
 }
 
 size_t journal_group_bytes(const struct journal_group *g)

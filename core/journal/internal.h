@@ -101,6 +101,7 @@ struct segment {
 	bool recycled;
 	bool in_doubt;   /* with interval_sync: closed without a sync that succeeded; holds until it is sealed */
 	bool sealed;     /* its sealed files stand; maintenance */
+	bool failed;     /* a write or sync of it has failed: the file is not used again */
 	uint32_t damage; /* runs of bytes that were no frame when the journal was opened: they are kept aside already */
 	struct segment *next; /* by generation, rising */
 };
@@ -136,6 +137,9 @@ static inline void map_pass(const char *map, uint64_t *passed, uint64_t at)
 uint64_t segment_scan(const struct segment *s, const char *bytes, uint64_t len, struct scan *scan);
 
 int segment_header_read(const char *bytes, uint64_t len, uint64_t *generation, uint64_t *first_seq, bool *recycled);
+/* A new file of that name, open for writing: a descriptor or a negative errno. What has the name goes, rather than being emptied and used again: it may be a
+ * file whose sync failed. */
+int journal_make_file(const char *path);
 /* Makes a file of `size` bytes ready at `path`, zeroed through when `zero`. */
 int segment_prepare(const char *path, uint64_t size, bool zero);
 /* Writes the header into the file at `from`, renames it to its name. */

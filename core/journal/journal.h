@@ -105,17 +105,17 @@ int journal_start(struct journal *j, struct error *err);
 /* An empty group, or NULL: all three are in flight (*code 0), or the journal cannot write now (*code a negative errno such as -ENOSPC). */
 struct journal_group *journal_group_begin(struct journal *j, int *code);
 
-/* Begins a frame of `kind` at the engine's time. 0 or -ENOMEM. */
+/* Begins a frame of `kind` at the engine's time. 0; -ENOMEM: the group is useless and is to be given back as it is. */
 int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns);
 
 /* Adds a record to the open frame. 0; 1: added, and the frame has reached JOURNAL_FRAME_BYTES: end it; -ENOMEM: the group is useless and is to be given
- * back (committed, it would fail). */
+ * back as it is. */
 int journal_frame_add(struct journal_group *g, const struct record *r);
 
-/* Ends the frame. */
+/* Ends the frame, whose last call succeeded. */
 void journal_frame_end(struct journal_group *g);
 
-/* Adds a frame with one control record. 0 or -ENOMEM. */
+/* Adds a frame with one control record. 0; -E2BIG: over 64 MiB; -ENOMEM: the group is useless and is to be given back as it is. */
 int journal_control_add(struct journal_group *g, int64_t time_ns, uint8_t type, struct slice payload);
 
 /* Bytes and frames of the group so far. */

@@ -64,14 +64,14 @@ static struct segment *closed_segment(struct journal *j)
 	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
 }
 
-/* The sealed files stand: the segment's file becomes the spare, or goes. Under the lock. Where that fails it stays the oldest segment, and is tried
- * again: those behind it may say which of its frames were refused, so none of them goes before it. (What was removed is certain before the next one is,
- * since sealing that one syncs the directory.) */
+/* The sealed files stand: the segment's file becomes the spare, or goes; one whose sync failed always goes, since it would be synced again. Under the lock.
+ * Where that fails it stays the oldest segment, and is tried again: those behind it may say which of its frames were refused, so none of them goes before
+ * it. (What was removed is certain before the next one is, since sealing that one syncs the directory.) */
 static int give_up(struct journal *j, struct segment *s)
 {
 	char spare[PATH_BYTES];
 	journal_path(spare, j->dir, "spare.tmp");
-	bool reuse = !j->spare_ready && s->size == j->options.segment_bytes;
+	bool reuse = !j->spare_ready && !s->failed && s->size == j->options.segment_bytes;
 	reuse = reuse && file_rename(s->path, spare) == 0;
 	int code = reuse ? 0 : file_unlink(s->path);
 	if (code != 0)

@@ -62,7 +62,7 @@ static int target_open(struct sealing *s, struct target *t, enum frame_kind kind
 	t->sealed->first_time_ns = h->time_ns;
 	snprintf(name, sizeof name, "%s-%020" PRIu64 ".tmp", kind_names[kind], h->seq);
 	journal_path(t->tmp, s->dir, name);
-	t->fd = file_open(t->tmp, O_RDWR | O_CREAT | O_TRUNC);
+	t->fd = journal_make_file(t->tmp);
 	if (t->fd < 0)
 		return t->fd;
 	t->written = SEALED_HEADER_BYTES;

@@ -62,9 +62,18 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 	return code;
 }
 
+int journal_make_file(const char *path)
+{
+	int fd = file_open(path, O_RDWR | O_CREAT | O_EXCL);
+	if (fd != -EEXIST)
+		return fd;
+	int code = file_unlink(path);
+	return code == 0 ? file_open(path, O_RDWR | O_CREAT | O_EXCL) : code;
+}
+
 int segment_prepare(const char *path, uint64_t size, bool zero)
 {
-	int fd = file_open(path, O_RDWR | O_CREAT | O_TRUNC);
+	int fd = journal_make_file(path);
 	if (fd < 0)
 		return fd;
 	int code = file_allocate(fd, (int64_t)size);

@@ -28,6 +28,16 @@ void writer_close(struct journal *j)
 	mutex_unlock(&j->lock);
 }
 
+/* After a write or sync that failed: the file is closed for good, and goes once what can be read of it is sealed. */
+static void writer_give_up(struct journal *j)
+{
+	mutex_lock(&j->lock);
+	if (j->writer.segment != NULL)
+		j->writer.segment->failed = true;
+	mutex_unlock(&j->lock);
+	writer_close(j);
+}
+
 /* Takes the spare file, or makes one on the spot. */
 static int take_file(struct journal *j, uint64_t need, char path[PATH_BYTES], bool *recycled, bool *zeroed)
 {
@@ -184,8 +194,6 @@ static int write_run(struct journal *j, struct journal_group *g, size_t from, si
 /* Numbers and writes a group; it may span segments at frame boundaries. */
 static int write_group(struct journal *j, struct journal_group *g, uint64_t seq)
 {
-	if (buf_failed(&g->bytes))
-		return -ENOMEM;
 	g->first_seq = seq;
 	size_t from = 0, at = 0;
 	uint64_t from_seq = seq;
@@ -240,7 +248,7 @@ static void poison(struct journal *j, int code)
 	mutex_lock(&j->lock);
 	void_from(j, j->durable_seq + 1);
 	mutex_unlock(&j->lock);
-	writer_close(j);
+	writer_give_up(j);
 	j->unsynced = false;
 	mutex_lock(&j->lock);
 	j->poisoned = code;
@@ -305,7 +313,7 @@ static void sync_interval(struct journal *j, bool wanted)
 	    log_str("error", strerror(-code)));
 	atomic_fetch_add(&j->commit_failures, 1);
 	leave_in_doubt(j);
-	writer_close(j);
+	writer_give_up(j);
 }
 
 static void note_synced(struct journal *j)

@@ -153,6 +153,10 @@ struct series_ref {
  * UTF-8 in a value is replaced by U+FFFD. Not for topk. 0 or -ENOMEM. */
 int metric_series(struct metric *m, const struct slice *values, struct series_ref *out);
 
+/* Takes back a series that was made for a change which then failed with -ENOMEM, so that it is not shown without a
+ * value; one that was changed before stays. */
+void metric_series_forget(struct metric *m, struct series_ref s);
+
 /* Whether the series still exists (it may have ended as idle). A ref that is kept from one record to the next is
  * asked first. */
 bool metric_series_valid(const struct metric *m, struct series_ref s);

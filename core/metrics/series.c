@@ -249,6 +249,17 @@ int metric_series(struct metric *m, const struct slice *values, struct series_re
 	return 0;
 }
 
+void metric_series_forget(struct metric *m, struct series_ref s)
+{
+	const struct series_row *row = metric_row(m, s.number);
+
+	if (!metric_has_state(m->type) || row->cells[CELL_STATE].state != NULL || row->value != 0 ||
+	    (m->type == METRIC_SUMMARY && row->cells[CELL_SUMMARY_COUNT].count != 0))
+		return;
+	/* No snapshot came in between, so nothing has to be copied. */
+	CHECK(series_remove(m, s.number) == 0);
+}
+
 bool metric_series_valid(const struct metric *m, struct series_ref s)
 {
 	if (s.number >= m->used)

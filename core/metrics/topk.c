@@ -125,6 +125,7 @@ static int replace_smallest(struct metric *m, struct slice key, double v)
 {
 	uint32_t smallest = m->heap[0];
 	double inherited = count_of(metric_row(m, smallest));
+	bool had_overflow = m->overflow != NUMBER_NONE;
 	uint32_t overflow, number;
 
 	if (!isfinite(inherited + v))
@@ -134,8 +135,11 @@ static int replace_smallest(struct metric *m, struct slice key, double v)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = series_create(m, key, m->registry->now_ns, &number);
-	if (rc != 0)
+	if (rc != 0) {
+		if (!had_overflow && m->overflow != NUMBER_NONE) /* it would show a zero that was never handed over */
+			CHECK(series_remove(m, m->overflow) == 0);
 		return rc;
+	}
 	if (!hand_over(m, metric_row(m, smallest), metric_row(m, overflow))) {
 		CHECK(series_remove(m, number) == 0);
 		return -EINVAL;

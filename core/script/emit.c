@@ -79,7 +79,7 @@ static void fix_known(lua_State *L, struct batch *b, const struct object *o)
 		struct slice text = text_of_number(v->type == VALUE_INT ? (double)v->integer : v->number, buf);
 		text = arena_copy(&b->arena, text);
 		if (text.ptr == NULL)
-			script_raise(L, "emit: out of memory");
+			script_starve(L);
 		*v = (struct value){.str = text.ptr, .len = (uint32_t)text.len, .type = VALUE_STRING};
 	}
 }
@@ -108,8 +108,10 @@ static int l_emit(lua_State *L)
 	fix_known(L, b, &fields);
 	int64_t number = batch_type(b, type);
 	struct record *r = number < 0 ? NULL : batch_add(b);
+	if (number == -E2BIG)
+		script_raise(L, "emit: too many record types");
 	if (r == NULL)
-		script_raise(L, "emit: %s", number == -E2BIG ? "too many record types" : "out of memory");
+		script_starve(L);
 	r->values = fields.values;
 	r->shape = fields.shape;
 	r->type = (uint16_t)number;

@@ -129,7 +129,7 @@ void *script_keep_room(lua_State *L, size_t size, const char *what)
 		script_raise(L, "%s: the names and definitions of a script may hold %d MiB", what, KEPT_MAX >> 20);
 	void *at = arena_alloc(&s->set->arena, size);
 	if (at == NULL)
-		script_raise(L, "%s: out of memory", what);
+		script_starve(L);
 	s->kept += size;
 	return at;
 }

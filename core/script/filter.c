@@ -146,8 +146,10 @@ static int ev_newindex(lua_State *L)
 		check_room(L, r);
 		rc = record_set(r, name, v);
 	}
+	if (rc == -ENOMEM)
+		script_starve(L);
 	if (rc != 0 && rc != -ENOENT)
-		script_raise(L, "filter: %s", rc == -E2BIG ? "too many different field names" : "out of memory");
+		script_raise(L, "filter: too many different field names");
 	return 0;
 }
 
@@ -230,8 +232,11 @@ static void filter_failed(lua_State *L, struct filtering *f, struct record *r)
 		watch_disarm(s->host->watchdog, s->watch);
 		s->stats.cuts++;
 		snprintf(why, sizeof why, "%s: the filter %s", place_of_cut(s),
-		         s->heap.refused ? "needs more memory than a script may have" : "takes longer than a call may");
-		count_strike(s);
+		         s->heap.starved   ? "ran out of memory"
+		         : s->heap.refused ? "needs more memory than a script may have"
+		                           : "takes longer than a call may");
+		if (!s->heap.starved)
+			count_strike(s);
 	} else {
 		s->stats.errors++;
 		char buf[LOCATED_MAX];

@@ -2,8 +2,6 @@
  * malloc gained nothing that could be measured. */
 #include "script/heap.h"
 
-#include "base/mem.h"
-
 enum { COPIED_BYTES = 64 << 10 }; /* blocks from this size on count twice while they grow */
 
 static void *refuse(struct heap *h)
@@ -31,6 +29,12 @@ static bool fits(const struct heap *h, size_t old_bill, size_t new_bill)
 	return h->used - gone + new_bill <= h->cap;
 }
 
+void heap_starve(struct heap *h)
+{
+	h->starved = h->capped;
+	refuse(h);
+}
+
 void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 {
 	struct heap *h = ud;
@@ -39,14 +43,15 @@ void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size)
 
 	if (new_size == 0) {
 		h->used -= old_bill;
-		mem_free(ptr);
-		return NULL;
+		return reserve_realloc(&h->reserve, ptr, old_size, 0);
 	}
 	if (h->capped && new_bill > old_bill && !fits(h, old_bill, new_bill))
 		return refuse(h);
-	void *got = ptr == NULL ? mem_alloc(new_size) : mem_realloc(ptr, new_size);
-	if (got == NULL)
-		return refuse(h);
+	void *got = reserve_realloc(&h->reserve, ptr, old_size, new_size);
+	if (got == NULL) {
+		heap_starve(h);
+		return NULL;
+	}
 	h->used += new_bill - old_bill;
 	if (h->used > h->mark)
 		h->on_pressure(h);

@@ -10,16 +10,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/reserve.h"
+
 struct heap {
-	size_t used;  /* bytes that the state holds, as malloc takes them */
-	size_t mark;  /* growing beyond it is reported once, by on_pressure, which sets a new one */
-	size_t cap;   /* bytes that it may hold while `capped` */
-	bool capped;  /* a script runs */
+	struct reserve reserve; /* what the state is made in; goes after it */
+	size_t used;            /* bytes that the state holds, as malloc takes them */
+	size_t mark;            /* growing beyond it is reported once, by on_pressure, which sets a new one */
+	size_t cap;             /* bytes that it may hold while `capped` */
+	bool capped;            /* a script runs */
 	bool refused; /* the cap, or the machine, refused memory while a script ran; cleared by whoever ends the call */
+	bool starved; /* it was the machine: the script is not to blame */
 	void (*on_pressure)(struct heap *h); /* as on_refused, but for lua_gc to set the collector's pace */
 	void (*on_refused)(
 	    struct heap *h); /* called at a refusal while capped; may not change the state but for lua_sethook */
 };
+
+/* Memory was refused to the script outside of the heap: as if the heap had been refused it by the machine. */
+void heap_starve(struct heap *h);
 
 /* A lua_Alloc; `ud` is the heap. */
 void *heap_alloc(void *ud, void *ptr, size_t old_size, size_t new_size);

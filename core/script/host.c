@@ -42,6 +42,11 @@ void script_host_free(struct script_host *h)
 	mem_free(h);
 }
 
+uint64_t script_host_starved(const struct script_host *h)
+{
+	return h->starved;
+}
+
 int script_host_set_backstop(struct script_host *h, const char *path)
 {
 	return watchdog_set_backstop(h->watchdog, path);

@@ -119,6 +119,7 @@ struct script {
 	size_t filtered_bytes_max;   /* of its batch; filters may not write beyond */
 	uint32_t effects;            /* changes that this call has made */
 	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
+	bool cut_starved;            /* it then was the machine that had no memory */
 	uint32_t emits;              /* made by this call */
 	/* "scripts/metrics/cost.lua:12": where it was when it was first told to end; "" while it was not. */
 	char cut_at[WHERE_MAX];
@@ -214,7 +215,8 @@ struct script_host {
 	struct strike *strikes;     /* of handlers, oldest first; owned */
 	uint32_t strike_count;
 	size_t strike_cap;
-	bool restored; /* script_state_load gave time and strikes: the next bind keeps them */
+	uint64_t starved; /* calls that ended for want of memory in the machine */
+	bool restored;    /* script_state_load gave time and strikes: the next bind keeps them */
 };
 
 /* The script that a state belongs to. */
@@ -304,6 +306,10 @@ struct slice script_error_text(lua_State *L);
 void script_run(struct script *s, struct cursor *c);
 int script_runner(lua_State *L);
 void script_quarantine(struct script *s, struct slice reason);
+
+/* Memory is out, though not in the Lua heap, which sees to itself: ends the call for good, as a refusal there does. No pcall holds it, so that a replay can
+ * end the call at the same place. At the top level: ends the load with -ENOMEM. */
+_Noreturn int script_starve(lua_State *L);
 
 /* Ends the call: it has made as many effects as it may. */
 _Noreturn void script_cut_here(lua_State *L);

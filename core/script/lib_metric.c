@@ -133,7 +133,7 @@ static _Noreturn void refused(lua_State *L, const struct change *c, int rc)
 	const struct script_metric *m = c->metric;
 
 	if (rc == -ENOMEM)
-		script_raise(L, METRIC_FORMAT ": out of memory", METRIC_ARG(m));
+		script_starve(L);
 	bool rises = m->def.type == METRIC_COUNTER || m->def.type == METRIC_TOPK;
 	script_raise(L, METRIC_FORMAT ": %s wants a finite number%s, got %.14g", METRIC_ARG(m), op_names[c->op],
 	             rises ? " of at least 0" : "", c->value);
@@ -166,6 +166,16 @@ static int change_series(const struct change *c, struct series_ref series)
 		break;
 	}
 	return -EINVAL;
+}
+
+/* Neither must a change that memory is out for leave a new series behind: a replay would not come to it. */
+static int change_or_forget(const struct change *c, struct series_ref series)
+{
+	int rc = change_series(c, series);
+
+	if (rc == -ENOMEM)
+		metric_series_forget(c->metric->metric, series);
+	return rc;
 }
 
 /* A value that will be refused must not make a series. */
@@ -235,7 +245,7 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 		struct series_ref series;
 		rc = find_series(L, h, labels, first, lasting, &series);
 		if (rc == 0)
-			rc = change_series(&c, series);
+			rc = change_or_forget(&c, series);
 	}
 	if (rc != 0)
 		refused(L, &c, rc);
@@ -326,7 +336,7 @@ static int l_bound(lua_State *L)
 	} else {
 		rc = bound_series(b);
 		if (rc == 0)
-			rc = change_series(&c, b->series);
+			rc = change_or_forget(&c, b->series);
 	}
 	if (rc != 0)
 		refused(L, &c, rc);

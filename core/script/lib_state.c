@@ -25,9 +25,10 @@ static struct state *open_state(lua_State *L, struct script *s, const char *meth
 		script_raise(L, "state \"%.*s\": %s is for handlers and every()", SLICE_ARG(ref->name), method);
 	if (ref->state == NULL || ref->generation != state_store_generation(store)) {
 		int rc = state_open(store, ref->name, &ref->state);
+		if (rc == -ENOMEM)
+			script_starve(L);
 		if (rc != 0)
-			script_raise(L, "state \"%.*s\": %s", SLICE_ARG(ref->name),
-			             rc == -ENOSPC ? "there are too many states" : "out of memory");
+			script_raise(L, "state \"%.*s\": there are too many states", SLICE_ARG(ref->name));
 		ref->generation = state_store_generation(store);
 	}
 	state_expire(ref->state, s->host->now_ns);
@@ -119,7 +120,7 @@ static bool put(lua_State *L, struct state *t, struct slice key, const struct st
 		script_raise(L, "state \"%.*s\": full: all states together may hold %u MiB", SLICE_ARG(ref_of(L)->name),
 		             s->host->options.state_mb);
 	if (rc < 0)
-		script_raise(L, "state \"%.*s\": out of memory", SLICE_ARG(ref_of(L)->name));
+		script_starve(L);
 	return rc == 1;
 }
 

@@ -144,7 +144,7 @@ static void keep(lua_State *L, struct script_set *set, struct script_metric *m)
 	if (set->metric_count >= METRICS_MAX)
 		script_raise(L, "more than %d metrics", METRICS_MAX);
 	if (mem_grow(&metrics, &set->metric_cap, set->metric_count, sizeof *set->metrics) != 0)
-		script_raise(L, "out of memory");
+		script_starve(L);
 	set->metrics = metrics;
 	set->metrics[set->metric_count++] = m;
 }

@@ -6,13 +6,6 @@
 #include "script/internal.h"
 #include "script/text.h"
 
-static _Noreturn void out_of_memory(lua_State *L)
-{
-	lua_pushliteral(L, "not enough memory");
-	lua_error(L);
-	__builtin_unreachable();
-}
-
 /* Where the function at `index` begins, for messages. */
 static const char *where_of(lua_State *L, const struct script *s, int index, const char *what)
 {
@@ -35,7 +28,7 @@ static struct handler *add(lua_State *L, struct script *s, struct handlers *list
 		script_raise(L, "%s: more than %d of them", what, HANDLERS_MAX);
 	void *items = list->items;
 	if (mem_grow(&items, &list->cap, list->count, sizeof *list->items) != 0)
-		out_of_memory(L);
+		script_starve(L);
 	list->items = items;
 	const char *where = where_of(L, s, 2, what);
 	lua_pushvalue(L, 2);
@@ -70,7 +63,7 @@ static void add_slot(lua_State *L, struct script_set *set, struct slice type)
 	if (set->type_count >= TYPES_MAX)
 		script_raise(L, "handlers for more than %d record types", TYPES_MAX);
 	if (set_add_type(set, type, &slot) != 0)
-		out_of_memory(L);
+		script_starve(L);
 }
 
 static int l_on(lua_State *L)

@@ -32,7 +32,7 @@ void script_enter(struct script *s, struct watch *watch, enum phase phase, int64
 	s->stack = __builtin_frame_address(0);
 	s->coroutines = 0;
 	s->cut_at[0] = '\0';
-	s->heap.refused = false;
+	s->heap.refused = s->heap.starved = false;
 	s->heap.capped = true;
 	watch_begin(s->host->watchdog, watch, s->L, s->path, s->set->seq, limit_ns);
 }
@@ -60,7 +60,7 @@ static int collect(lua_State *L)
 /* After a call has reached the memory limit: what it left behind would let the next ones fail, too. */
 void script_collect(struct script *s)
 {
-	s->heap.refused = false;
+	s->heap.refused = s->heap.starved = false;
 	if (lua_cpcall(s->L, collect, NULL) != 0)
 		lua_pop(s->L, 1); /* no memory for that either: the next call says so */
 }
@@ -160,6 +160,12 @@ static void call_failed(lua_State *L, struct script *s)
 	log_call(s, LOG_ERROR, "failed", "error", text);
 }
 
+/* Was it the machine that had no memory, now or when the call was made first? */
+static bool was_starved(const struct script *s)
+{
+	return s->heap.starved || s->cut_starved;
+}
+
 static void report_cut(struct script *s, uint32_t effects)
 {
 	const struct script_options *o = &s->host->options;
@@ -168,16 +174,19 @@ static void report_cut(struct script *s, uint32_t effects)
 	    .seq = s->set->seq,
 	    .call = s->calls_in_frame - 1,
 	    .effects = effects,
+	    .starved = was_starved(s),
 	};
 
 	s->stats.cuts++;
+	s->host->starved += s->heap.starved;
 	if (o->on_cut != NULL)
 		o->on_cut(o->ctx, &cut);
 }
 
 static void call_cut(struct script *s)
 {
-	const char *what = s->heap.refused              ? "it needed more memory than a script may have"
+	const char *what = s->heap.starved              ? "the machine had no memory for it"
+	                   : s->heap.refused            ? "it needed more memory than a script may have"
 	                   : s->effects == s->cut_after ? "it was cut off there before"
 	                                                : "it took longer than a call may";
 
@@ -189,14 +198,16 @@ static void call_cut(struct script *s)
 	char text[2 * WHERE_MAX];
 	snprintf(text, sizeof text, "%s: %s", s->cut_at, what);
 	tell_failure(s, slice_cstr(text));
-	strike(s, what, s->cut_at);
+	if (!was_starved(s))
+		strike(s, what, s->cut_at);
 }
 
 /* A cut that is repeated before its first effect: the call is not made. */
 static void call_skipped(struct script *s)
 {
 	report_cut(s, 0);
-	strike(s, "it was cut off there before", s->handler->where);
+	if (!was_starved(s))
+		strike(s, "it was cut off there before", s->handler->where);
 }
 
 _Noreturn void script_cut_here(lua_State *L)
@@ -204,6 +215,12 @@ _Noreturn void script_cut_here(lua_State *L)
 	struct script *s = script_of(L);
 
 	watch_stop_now(s->host->watchdog, s->watch);
+	script_raise_cut(L);
+}
+
+int script_starve(lua_State *L)
+{
+	heap_starve(&script_of(L)->heap);
 	script_raise_cut(L);
 }
 
@@ -231,6 +248,7 @@ static bool call_begin(struct script *s, const struct handler *h)
 	s->emits = 0;
 	s->cut_at[0] = '\0';
 	s->cut_after = NO_CUT;
+	s->cut_starved = false;
 	s->stats.calls++;
 	watch_call(s->watch);
 	if (!s->cuts_expected)
@@ -239,6 +257,7 @@ static bool call_begin(struct script *s, const struct handler *h)
 	if (cut == NULL)
 		return true;
 	s->cut_after = cut->effects;
+	s->cut_starved = cut->starved;
 	return cut->effects != 0;
 }
 
@@ -350,6 +369,29 @@ static void runner_failed(struct script *s)
 	s->view = NULL;
 }
 
+/* There was not even memory to begin: the call that is next is noted as cut off before its first effect, so that a replay passes it over, too. */
+static void call_not_made(struct script *s)
+{
+	struct cursor *c = s->cursor;
+	const struct handler *h = c->timer;
+
+	c->timer = NULL;
+	while (h == NULL && c->at < c->count) {
+		struct view *v = cursor_view(s, c);
+		if (v != NULL && c->handler < v->handler_count) {
+			h = &s->on.items[v->handlers[c->handler++]];
+			break;
+		}
+		c->at++;
+		c->handler = 0;
+	}
+	if (h == NULL)
+		return;
+	call_begin(s, h);
+	s->heap.starved |= !s->heap.refused;
+	call_cut(s);
+}
+
 static void enter_runner(struct script *s)
 {
 	uint32_t calls = s->calls_in_frame;
@@ -357,9 +399,10 @@ static void enter_runner(struct script *s)
 	script_enter(s, &s->host->watch, PHASE_CALL, script_limit_ns(s));
 	lua_pushvalue(s->L, STACK_RUNNER);
 	if (lua_pcall(s->L, 0, 0, 0) != 0) {
-		runner_failed(s);
-		if (s->calls_in_frame == calls) /* not even one call was begun: it would be so again */
-			s->cursor->at = s->cursor->count;
+		if (s->calls_in_frame == calls)
+			call_not_made(s);
+		else
+			runner_failed(s);
 	}
 	lua_settop(s->L, STACK_RUNNER);
 	script_leave(s);

@@ -13,6 +13,10 @@
 #include "script/embed.h"
 #include "script/internal.h"
 
+/* What lua_newstate takes, and the two functions that are run protected, is 12 KiB. It is reserved, because lua_newstate ends in a null pointer when memory is
+ * refused half-way (LuaJIT's issue 1248). */
+enum { STATE_BYTES = 16 << 10 };
+
 /* Stock functions that scripts get, by library; "" is the globals. */
 static const struct {
 	const char *library;
@@ -237,7 +241,8 @@ int sandbox_open(struct script *s, struct error *err)
 	s->heap.mark = SIZE_MAX;
 	s->heap.on_refused = on_refused;
 	s->heap.on_pressure = on_pressure;
-	s->L = lua_newstate(heap_alloc, &s->heap);
+	if (reserve_open(&s->heap.reserve, STATE_BYTES) == 0)
+		s->L = lua_newstate(heap_alloc, &s->heap);
 	if (s->L == NULL)
 		return error_set(err, -ENOMEM, "%s: out of memory for its Lua state", s->path);
 	lua_atpanic(s->L, panic);
@@ -245,6 +250,7 @@ int sandbox_open(struct script *s, struct error *err)
 	lua_State *L = s->L;
 	lua_pushcfunction(L, script_runner);
 	lua_pushcfunction(L, open_state);
+	reserve_close(&s->heap.reserve); /* from here on everything that allocates is protected */
 	if (lua_pcall(L, 0, 1, 0) != 0)
 		return failed(s, "its library does not load", err);
 	return 0; /* STACK_RUNNER, finish */
@@ -256,9 +262,10 @@ int sandbox_open(struct script *s, struct error *err)
 static int top_level_failed(struct script *s, int status, struct error *err)
 {
 	const struct script_options *o = &s->host->options;
-
 	const char *at = s->cut_at[0] != '\0' ? s->cut_at : s->path;
 
+	if (s->heap.starved)
+		return error_set(err, -ENOMEM, "%s: out of memory while %s was loaded", at, s->path);
 	if (s->heap.refused)
 		return error_set(err, -EINVAL, "%s: loading %s takes more memory than a script may have (%u MiB)", at,
 		                 s->path, o->memory_mb);
@@ -293,15 +300,30 @@ int script_load_text(lua_State *L, struct slice text, const char *chunk)
 	return LUA_ERRSYNTAX;
 }
 
+/* A file on its way to being run. */
+struct running {
+	struct slice text;
+	char chunk[WHERE_MAX];
+};
+
+/* Protected, and the compiling too: it catches its errors, but the step of the collector behind it does not. */
+static int run_text(lua_State *L)
+{
+	const struct running *r = lua_touserdata(L, 1);
+
+	if (script_load_text(L, r->text, r->chunk) != 0)
+		lua_error(L);
+	lua_call(L, 0, 0);
+	return 0;
+}
+
 int sandbox_run_file(struct script *s, struct slice text, struct error *err)
 {
 	lua_State *L = s->L;
-	char chunk[WHERE_MAX];
+	struct running r = {.text = text};
 
-	snprintf(chunk, sizeof chunk, "@%s", s->path);
-	int status = script_load_text(L, text, chunk);
-	if (status == 0)
-		status = lua_pcall(L, 0, 0, 0);
+	snprintf(r.chunk, sizeof r.chunk, "@%s", s->path);
+	int status = lua_cpcall(L, run_text, &r);
 	int rc = status != 0 ? top_level_failed(s, status, err) : finish(s, err);
 	lua_settop(L, STACK_RUNNER);
 	return rc;

@@ -82,6 +82,7 @@ struct script_cut {
 	    call; /* number of the call of this script within the frame (handlers, every()s and emitted ones alike), 0-based */
 	uint32_t
 	    effects; /* changes to metrics, states and emits that it had made; the replayed call is ended after as many */
+	bool starved; /* the machine had no memory for it: no strike for the script */
 };
 
 struct script_host;
@@ -90,6 +91,9 @@ struct script_set;
 /* A host with its watchdog thread. NULL with a sentence. The registry outlives it. */
 struct script_host *script_host_new(const struct script_options *options, struct registry *registry, struct error *err);
 void script_host_free(struct script_host *h);
+
+/* How many calls have ended because the machine had no memory for them. During a replay one that did not end there before makes the result another. */
+uint64_t script_host_starved(const struct script_host *h);
 
 /* Loads all main files of a bundle into fresh states: compiles, runs their top level, collects metrics, handlers, filters and timers. Nothing outside the set changes.
  * 0 and a set, or a negative errno with "file:line: message" of the first error. Any thread; the set takes no reference to the bundle. */

@@ -56,7 +56,7 @@ static void string_from_lua(lua_State *L, int index, struct batch *b, struct val
 		script_raise(L, "%s: a text of %zu bytes; at most %d are allowed", what, s.len, TEXT_MAX);
 	struct slice copy = arena_copy(&b->arena, s);
 	if (copy.ptr == NULL)
-		script_raise(L, "%s: out of memory", what);
+		script_starve(L);
 	*out = (struct value){.str = copy.ptr, .len = (uint32_t)copy.len, .type = VALUE_STRING};
 }
 
@@ -85,19 +85,19 @@ static bool is_array(lua_State *L, int index, uint32_t *count, const struct valu
 }
 
 /* Room for `count` items of `size` bytes in the batch. */
-static void *room(lua_State *L, struct batch *b, uint32_t count, size_t size, const struct value_budget *budget)
+static void *room(lua_State *L, struct batch *b, uint32_t count, size_t size)
 {
 	void *at = arena_alloc(&b->arena, ((size_t)count + 1) * size);
 
 	if (at == NULL)
-		script_raise(L, "%s: out of memory", budget->what);
+		script_starve(L);
 	return at;
 }
 
 static void array_from_lua(lua_State *L, int index, struct batch *b, struct value *out, uint32_t count,
                            struct value_budget *budget)
 {
-	struct value *items = room(L, b, count, sizeof *items, budget);
+	struct value *items = room(L, b, count, sizeof *items);
 
 	for (uint32_t i = 0; i < count; i++) {
 		lua_rawgeti(L, index, (int)i + 1);
@@ -143,7 +143,7 @@ static uint32_t sorted_names(lua_State *L, int index, struct slice skip, struct 
 static uint32_t shape_of(lua_State *L, struct batch *b, const struct slice *names, uint32_t count,
                          const struct value_budget *budget)
 {
-	uint32_t *keys = room(L, b, count, sizeof *keys, budget);
+	uint32_t *keys = room(L, b, count, sizeof *keys);
 	int64_t got = 0;
 
 	for (uint32_t i = 0; i < count && got >= 0; i++) {
@@ -152,9 +152,10 @@ static uint32_t shape_of(lua_State *L, struct batch *b, const struct slice *name
 	}
 	if (got >= 0)
 		got = batch_shape(b, keys, count);
+	if (got == -ENOMEM)
+		script_starve(L);
 	if (got < 0)
-		script_raise(L, "%s: %s", budget->what,
-		             got == -E2BIG ? "too many different field names" : "out of memory");
+		script_raise(L, "%s: too many different field names", budget->what);
 	return (uint32_t)got;
 }
 
@@ -164,8 +165,8 @@ void value_object_from_lua(lua_State *L, int index, struct batch *b, struct slic
 	uint32_t count;
 
 	is_array(L, index, &count, budget); /* for the count, which the budget bounds */
-	struct slice *names = room(L, b, count, sizeof *names, budget);
-	struct value *values = room(L, b, count, sizeof *values, budget);
+	struct slice *names = room(L, b, count, sizeof *names);
+	struct value *values = room(L, b, count, sizeof *values);
 	count = sorted_names(L, index, skip, names, budget);
 	out->shape = shape_of(L, b, names, count, budget);
 	for (uint32_t i = 0; i < count; i++) {
@@ -191,7 +192,7 @@ static void table_from_lua(lua_State *L, int index, struct batch *b, struct valu
 	if (is_array(L, index, &count, budget)) {
 		array_from_lua(L, index, b, out, count, budget);
 	} else {
-		struct object *object = room(L, b, 1, sizeof *object, budget);
+		struct object *object = room(L, b, 1, sizeof *object);
 		value_object_from_lua(L, index, b, (struct slice){NULL, 0}, object, budget);
 		*out = (struct value){.object = object, .type = VALUE_OBJECT};
 	}

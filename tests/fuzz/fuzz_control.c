@@ -45,11 +45,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = {0};
 	struct script_cut cut;
 	struct quarantine quarantine = {0};
+	uint64_t seq;
 
 	if (size < 1)
 		return 0;
 	struct slice in = slice_new((const char *)data + 1, size - 1);
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		check_error(control_cut_decode(in, &cut, &err), &err);
 		check_inside(cut.script, in);
@@ -59,8 +60,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_inside(quarantine.script, in);
 		check_inside(quarantine.reason, in);
 		break;
-	default:
+	case 2:
 		parse_checkpoint(in, &err);
+		break;
+	default:
+		check_error(control_not_bound_decode(in, &seq, &err), &err);
 		break;
 	}
 	return 0;

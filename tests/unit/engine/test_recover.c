@@ -169,6 +169,62 @@ static void a_record_without_a_frame_holds_where_it_lies(void **state)
 	assert_true(recovered() == 1);
 }
 
+/* A call of frame 2, cut off after one change; without the byte that says why, as early journals have it, or with it. */
+static void put_cut(struct writing *w, bool early)
+{
+	struct buf b = {0};
+	bytes_put_u64(&b, 2);
+	bytes_put_u32(&b, 0);
+	bytes_put_u32(&b, 1);
+	bytes_put_slice(&b, SLICE("scripts/metrics/a.lua"));
+	if (!early)
+		buf_byte(&b, 1);
+	assert_int_equal(journal_control_add(w->group, T0, CONTROL_CUT, buf_slice(&b)), 0);
+	buf_free(&b);
+}
+
+static void a_cut_is_repeated(bool early)
+{
+	struct writing w;
+	begin(&w);
+	put_scripts(
+	    &w, "local seen = counter \"seen_total\" {}\non(\"e\", function() seen:inc() seen:inc() end)\n"); /* 1 */
+	put_event(&w, "e");                                                                                   /* 2 */
+	put_event(&w, "e");                                                                                   /* 3 */
+	put_cut(&w, early);                                                                                   /* 4 */
+	end(&w);
+	assert_true(recovered() == 3);
+}
+
+static void cuts_are_repeated(void **state)
+{
+	(void)state;
+	a_cut_is_repeated(false);
+}
+
+static void cuts_of_early_journals_are_repeated(void **state)
+{
+	(void)state;
+	a_cut_is_repeated(true);
+}
+
+static void scripts_that_were_not_bound_do_not_come_in(void **state)
+{
+	struct writing w;
+	struct buf b = {0};
+	(void)state;
+	begin(&w);
+	put_scripts(&w, COUNTS);                                                                             /* 1 */
+	put_event(&w, "e");                                                                                  /* 2 */
+	put_scripts(&w, "local seen = counter \"seen_total\" {}\non(\"e\", function() seen:inc(10) end)\n"); /* 3 */
+	put_event(&w, "e");                                                                                  /* 4 */
+	bytes_put_u64(&b, 3);
+	assert_int_equal(journal_control_add(w.group, T0, CONTROL_NOT_BOUND, buf_slice(&b)), 0);
+	buf_free(&b);
+	end(&w);
+	assert_true(recovered() == 2);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -190,6 +246,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_quarantine_holds_behind_its_record, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_quarantine_does_not_hold_for_a_later_set, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_record_without_a_frame_holds_where_it_lies, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(cuts_are_repeated, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(cuts_of_early_journals_are_repeated, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(scripts_that_were_not_bound_do_not_come_in, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
