@@ -1,7 +1,7 @@
 /* Arenas: a list of blocks, each twice the one before up to a limit; allocation moves a pointer.
  *
  * The block header is 16 bytes, so that what follows it is aligned like what malloc gives. A request over the block
- * size gets a block of its own, which goes behind the newest one: what is left of the newest stays in use. */
+ * size gets a block of its own, in a list of its own: what is left of the newest other stays in use. */
 #include "base/arena.h"
 
 #include <string.h>
@@ -22,9 +22,12 @@ static char *block_bytes(struct arena_block *b)
 	return (char *)(b + 1);
 }
 
+/* No bytes, for those who ask an empty arena for none: NULL would say that memory is out. */
+static char nothing[16] __attribute__((aligned(16)));
+
 void arena_init(struct arena *a)
 {
-	memset(a, 0, sizeof *a);
+	*a = (struct arena){.at = nothing, .end = nothing};
 }
 
 static void free_block(struct arena_block *b)
@@ -35,21 +38,29 @@ static void free_block(struct arena_block *b)
 	mem_free(b);
 }
 
-void arena_deinit(struct arena *a)
+/* Frees the blocks from `b` on until `last`. */
+static struct arena_block *free_until(struct arena *a, struct arena_block *b, struct arena_block *last)
 {
-	for (struct arena_block *b = a->blocks; b != NULL;) {
+	while (b != last) {
 		struct arena_block *next = b->next;
+		a->total -= b->size;
 		free_block(b);
 		b = next;
 	}
+	return last;
+}
+
+void arena_deinit(struct arena *a)
+{
+	free_until(a, a->blocks, NULL);
+	free_until(a, a->own, NULL);
 	arena_init(a);
 }
 
-void arena_reset(struct arena *a, size_t keep)
+/* The larger one of `kept` and the blocks from `b` on, of those with at most `keep` bytes; the others are freed. */
+static struct arena_block *keep_largest(struct arena_block *kept, struct arena_block *b, size_t keep)
 {
-	struct arena_block *kept = NULL;
-
-	for (struct arena_block *b = a->blocks; b != NULL;) {
+	while (b != NULL) {
 		struct arena_block *next = b->next;
 		if (b->size <= keep && (kept == NULL || b->size > kept->size)) {
 			free_block(kept);
@@ -59,6 +70,13 @@ void arena_reset(struct arena *a, size_t keep)
 		}
 		b = next;
 	}
+	return kept;
+}
+
+void arena_reset(struct arena *a, size_t keep)
+{
+	struct arena_block *kept = keep_largest(keep_largest(NULL, a->blocks, keep), a->own, keep);
+
 	arena_init(a);
 	if (kept == NULL)
 		return;
@@ -70,34 +88,12 @@ void arena_reset(struct arena *a, size_t keep)
 	a->total = kept->size;
 }
 
-struct arena_mark arena_mark(const struct arena *a)
-{
-	return (struct arena_mark){a->blocks, a->blocks != NULL ? a->blocks->next : NULL, a->at};
-}
-
-/* Frees the blocks from `b` on until `last`, which it returns. */
-static struct arena_block *free_until(struct arena *a, struct arena_block *b, const struct arena_block *last)
-{
-	while (b != last) {
-		struct arena_block *next = b->next;
-		a->total -= b->size;
-		free_block(b);
-		b = next;
-	}
-	return b;
-}
-
-/* Newer blocks lie before the one that was the newest, or, those of their own, right behind it. */
 void arena_rewind(struct arena *a, struct arena_mark m)
 {
-	if (m.newest == NULL) {
-		arena_reset(a, BLOCK_MAX);
-		return;
-	}
-	a->blocks = free_until(a, a->blocks, m.newest);
-	m.newest->next = free_until(a, m.newest->next, m.second);
+	a->blocks = free_until(a, a->blocks, m.blocks);
+	a->own = free_until(a, a->own, m.own);
 	a->at = m.at;
-	a->end = block_bytes(m.newest) + m.newest->size;
+	a->end = m.blocks != NULL ? block_bytes(m.blocks) + m.blocks->size : m.at;
 	ARENA_POISON(a->at, (size_t)(a->end - a->at));
 }
 
@@ -105,8 +101,6 @@ void *arena_alloc_slow(struct arena *a, size_t size)
 {
 	if (size > SIZE_MAX - 64)
 		return NULL;
-	if (size == 0 && a->blocks != NULL)
-		return a->at;
 	size_t rounded = (size + 15) & ~(size_t)15;
 	size_t next = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2 + 16;
 	if (next > BLOCK_MAX)
@@ -118,9 +112,9 @@ void *arena_alloc_slow(struct arena *a, size_t size)
 	b->size = own ? rounded : next;
 	a->total += b->size;
 	ARENA_POISON(block_bytes(b) + size, b->size - size);
-	if (own && a->blocks != NULL) {
-		b->next = a->blocks->next;
-		a->blocks->next = b;
+	if (own) {
+		b->next = a->own;
+		a->own = b;
 		return block_bytes(b);
 	}
 	b->next = a->blocks;

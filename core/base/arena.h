@@ -29,6 +29,7 @@ struct arena_block;
 
 struct arena {
 	struct arena_block *blocks; /* newest first, owned */
+	struct arena_block *own;    /* blocks of one large piece each; the same */
 	char *at;                   /* next free byte of the newest block */
 	char *end;                  /* its end */
 	size_t total;               /* bytes of all blocks */
@@ -45,10 +46,13 @@ void arena_reset(struct arena *a, size_t keep);
 
 /* A place to go back to: what was allocated since then is given back, and may not be used any more. Marks that were taken later are void. */
 struct arena_mark {
-	struct arena_block *newest, *second; /* blocks */
+	struct arena_block *blocks, *own;
 	char *at;
 };
-struct arena_mark arena_mark(const struct arena *a);
+static inline struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->blocks, a->own, a->at};
+}
 void arena_rewind(struct arena *a, struct arena_mark m);
 
 /* The slow path of arena_alloc: a new block. NULL when memory is out. */
@@ -61,7 +65,7 @@ struct slice arena_copy(struct arena *a, struct slice s);
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
 	size_t rounded = (size + 15) & ~(size_t)15;
-	if (rounded - 1 >= (size_t)(a->end - a->at)) /* also for none, and for a sum that wrapped around to none */
+	if (rounded < size || rounded > (size_t)(a->end - a->at))
 		return arena_alloc_slow(a, size);
 	void *p = a->at;
 	a->at += rounded;

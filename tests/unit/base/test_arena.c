@@ -120,7 +120,16 @@ static void goes_back_to_a_mark(void **state)
 		for (int i = 0; i < 30000; i++)
 			assert_true(big[i] == 'b' && kept[i % 100] == 'k');
 		arena_rewind(&a, empty);
-		assert_true(a.total <= 256 * 1024);
+		assert_int_equal(a.total, 0);
+		/* One large piece, and nothing else yet, before the mark. */
+		big = arena_alloc(&a, 300000);
+		memset(big, 'c', 300000);
+		m = arena_mark(&a);
+		memset(arena_alloc(&a, 5), 'x', 5);
+		memset(arena_alloc(&a, 400000), 'x', 400000);
+		arena_rewind(&a, m);
+		assert_true(a.total >= 300000 && a.total < 310000 && big[0] == 'c' && big[299999] == 'c');
+		arena_rewind(&a, empty);
 	}
 	arena_deinit(&a);
 }
