@@ -22,6 +22,19 @@ int64_t clock_mono_ns(void);
  * hang on it. */
 int64_t clock_cpu_ns(void);
 
+/* Nanoseconds as seconds, as exactly as a double holds them: whole seconds and the rest are each converted exactly, and rounded once. */
+static inline double clock_seconds(int64_t ns)
+{
+	return (double)(ns / NS_PER_S) + (double)(ns % NS_PER_S) / 1e9;
+}
+
+/* And back, to the nearest nanosecond that the double tells. `s` lies within an int64_t's nanoseconds. */
+static inline int64_t clock_from_seconds(double s)
+{
+	double whole = __builtin_floor(s);
+	return (int64_t)whole * NS_PER_S + (int64_t)((s - whole) * 1e9 + 0.5);
+}
+
 /* Replaces both clocks for tests and simulation (NULL: the machine's own). Call before any thread starts. */
 void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), void *ctx);
 

@@ -319,13 +319,15 @@ static void run_timers(struct engine *e)
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
 		checkpoint_begin(e);
-	else if (checkpoint_is_owed(e) && e->in_flight == 0 && have_open(e))
-		intake_clock(e); /* a frame for it to stand behind */
+	if (!checkpoint_is_owed(e) || e->in_flight > 0 || !have_open(e))
+		return;
+	intake_clock(e); /* a frame for it to stand behind */
+	e->checkpoint_due_ns = clock_mono_ns() + RETRY_MS * NS_PER_MS;
 }
 
 static bool has_work(const struct engine *e)
 {
-	bool can_take = e->open != NULL || e->in_flight < 2 || e->failure != 0;
+	bool can_take = e->failure != 0 ? e->in_flight == 0 : e->open != NULL || e->in_flight < 2;
 	return e->done_head != NULL || e->request_head != NULL || (e->queue_head != NULL && can_take);
 }
 

@@ -133,8 +133,8 @@ void submissions_finish(struct engine *e, struct submission *s, int status)
 			s->accepted = s->duplicate = s->failed = 0;
 		else
 			count_answer(&e->counters, s);
+		atomic_fetch_sub(&e->held_bytes, held); /* first: the next of this client may come at once */
 		s->done(s);
-		atomic_fetch_sub(&e->held_bytes, held);
 		s = next;
 	}
 }

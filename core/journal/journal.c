@@ -313,12 +313,12 @@ void journal_skip_to(struct journal *j, uint64_t seq)
 }
 
 /* What was read and will be answered for has to be on disk: the process before may have been killed between writing and syncing, and then a power loss
- * would still take it. That concerns the newest segment alone, since none is begun before what counts in the others was synced; but with interval_sync one
- * may have been given up without. */
+ * would still take it. Where each group is synced that concerns the newest segment alone, since none is begun before what counts in the others was synced; but a run
+ * with interval_sync may have given one up without. There are one or two at a start. */
 static int secure_segments(struct journal *j, struct error *err)
 {
 	for (const struct segment *s = j->segments; s != NULL; s = s->next) {
-		if (s->last_seq == 0 || (s->next != NULL && !j->options.interval_sync))
+		if (s->last_seq == 0)
 			continue;
 		int code = segment_secure(s);
 		if (code != 0)

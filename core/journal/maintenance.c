@@ -219,7 +219,8 @@ static struct segment *take_due_segment(struct journal *j)
 	mutex_unlock(&j->lock);
 	if (code == 0)
 		return s;
-	failed(j, "remove a segment", s->path, code);
+	LOG(LOG_WARN, "an old segment could not be removed", log_str("path", s->path),
+	    log_str("error", strerror(-code)));
 	return NULL;
 }
 

@@ -271,7 +271,8 @@ static void commit(struct journal *j, struct journal_group *list)
 		atomic_fetch_add(&j->frames, g->frames);
 	}
 	atomic_fetch_add(&j->sync_ns, (uint64_t)(clock_mono_ns() - began));
-	j->unsynced = true;
+	if (failed != list)
+		j->unsynced = true;
 	bool sync_due = !j->options.interval_sync || clock_mono_ns() - j->last_sync_ns >= SYNC_EVERY_NS;
 	if (failed != list && sync_due && j->poisoned == 0) {
 		/* Also when a later group failed to be written: the earlier ones stand in a file whose writes succeeded. */
@@ -341,8 +342,14 @@ static void rotate(struct journal *j)
 	mutex_lock(&j->lock); /* while the journal is poisoned the writer belongs to the engine */
 	bool own = j->poisoned == 0;
 	mutex_unlock(&j->lock);
-	if (!own || j->writer.segment == NULL || j->writer.segment->last_seq == 0)
+	if (!own || j->writer.segment == NULL)
 		return;
+	if (j->writer.segment->last_seq == 0) { /* it holds nothing that could be too old: its age begins anew */
+		mutex_lock(&j->lock);
+		j->writer.segment->begun_ns = clock_wall_ns();
+		mutex_unlock(&j->lock);
+		return;
+	}
 	int code = j->unsynced ? sync_now(j) : 0;
 	if (code != 0) {
 		poison(j, code);

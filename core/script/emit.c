@@ -49,7 +49,7 @@ static int64_t read_time(lua_State *L, const struct script *s)
 	if (lua_type(L, -1) != LUA_TNUMBER || !(seconds >= 0 && seconds < 9.2e9))
 		script_raise(L, "emit: time is a number of seconds since 1970");
 	lua_pop(L, 1);
-	return (int64_t)(seconds * 1e9);
+	return clock_from_seconds(seconds);
 }
 
 static void check_no_type(lua_State *L)

@@ -57,7 +57,7 @@ void event_refuse(lua_State *L, int index, const char *what)
 
 static void push_time(lua_State *L, const struct record *r)
 {
-	lua_pushnumber(L, (lua_Number)r->time_ns / 1e9);
+	lua_pushnumber(L, clock_seconds(r->time_ns));
 }
 
 void event_push_field(lua_State *L, const struct record *r, struct slice name)

@@ -155,7 +155,7 @@ static inline void push_item(lua_State *L, struct view *v, const struct record *
 		break;
 	}
 	case FIELD_TIME:
-		lua_pushnumber(L, (lua_Number)r->time_ns / 1e9);
+		lua_pushnumber(L, clock_seconds(r->time_ns));
 		return;
 	default: {
 		struct slice type = record_type_name(r);

@@ -175,7 +175,7 @@ static int l_module(lua_State *L)
 
 static int l_now(lua_State *L)
 {
-	lua_pushnumber(L, (lua_Number)script_of(L)->host->now_ns / 1e9);
+	lua_pushnumber(L, clock_seconds(script_of(L)->host->now_ns));
 	return 1;
 }
 

@@ -4,7 +4,8 @@
  * go through its metatable each time. What with{…} gives is a userdata, since it may be made for every record: one allocation instead of one for each
  * method. It remembers its series.
  *
- * Everything that Lua has to allocate comes before the change, so that a call that runs out of memory has either made it, counted as an effect, or not. */
+ * Everything that Lua has to allocate comes before the change or behind its effect, so that a call that runs out of memory has either made it, counted as an effect,
+ * or not. */
 #include <errno.h>
 #include <math.h>
 
@@ -193,25 +194,29 @@ static bool value_fits(const struct change *c)
 
 /* ---- unbound: m:add(value, labels…) ---- */
 
-/* The series of the labels, which lie on the stack from `first` on. `lasting`: all of them as strings. */
-static inline int find_series(lua_State *L, struct handle *h, const struct slice *labels, int first, bool lasting,
-                              struct series_ref *series)
+/* Where a series that was looked up may be remembered, once the change is made: remembering may want memory of Lua's. */
+struct unknown {
+	struct memo_entry *place; /* NULL: it is remembered, or cannot be */
+	uint32_t mark;
+};
+
+/* The series of the labels. `lasting`: all of them are strings on the stack. */
+static inline int find_series(struct handle *h, const struct slice *labels, bool lasting, struct series_ref *series,
+                              struct unknown *unknown)
 {
 	struct metric *m = h->metric->metric;
 	const uint32_t count = h->metric->def.label_count;
-	uint32_t mark;
 
+	unknown->place = NULL;
 	if (!lasting)
 		return metric_series(m, labels, series);
-	struct memo_entry *e = memo_place(&h->memo, labels, count, &mark);
+	struct memo_entry *e = memo_place(&h->memo, labels, count, &unknown->mark);
 	if (memo_holds(e, m, labels, count)) {
 		*series = e->series;
 		return 0;
 	}
-	int rc = metric_series(m, labels, series);
-	if (rc == 0)
-		memo_offer(L, e, mark, labels, first, count, m, *series);
-	return rc;
+	unknown->place = e;
+	return metric_series(m, labels, series);
 }
 
 static inline __attribute__((always_inline)) int change(lua_State *L, enum op op)
@@ -225,6 +230,8 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 	struct slice labels[METRIC_LABELS_MAX];
 	char texts[METRIC_LABELS_MAX + 1][NUMBER_TEXT_MAX];
 	struct change c = {.script = s, .metric = m, .op = op, .value = op == OP_DEC ? -1 : 1, .labels = labels};
+	struct unknown unknown = {0};
+	struct series_ref series = {0};
 	int rc;
 
 	if (s->phase != PHASE_CALL)
@@ -242,14 +249,15 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 	if (m->def.type == METRIC_TOPK) {
 		rc = metric_topk_add(m->metric, labels, c.value);
 	} else {
-		struct series_ref series;
-		rc = find_series(L, h, labels, first, lasting, &series);
+		rc = find_series(h, labels, lasting, &series, &unknown);
 		if (rc == 0)
 			rc = change_or_forget(&c, series);
 	}
 	if (rc != 0)
 		refused(L, &c, rc);
 	script_effect(L, s);
+	if (unknown.place != NULL)
+		memo_offer(L, unknown.place, unknown.mark, labels, first, count, m->metric, series);
 	return 0;
 }
 

@@ -128,6 +128,19 @@ static void where_midnight_is_special(void **state)
 }
 
 /* Whatever the zone does, windows hold their moment and follow each other without gap or overlap. */
+static void seconds_are_as_exact_as_a_double(void **state)
+{
+	(void)state;
+	assert_true(clock_seconds(INT64_C(1700000000250000000)) == 1700000000.25);
+	assert_true(clock_seconds(INT64_C(1767323045678000000)) == 1767323045.678);
+	assert_true(clock_seconds(0) == 0);
+	assert_true(clock_seconds(-500000000) == -0.5);
+	assert_true(clock_seconds(1) == 1e-9);
+	assert_true(clock_from_seconds(1700000000.25) == INT64_C(1700000000250000000));
+	assert_true(clock_from_seconds(0.000000001) == 1);
+	assert_true(clock_from_seconds(0) == 0);
+}
+
 static void windows_tile_time(void **state)
 {
 	static const char *const zones[] = {
@@ -239,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(utc),
 	    cmocka_unit_test(berlin),
 	    cmocka_unit_test(where_midnight_is_special),
+	    cmocka_unit_test(seconds_are_as_exact_as_a_double),
 	    cmocka_unit_test(windows_tile_time),
 	    cmocka_unit_test(ends_of_time),
 	    cmocka_unit_test(refuses_unknown_zones),
