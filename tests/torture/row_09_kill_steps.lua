@@ -219,7 +219,7 @@ function Run:retention(wanted)
   local removals = 0
   for try = 1, 30 * wanted do
     self.server:kill9()
-    local state = self:die(step, math.random(3, 10))
+    local state = self:die(step, math.random(10, 60)) -- none goes before there are two checkpoints
     if sealing("", false)(state) then removals = removals + 1 end
     self:recover("retention, try " .. try)
     if removals == wanted then return end
