@@ -77,7 +77,7 @@ static int hold_sealing(void *ctx, enum vdisk_op op, const char *path, size_t *l
 	return op == VDISK_OPEN && strstr(path, "/events-") != NULL ? EIO : 0;
 }
 
-/* Two disks without a checkpoint, as kills leave them: on one the first segment is closed and another one behind it, on the other it is sealed. */
+/* Two disks with a checkpoint of the scripts alone (without, the frame that holds them would be the only one to know them), as kills leave them: on one the first segment is closed and another one behind it, on the other it is sealed. */
 static void make_disks(struct gateway *g, struct vdisk **closed, struct vdisk **sealed)
 {
 	char script[1024];
@@ -87,6 +87,8 @@ static void make_disks(struct gateway *g, struct vdisk **closed, struct vdisk **
 	vdisk_put(first, "scripts/metrics/count.lua", script, (size_t)len);
 	book_init(&b, &row, first, EVENTS, 500);
 	open_engine(g, first);
+	while (gateway_metric(g, "moongate_checkpoints_total") < 1)
+		usleep(1000);
 	book_send_all(&b, g->engine, 0, FIRST, 1, 1);
 	book_settle(&b);
 	struct vdisk *second = vdisk_kill(first, vdisk_mark(first));
