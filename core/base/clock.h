@@ -25,7 +25,8 @@ int64_t clock_cpu_ns(void);
 /* Nanoseconds as seconds, as exactly as a double holds them: whole seconds and the rest are each converted exactly, and rounded once. */
 static inline double clock_seconds(int64_t ns)
 {
-	return (double)(ns / NS_PER_S) + (double)(ns % NS_PER_S) / 1e9;
+	int64_t whole = ns / NS_PER_S;
+	return (double)whole + (double)(ns - whole * NS_PER_S) / 1e9;
 }
 
 /* And back, to the nearest nanosecond that the double tells. `s` lies within an int64_t's nanoseconds. */
