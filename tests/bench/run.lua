@@ -21,7 +21,7 @@ local bodies = {
 
 local function run_load(server, shape, extra)
   local command = ("%s --port %s --pid %d --events %d --connections %d --total %d %s"):format(
-    LOAD, server.port, server.pid, shape.events, shape.connections, math.floor(shape.total * SCALE), extra or "")
+    LOAD, server.port, server.pid, shape.events, shape.connections, math.floor(shape.total * SCALE), (extra or "") .. " " .. (server.options or ""))
   local output, code = moongate.sh(command)
   assert(code == 0, output)
   return json.decode(output)
@@ -40,7 +40,7 @@ local function start_bare()
   local port = moongate.wait_until(function()
     return (moongate.read_file(dir .. "/out") or ""):match("(%d+)\n")
   end, 10, "the bare server's port")
-  return { port = port, pid = p.pid, stop = function()
+  return { port = port, pid = p.pid, options = "--any-answer", stop = function()
     p:signal("TERM")
     p:wait(10)
     os.execute("rm -rf " .. dir)
