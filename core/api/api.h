@@ -20,6 +20,7 @@ const char *api_address(const struct api *a);
 /* Stops accepting and waits until requests in flight are answered (for at most ten seconds). The engine must still run. */
 void api_stop(struct api *a);
 
+/* Frees what api_new gave, after api_stop; NULL is allowed. */
 void api_free(struct api *a);
 
 #endif

@@ -43,6 +43,7 @@ size_t ingest_rejects_room(size_t body_len);
 int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Frees the list itself; its texts go with the batch. */
 void ingest_rejects_free(struct ingest_rejects *rejects);
 
 /* The defaults named above. */

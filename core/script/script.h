@@ -43,6 +43,7 @@ struct script_bundle {
  * (a directory may be NULL; plugins and conf may be missing; conf/moongate.lua itself is no module). Files over 1 MiB or that begin with the bytecode mark are refused. 0, or a negative errno with file and cause. */
 int script_bundle_read(const char *scripts_dir, const char *plugins_dir, const char *conf_dir,
                        struct script_bundle **out, struct error *err);
+/* Frees a bundle; NULL is allowed. No set needs it any more once it is loaded. */
 void script_bundle_free(struct script_bundle *b);
 
 /* To and from the bytes that control records and checkpoints carry. */
@@ -103,6 +104,7 @@ int script_set_load(struct script_host *h, const struct script_bundle *b, struct
  * run any more and is to be freed. Reports restarted families in the log. */
 int script_set_bind(struct script_set *s, struct error *err);
 
+/* Frees a set with its states, bound or not; NULL is allowed. The values of its metrics stay in the registry. */
 void script_set_free(struct script_set *s);
 
 /* The bundle's hash that the set was loaded from. */
