@@ -6,7 +6,9 @@
  *   0x0a varint(pair)   0x0a varint(name) name   0x12 varint(value) value
  *
  * all varints in their shortest form. Senders write just this, so that their bytes are taken as they are. The metric's name is the label `__name__`. Names and values are UTF-8 (Prometheus 3:
- * any UTF-8 may stand in a name); a value may hold NUL. An empty set is no bytes. */
+ * any UTF-8 may stand in a name); a value may hold NUL. An empty set is no bytes.
+ *
+ * Everything here may be called on any thread. */
 #ifndef MOONGATE_RECORD_LABELS_H
 #define MOONGATE_RECORD_LABELS_H
 
@@ -18,10 +20,10 @@
 #include "base/slice.h"
 
 enum {
-	LABELS_MAX = 128,              /* labels of a set */
-	LABEL_NAME_BYTES_MAX = 1024,   /* of a name */
-	LABEL_VALUE_BYTES_MAX = 4096,  /* of a value */
-	LABELS_BYTES_MAX = 64 * 1024   /* of a whole set, encoded */
+	LABELS_MAX = 128,             /* labels of a set */
+	LABEL_NAME_BYTES_MAX = 1024,  /* of a name */
+	LABEL_VALUE_BYTES_MAX = 4096, /* of a value */
+	LABELS_BYTES_MAX = 64 * 1024  /* of a whole set, encoded */
 };
 
 #define LABEL_METRIC_NAME SLICE("__name__")
@@ -36,15 +38,33 @@ struct label {
  *   for (struct label l; labels_next(&rest, &l);) */
 bool labels_next(struct slice *rest, struct label *out);
 
-/* The value of a label; empty when the set has none of that name. Any thread, as everything here. */
+/* The value of a label; empty when the set has none of that name. */
 struct slice labels_get(struct slice labels, struct slice name);
+
+/* What labels_take found. */
+struct labels_found {
+	struct slice labels;      /* the set, in the bytes that were given */
+	struct slice metric_name; /* the value of `__name__`; empty when the set has none */
+	uint32_t count;           /* labels */
+};
+
+/* Takes a set off the front of *from: all labels up to the first byte that begins none (0x0a does). False, with nothing taken, when they are not canonical or past a bound. For decoders, which find
+ * the set in front of other fields: one pass, no allocation. */
+bool labels_take(struct slice *from, struct labels_found *out);
 
 /* Is this the canonical encoding of a set within the bounds above? 0; -EINVAL with a sentence (not UTF-8, empty or repeated name, a bound, …), also where the same labels would only have to be
  * put in order: labels_canonical does that. `count` may be NULL. */
 int labels_check(struct slice labels, uint32_t *count, struct error *err);
 
-/* Appends the canonical encoding of `count` labels, which this call sorts; those with an empty value are left out, as they are the same as absent. 0; -EINVAL with a sentence (as labels_check: a name
- * twice, …) or -ENOMEM with nothing appended. */
+/* Makes *count labels fit to be a set: leaves out those with an empty value, which are the same as absent, sorts the others by name, and checks all that labels_check does. `utf8`: the caller knows
+ * that names and values are UTF-8. 0, or -EINVAL with a sentence. */
+int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct error *err);
+
+/* The length of the encoding of prepared labels, and the writing of it; returns its end. */
+size_t labels_size(const struct label *labels, uint32_t count);
+char *labels_write(char *to, const struct label *labels, uint32_t count);
+
+/* Appends the canonical encoding of `count` labels, prepared by this call. 0; -EINVAL with a sentence or -ENOMEM with nothing appended. */
 int labels_canonical(struct label *labels, uint32_t count, struct buf *out, struct error *err);
 
 /* The hash of a set (hash_bytes with the process's seed). */
@@ -53,7 +73,8 @@ uint64_t labels_hash(struct slice labels);
 /* Order: label by label, names before values, by bytes; a set that is the beginning of another comes first. That of Prometheus's labels.Compare. Negative, 0, positive. */
 int labels_compare(struct slice a, struct slice b);
 
-/* Appends {a="b", c="d"} with the metric's name before it, as Prometheus prints a series: name{a="b"}; names that are no legacy names are quoted, {"my.metric", "a.b"="c"}. */
+/* Appends a series as PromQL would have it: name{a="b", c="d"}, the metric's name before its labels; names that are no legacy names are quoted, {"my.metric", "a.b"="c"}. Backslash, quote and line end
+ * are escaped. An empty set is {}. */
 void labels_text(struct slice labels, struct buf *out);
 
 #endif

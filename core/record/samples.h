@@ -1,4 +1,4 @@
-/* Samples of the wire: what the decoders of metric protocols make of a body, and the store takes. Like a batch of records a batch of samples owns everything it points to, belongs to one thread at a
+/* Samples from the wire: what the decoders of metric protocols make of a body, and the store takes. Like a batch of records a batch of samples owns everything it points to, belongs to one thread at a
  * time and is handed over whole.
  *
  *   sample_batch ─┬─ series    {labels, samples…, exemplars…}, in the order sent
@@ -31,9 +31,9 @@ struct sample_exemplar {
 
 /* One series of a body with its samples, in the order sent. The same labels may come again in the batch. */
 struct sample_series {
-	struct slice labels;            /* canonical, with `__name__` */
-	uint64_t hash;                  /* labels_hash(labels) */
-	const struct sample *samples;   /* in the batch */
+	struct slice labels;          /* canonical, with `__name__` */
+	uint64_t hash;                /* labels_hash(labels) */
+	const struct sample *samples; /* in the batch */
 	const struct sample_exemplar *exemplars;
 	uint32_t sample_count, exemplar_count;
 	int64_t created_ms; /* when a counter or histogram began; 0: the protocol did not say */
@@ -63,7 +63,7 @@ struct sample_batch {
 	struct sample_series *series;
 	struct sample_metadata *metadata;
 	uint32_t series_count, metadata_count;
-	uint64_t sample_count;
+	uint64_t sample_count, exemplar_count; /* of all series */
 	size_t series_cap, metadata_cap;
 	char *body;       /* owned bytes that slices may point into (mem_free), or NULL */
 	size_t body_size; /* allocated bytes of body, for the memory budget */
@@ -81,7 +81,10 @@ void sample_batch_reset(struct sample_batch *b, size_t keep);
 /* The memory that the batch has taken for what was decoded: all of it but the body. */
 size_t sample_batch_bytes(const struct sample_batch *b);
 
-/* Adds a zeroed series, or metadata; NULL when memory is out. The pointer is good until the next is added. */
+/* Makes room for so many more, for who knows how many will come: nothing is taken that is not needed. 0 or -ENOMEM. */
+int sample_batch_reserve(struct sample_batch *b, uint32_t series, uint32_t metadata);
+
+/* Adds a zeroed series, or metadata; NULL when memory is out. The pointer is good until the next is added. Whoever fills a series adds to sample_count and exemplar_count. */
 struct sample_series *sample_batch_add(struct sample_batch *b);
 struct sample_metadata *sample_batch_add_metadata(struct sample_batch *b);
 
