@@ -80,6 +80,24 @@ void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);
 
+enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 };
+
+/* Prometheus's remote_write: `version` 1 is the message prometheus.WriteRequest, 2 is io.prometheus.write.v2.Request (2.0-rc.4, and the created_timestamp of those before it). The body is not compressed
+ * any more; a receiver knows the version from Content-Type. Fields that are not known are passed over.
+ *
+ * Each series becomes one of the batch, with its samples as they were sent (the bits of their values kept, the stale marker among them) and its exemplars. A canonical label set of 1.0 stays where it is
+ * in the body; others are put in order in the batch. Series with neither samples nor exemplars say nothing and are left out. Of 2.0, metadata stands with each series; what is the same as that of the series
+ * before is not repeated, and its name is that of the family (without _bucket, _sum, _count of histograms and summaries).
+ *
+ * Refused by its index among the series: what has no `__name__`, labels that record/labels.h does not take, references to symbols that are not there; an exemplar alone, when its labels are at fault or
+ * have more than 128 characters; native histograms, with the float samples beside them taken; metadata without a name or that is not UTF-8 (with its own index, and said so).
+ *
+ * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it. The batch takes at most 16 times the body, 1 MiB and, for labels that had to be written out,
+ * limits->label_bytes. 0: each series is taken or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte. -EFBIG: a limit. -ENOMEM. After an error the
+ * batch is to be reset. */
+int ingest_remote_write(struct sample_batch *b, struct slice body, enum ingest_remote_write version,
+                        const struct ingest_sample_limits *limits, struct ingest_rejects *rejects, struct error *err);
+
 /* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
  * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
 int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);

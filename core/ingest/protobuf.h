@@ -45,6 +45,13 @@ static inline struct protobuf protobuf_begin(struct slice body)
 	return (struct protobuf){body.ptr, body.ptr, end, NULL};
 }
 
+/* A reader of its own over some of p's bytes, for what is read by itself or more than once. Its offsets are those of the whole body. */
+static inline struct protobuf protobuf_inside(const struct protobuf *p, struct slice bytes)
+{
+	const char *end = bytes.len == 0 ? bytes.ptr : bytes.ptr + bytes.len;
+	return (struct protobuf){p->begin, bytes.ptr, end, NULL};
+}
+
 static inline size_t protobuf_offset(const struct protobuf *p)
 {
 	return (size_t)(p->at - p->begin);
