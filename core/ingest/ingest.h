@@ -98,6 +98,22 @@ enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 
 int ingest_remote_write(struct sample_batch *b, struct slice body, enum ingest_remote_write version,
                         const struct ingest_sample_limits *limits, struct ingest_rejects *rejects, struct error *err);
 
+enum ingest_text { INGEST_TEXT = 1, INGEST_OPENMETRICS = 2 };
+
+/* Prometheus's text exposition, version 0.0.4, or OpenMetrics 1.0: which one a receiver knows from Content-Type. Read as Prometheus 3 reads them: names in quotes ({"my.metric", "a.b"="c"}), numbers as Go's
+ * ParseFloat takes them (no hexadecimal ones; a NaN is one NaN, never the stale marker), `le` of histograms and `quantile` of summaries in the form of OpenMetrics ("1.0"), times in milliseconds, in
+ * OpenMetrics in seconds and cut off to milliseconds. Samples without a time have `arrival_ms`, exemplars without one that of their sample. Samples of `_created` are series like others.
+ *
+ * Each line of a sample becomes a series of the batch, with one sample and at most one exemplar; its index is that of the line, 0-based. HELP, TYPE and UNIT of a metric that follow each other are one
+ * piece of metadata, under the name that the lines have.
+ *
+ * Refused by its line: a sample whose labels record/labels.h does not take; an exemplar alone, when its labels are at fault or have more than 128 characters; metadata that is not UTF-8 or has a name too long.
+ * 0: each line is taken or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why, at which line and byte. -EFBIG: a limit. -ENOMEM. After an error the batch is to be reset.
+ * The body outlives the batch or is owned by it: metadata points into it. The batch takes at most 32 times the body, and 1 MiB. */
+int ingest_prometheus_text(struct sample_batch *b, struct slice body, enum ingest_text format, int64_t arrival_ms,
+                           const struct ingest_sample_limits *limits, struct ingest_rejects *rejects,
+                           struct error *err);
+
 /* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
  * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
 int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);

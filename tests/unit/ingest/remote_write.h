@@ -136,7 +136,7 @@ static inline struct meant mean(bool shuffle)
 	for (uint32_t i = 0; i < LIST_MAX; i++) {
 		static const uint64_t bits[] = {0, SAMPLE_STALE_BITS, 0x7ff8000000000001, 0x7ff0000000000000,
 		                                0x3ff0000000000000};
-		uint64_t b = draw(2) ? bits[draw(6)] : draw_bits();
+		uint64_t b = draw(2) ? bits[draw(sizeof bits / sizeof *bits)] : draw_bits();
 		memcpy(&m.value[i], &b, sizeof b);
 		m.time[i] = draw(4) == 0 ? (int64_t)draw_bits() : 1795351742634 + draw(100000);
 	}
