@@ -87,7 +87,7 @@ enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 
  *
  * Each series becomes one of the batch, with its samples as they were sent (the bits of their values kept, the stale marker among them) and its exemplars. A canonical label set of 1.0 stays where it is
  * in the body; others are put in order in the batch. Series with neither samples nor exemplars say nothing and are left out. Of 2.0, metadata stands with each series; what is the same as that of the series
- * before is not repeated, and its name is that of the family (without _bucket, _sum, _count of histograms and summaries).
+ * before is not repeated, and its name is that of the family (without _bucket, _sum, _count of histograms and summaries). When a counter began is said once a series: by the series, else by its last sample.
  *
  * Refused by its index among the series: what has no `__name__`, labels that record/labels.h does not take, references to symbols that are not there; an exemplar alone, when its labels are at fault or
  * have more than 128 characters; native histograms, with the float samples beside them taken; metadata without a name or that is not UTF-8 (with its own index, and said so).

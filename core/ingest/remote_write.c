@@ -397,14 +397,17 @@ static int outline(struct decoder *d, struct outline *out)
 	return 0;
 }
 
+/* The table of 2.0: as many symbols as outline() counted. */
 static bool take_symbols(struct decoder *d, uint32_t count)
 {
 	struct protobuf p = d->p;
 
+	if (count == 0)
+		return true;
 	d->symbols = arena_alloc(&d->batch->arena, count * sizeof *d->symbols);
 	if (d->symbols == NULL)
 		return false;
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f; d->symbol_count < count && protobuf_next(&p, &f);) {
 		if (f.number == FIELD_SYMBOLS_2) {
 			if (!utf8_valid(f.bytes, NULL))
 				f.bytes.ptr = NULL;

@@ -125,6 +125,24 @@ static void odd_but_allowed(void **state)
 	}
 }
 
+/* Each version passes over what only the other one knows. */
+static void the_other_version(void **state)
+{
+	struct slice bodies[] = {SLICE("\x22\x00\x22\x08__name__\x22\x02up\x2a\x08\x0a\x02\x01\x02" SAMPLE_7),
+	                         SLICE("\x0a\x14" NAME_UP SAMPLE_7 "\x1a\x03\x12\x01m"), SLICE("\x20\x01\x28\x01")};
+	(void)state;
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		for (int version = 1; version <= 2; version++) {
+			struct decoded d = decode(bodies[i], (enum ingest_remote_write)version);
+			bool known = (i == 0 && version == 2) || (i == 1 && version == 1);
+			assert_int_equal(d.code, i == 2 && version == 2 ? -EINVAL : 0);
+			assert_int_equal(d.batch->series_count, known);
+			assert_int_equal(d.batch->metadata_count, i == 1 && known);
+			done(&d);
+		}
+	}
+}
+
 static void bodies_refused(void **state)
 {
 	static const struct {
@@ -375,10 +393,12 @@ static void no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(series_refused), cmocka_unit_test(exemplars_refused), cmocka_unit_test(odd_but_allowed),
-	    cmocka_unit_test(bodies_refused), cmocka_unit_test(limits_hold),       cmocka_unit_test(metadata_of_1),
-	    cmocka_unit_test(metadata_of_2),  cmocka_unit_test(start_timestamps),  cmocka_unit_test(dense_bodies),
-	    cmocka_unit_test(dense_series),   cmocka_unit_test(no_memory),
+	    cmocka_unit_test(series_refused),   cmocka_unit_test(exemplars_refused),
+	    cmocka_unit_test(odd_but_allowed),  cmocka_unit_test(the_other_version),
+	    cmocka_unit_test(bodies_refused),   cmocka_unit_test(limits_hold),
+	    cmocka_unit_test(metadata_of_1),    cmocka_unit_test(metadata_of_2),
+	    cmocka_unit_test(start_timestamps), cmocka_unit_test(dense_bodies),
+	    cmocka_unit_test(dense_series),     cmocka_unit_test(no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
