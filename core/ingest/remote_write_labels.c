@@ -25,7 +25,7 @@ bool remote_write_symbol(struct decoder *d, uint64_t ref, const char *what, stru
 }
 
 /* A label with an empty value is the same as none; more than fit are counted once. */
-static void add(struct decoder *d, struct slice name, struct slice value)
+static inline void add(struct decoder *d, struct slice name, struct slice value)
 {
 	if ((value.len > 0 || name.len == 0) && d->label_count <= LABELS_MAX)
 		d->labels[d->label_count++] = (struct label){name, value};
@@ -45,19 +45,29 @@ static void read_label(struct decoder *d, struct protobuf *p)
 	add(d, l.name, l.value);
 }
 
-/* References of 2.0: names and values in turn, packed or one a field, which may be mixed. `pending` is a name that waits for its value. */
-static bool take_reference(struct decoder *d, uint64_t ref, struct slice *pending, bool *waits)
+/* The references of a set of 2.0: names and values in turn. */
+struct references {
+	struct slice name; /* that waits for its value */
+	bool waits, fine;
+};
+
+static inline void take_reference(struct decoder *d, uint64_t ref, struct references *r)
 {
 	struct slice text;
 
-	if (!remote_write_symbol(d, ref, *waits ? "the value of a label" : "the name of a label", &text))
-		return false;
-	if (*waits)
-		add(d, *pending, text);
+	if (!r->fine)
+		return;
+	if (ref < d->symbol_count && d->symbols[ref].ptr != NULL)
+		text = d->symbols[ref];
+	else if (!remote_write_symbol(d, ref, r->waits ? "the value of a label" : "the name of a label", &text))
+		r->fine = false;
+	if (!r->fine)
+		return;
+	if (r->waits)
+		add(d, r->name, text);
 	else
-		*pending = text;
-	*waits = !*waits;
-	return true;
+		r->name = text;
+	r->waits = !r->waits;
 }
 
 /* Collects the labels of 1.0. */
@@ -75,31 +85,30 @@ static int collect_1(struct decoder *d, struct slice message)
 	return p.error == NULL ? 1 : remote_write_broken(d, &p);
 }
 
-/* Collects the labels of 2.0. A wrong reference matters only where the message is well-formed: reading goes on to its end. */
+/* Collects the labels of 2.0: packed references or one a field, which may be mixed. A wrong one matters only where the message is well-formed: reading goes on to its end. */
 static int collect_2(struct decoder *d, struct slice message)
 {
 	struct protobuf p = protobuf_inside(&d->p, message);
-	struct slice pending = {0};
-	bool waits = false, fine = true;
+	struct references r = {.fine = true};
 	uint64_t ref;
 
 	for (struct protobuf_field f; protobuf_next(&p, &f);) {
 		if (f.number != FIELD_LABELS)
 			continue;
 		if (f.type == PROTOBUF_VARINT) {
-			fine = fine && take_reference(d, f.value, &pending, &waits);
+			take_reference(d, f.value, &r);
 		} else if (protobuf_is(&p, &f, PROTOBUF_BYTES)) {
 			const char *outer = protobuf_enter(&p, &f);
 			while (p.at < p.end && protobuf_varint(&p, &ref))
-				fine = fine && take_reference(d, ref, &pending, &waits);
+				take_reference(d, ref, &r);
 			protobuf_leave(&p, outer);
 		}
 	}
 	if (p.error != NULL)
 		return remote_write_broken(d, &p);
-	if (fine && waits)
+	if (r.fine && r.waits)
 		return refuse(d, "its labels_refs have an odd length");
-	return fine;
+	return r.fine;
 }
 
 /* Puts the collected labels in order and writes them into the arena. */

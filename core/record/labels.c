@@ -244,6 +244,17 @@ static void sort(struct label *labels, uint32_t count)
 	}
 }
 
+/* Sorted already, and no name twice? Mostly the first bytes say so. */
+static bool is_rising(const struct label *labels, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		struct slice a = labels[i - 1].name, b = labels[i].name;
+		if ((unsigned char)*a.ptr >= (unsigned char)*b.ptr && compare_bytes(a, b) >= 0)
+			return false;
+	}
+	return true;
+}
+
 static enum fault check_label(const struct label *l, bool utf8)
 {
 	if (l->name.len == 0)
@@ -279,11 +290,13 @@ int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct erro
 			return refuse(&labels[i], i, fault, err);
 		labels[kept++] = labels[i];
 	}
-	sort(labels, kept);
-	for (uint32_t i = 1; i < kept; i++) {
-		if (compare_bytes(labels[i - 1].name, labels[i].name) == 0)
-			return error_set(err, -EINVAL, "the label \"%.*s\" comes twice",
-			                 SLICE_ARG(utf8_cut(labels[i].name, SHOWN_MAX)));
+	if (!is_rising(labels, kept)) {
+		sort(labels, kept);
+		for (uint32_t i = 1; i < kept; i++) {
+			if (compare_bytes(labels[i - 1].name, labels[i].name) == 0)
+				return error_set(err, -EINVAL, "the label \"%.*s\" comes twice",
+				                 SLICE_ARG(utf8_cut(labels[i].name, SHOWN_MAX)));
+		}
 	}
 	*count = kept;
 	if (labels_size(labels, kept) > LABELS_BYTES_MAX)
