@@ -6,13 +6,13 @@
 #include "base/mem.h"
 
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events},
-    {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics},
-    {"/health", HTTP_GET_, SCOPE_NONE, api_get_health},
-    {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
-    {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
-    {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy},
-    {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
+    {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
+    {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
+    {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
+    {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy, NULL},
+    {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
 };
 
 static void set_limits(struct ingest_limits *l, const struct config *c)

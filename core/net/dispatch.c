@@ -55,7 +55,7 @@ static void answer(struct conn *c, struct refusal no)
 	uint32_t n = extra_headers(req, no.status, &header, allow, sizeof allow);
 
 	if (no.why != NULL)
-		status_json(&body, no.status, slice_cstr(no.why));
+		status_json(&body, no.status, slice_cstr(no.why), req->route != NULL ? req->route->refused : NULL);
 	if (req->id_len == 0)
 		request_identify(req);
 	bool at_end = req->reader.phase == READER_AT_END;

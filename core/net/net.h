@@ -39,6 +39,9 @@ struct http_route {
 	unsigned methods; /* bits of enum http_method; HEAD goes with GET */
 	unsigned scope;   /* one of enum http_scope */
 	http_handler *handler;
+	/* Further members of the server's own refusals of a request once it was admitted (a body that is broken, too large or too slow): JSON without braces, or NULL for none. So that
+	 * who speaks to this path reads one shape, whoever answers. */
+	const char *refused;
 };
 
 struct http_token {
@@ -123,6 +126,9 @@ void http_reply(struct http_request *req, const struct http_reply *reply);
 /* Replies {"error":{"code":"…","message":"…"}} with the status; retry_after_s > 0 adds Retry-After. The code is derived from the status ("not_found", "too_large", …). */
 void http_reply_error(struct http_request *req, int status, int retry_after_s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Appends "error":{"code":"…","message":"…"}, as http_reply_error has it, without braces around: for replies that say more. */
+void http_error_member(struct buf *out, int status, struct slice message);
 
 /* Runs `work` on a worker thread (libuv's pool), not on the loop: for rendering and compressing. `work` must reply. 0 or a negative errno. In a handler only. */
 int http_request_offload(struct http_request *req, void (*work)(void *ctx, struct http_request *req), void *ctx);

@@ -65,7 +65,7 @@ static int64_t tick_ms(const struct http_options *o)
 static int make_refusal(struct http_server *s)
 {
 	struct buf body = {0};
-	status_json(&body, 503, SLICE("too many connections"));
+	status_json(&body, 503, SLICE("too many connections"), NULL);
 	if (buf_failed(&body)) {
 		buf_free(&body);
 		return -ENOMEM;

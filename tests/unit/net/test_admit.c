@@ -19,15 +19,15 @@ static void handler(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/healthy", HTTP_GET_, SCOPE_NONE, handler},
-    {"/events", HTTP_POST_, SCOPE_INGEST, handler},
-    {"/metrics", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, handler},
-    {"/label/*", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/label/name/*", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/label/name/values", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/both", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/both", HTTP_DELETE_, SCOPE_ADMIN, handler},
+    {"/healthy", HTTP_GET_, SCOPE_NONE, handler, NULL},
+    {"/events", HTTP_POST_, SCOPE_INGEST, handler, NULL},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, handler, NULL},
+    {"/label/*", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/label/name/*", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/label/name/values", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/both", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/both", HTTP_DELETE_, SCOPE_ADMIN, handler, NULL},
 };
 
 enum { ROUTES = sizeof routes / sizeof *routes };

@@ -56,10 +56,10 @@ static void sum(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_, SCOPE_NONE, echo},
-    {"/keep", HTTP_POST_, SCOPE_NONE, keep_body},
-    {"/sum", HTTP_POST_, SCOPE_NONE, sum},
-    {"/secret", HTTP_GET_ | HTTP_POST_, SCOPE_ADMIN, echo},
+    {"/", HTTP_GET_, SCOPE_NONE, echo, NULL},
+    {"/keep", HTTP_POST_, SCOPE_NONE, keep_body, NULL},
+    {"/sum", HTTP_POST_, SCOPE_NONE, sum, NULL},
+    {"/secret", HTTP_GET_ | HTTP_POST_, SCOPE_ADMIN, echo, NULL},
 };
 
 static struct http_options options(void)
