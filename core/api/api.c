@@ -38,6 +38,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	for (uint32_t i = 0; i < c->token_count; i++) {
 		memcpy(tokens[i].sha256, c->tokens[i].sha256, sizeof tokens[i].sha256);
 		tokens[i].scopes = c->tokens[i].scopes;
+		tokens[i].rate = c->tokens[i].rate;
+		tokens[i].burst = c->tokens[i].burst;
 	}
 	a->config = c;
 	a->engine = engine;
@@ -58,6 +60,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	    .write_timeout_ns = c->http.write_timeout_ns,
 	    .tokens = tokens,
 	    .token_count = c->token_count,
+	    .rate = c->http.rate,
+	    .burst = c->http.burst,
 	    .routes = routes,
 	    .route_count = sizeof routes / sizeof *routes,
 	    .ctx = a,

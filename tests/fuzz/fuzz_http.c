@@ -124,7 +124,7 @@ static void look(struct reader *r, const struct gate *gate, struct understood *u
 	u->query = sum(h->query);
 	check_path(h);
 	check_params(h->query);
-	admit(gate, h, &admission);
+	admit(gate, h, 0, &admission);
 	must((admission.route == NULL) == (admission.no.status != 0));
 	u->status = admission.no.status;
 	if (u->event != READER_DONE)
