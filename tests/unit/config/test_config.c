@@ -148,7 +148,8 @@ static void reads_a_file(void **state)
 	                           "  http = { body_bytes = 2 * mib, idle_timeout = '1m30s', header_timeout = 0.25 },\n"
 	                           "  journal = { durability = 'interval', retention_bytes = '3GB' },\n"
 	                           "  log = { level = 'error', file = 'x.log' },\n"
-	                           "  tokens = { { sha256 = '" HASH "', scopes = { 'ingest', 'admin' }, rate = 7, burst = 9 } } }",
+	                           "  tokens = { { sha256 = '" HASH
+	                           "', scopes = { 'ingest', 'admin' }, rate = 7, burst = 9 } } }",
 	                           &err),
 	                 0);
 	assert_string_equal(c.listen, "0.0.0.0:9");
