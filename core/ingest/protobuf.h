@@ -2,7 +2,7 @@
  * the caller, whose own structure bounds the depth. Private to ingest/.
  *
  *   struct protobuf p = protobuf_begin(body);
- *   for (struct protobuf_field f; protobuf_next(&p, &f);) {
+ *   for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
  *           if (f.number == 1 && protobuf_is(&p, &f, PROTOBUF_BYTES)) {
  *                   const char *outer = protobuf_enter(&p, &f);
  *                   while (protobuf_next(&p, &g)) …
@@ -113,7 +113,7 @@ static inline bool protobuf_fixed(struct protobuf *p, size_t width, uint64_t *ou
 /* A length and so many bytes. The length is compared with what is there before anything else is done with it. */
 static inline bool protobuf_bytes(struct protobuf *p, struct slice *out)
 {
-	uint64_t len;
+	uint64_t len = 0;
 
 	if (!protobuf_varint(p, &len))
 		return false;
@@ -127,7 +127,7 @@ static inline bool protobuf_bytes(struct protobuf *p, struct slice *out)
 /* The next field of the message at hand. False: there is none, or an error. */
 static inline bool protobuf_next(struct protobuf *p, struct protobuf_field *f)
 {
-	uint64_t tag;
+	uint64_t tag = 0;
 
 	if (p->at >= p->end || p->error != NULL)
 		return false;

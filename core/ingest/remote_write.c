@@ -30,7 +30,7 @@ static const struct series_fields fields_2 = {
 
 static bool read_sample_slowly(struct protobuf *p, struct sample *out, int64_t *start_ms)
 {
-	for (struct protobuf_field f; protobuf_next(p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(p, &f);) {
 		if (f.number == 1 && protobuf_is(p, &f, PROTOBUF_FIXED64))
 			out->value = protobuf_double(&f);
 		else if (f.number == 2 && protobuf_is(p, &f, PROTOBUF_VARINT))
@@ -75,7 +75,7 @@ static bool too_many_chars(struct slice labels)
 /* The value and time of an Exemplar. *labels: there are labels among what is left of it. */
 static bool read_exemplar_rest(struct protobuf *p, struct sample_exemplar *out, bool *labels)
 {
-	for (struct protobuf_field f; protobuf_next(p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(p, &f);) {
 		*labels |= f.number == FIELD_LABELS;
 		if (f.number == 2 && protobuf_is(p, &f, PROTOBUF_FIXED64))
 			out->value = protobuf_double(&f);
@@ -171,7 +171,7 @@ static int read_metadata_1(struct decoder *d, struct slice message)
 	struct sample_metadata m = {0};
 	uint32_t index = d->metadata_index++;
 
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number == 1 && protobuf_is(&p, &f, PROTOBUF_VARINT))
 			m.type = type_of(f.value);
 		else if (f.number == 2 && protobuf_is(&p, &f, PROTOBUF_BYTES))
@@ -202,7 +202,7 @@ static int read_metadata_2(struct decoder *d, struct slice message, struct slice
 	struct sample_metadata m = {0};
 	uint64_t help = 0, unit = 0;
 
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number == 1 && protobuf_is(&p, &f, PROTOBUF_VARINT))
 			m.type = type_of(f.value);
 		else if (f.number == 3 && protobuf_is(&p, &f, PROTOBUF_VARINT))
@@ -234,7 +234,7 @@ static bool look_through(struct decoder *d, struct slice message, struct holds *
 	const struct series_fields *fields = d->fields;
 
 	*out = (struct holds){0};
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number == fields->samples && protobuf_is(&p, &f, PROTOBUF_BYTES))
 			out->samples++;
 		else if (f.number == fields->exemplars && protobuf_is(&p, &f, PROTOBUF_BYTES))
@@ -277,7 +277,7 @@ static int read_values(struct decoder *d, struct slice message, struct slice met
 	int64_t start_ms = 0;
 	int code = 0;
 
-	for (struct protobuf_field f; code >= 0 && protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; code >= 0 && protobuf_next(&p, &f);) {
 		if (f.number == fields->samples) {
 			const char *outer = protobuf_enter(&p, &f);
 			if (read_sample(&p, &samples[s->sample_count], &start_ms))
@@ -375,7 +375,7 @@ static int outline(struct decoder *d, struct outline *out)
 	size_t least = first ? SERIES_BYTES_MIN_1 : SERIES_BYTES_MIN_2;
 
 	*out = (struct outline){0};
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number == series && protobuf_is(&p, &f, PROTOBUF_BYTES)) {
 			out->series++;
 			out->series_worth += f.bytes.len >= least;
@@ -407,7 +407,7 @@ static bool take_symbols(struct decoder *d, uint32_t count)
 	d->symbols = arena_alloc(&d->batch->arena, count * sizeof *d->symbols);
 	if (d->symbols == NULL)
 		return false;
-	for (struct protobuf_field f; d->symbol_count < count && protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; d->symbol_count < count && protobuf_next(&p, &f);) {
 		if (f.number == FIELD_SYMBOLS_2) {
 			if (!utf8_valid(f.bytes, NULL))
 				f.bytes.ptr = NULL;
@@ -428,7 +428,7 @@ static int read_body(struct decoder *d)
 		return code;
 	if (sample_batch_reserve(d->batch, has.series_worth, has.metadata_worth) != 0 || !take_symbols(d, has.symbols))
 		return error_set(d->err, -ENOMEM, "no memory for %u series", has.series);
-	for (struct protobuf_field f; code == 0 && protobuf_next(&d->p, &f);) {
+	for (struct protobuf_field f = {0}; code == 0 && protobuf_next(&d->p, &f);) {
 		if (f.number == series)
 			code = read_series(d, f.bytes);
 		else if (first && f.number == FIELD_METADATA_1)

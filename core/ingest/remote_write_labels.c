@@ -36,7 +36,7 @@ static void read_label(struct decoder *d, struct protobuf *p)
 {
 	struct label l = {0};
 
-	for (struct protobuf_field f; protobuf_next(p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(p, &f);) {
 		if (f.number == 1 && protobuf_is(p, &f, PROTOBUF_BYTES))
 			l.name = f.bytes;
 		else if (f.number == 2 && protobuf_is(p, &f, PROTOBUF_BYTES))
@@ -53,7 +53,7 @@ struct references {
 
 static inline void take_reference(struct decoder *d, uint64_t ref, struct references *r)
 {
-	struct slice text;
+	struct slice text = {0};
 
 	if (!r->fine)
 		return;
@@ -75,7 +75,7 @@ static int collect_1(struct decoder *d, struct slice message)
 {
 	struct protobuf p = protobuf_inside(&d->p, message);
 
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number != FIELD_LABELS || !protobuf_is(&p, &f, PROTOBUF_BYTES))
 			continue;
 		const char *outer = protobuf_enter(&p, &f);
@@ -92,7 +92,7 @@ static int collect_2(struct decoder *d, struct slice message)
 	struct references r = {.fine = true};
 	uint64_t ref;
 
-	for (struct protobuf_field f; protobuf_next(&p, &f);) {
+	for (struct protobuf_field f = {0}; protobuf_next(&p, &f);) {
 		if (f.number != FIELD_LABELS)
 			continue;
 		if (f.type == PROTOBUF_VARINT) {
