@@ -16,11 +16,10 @@ enum { CAPTURE_PADDING = 64 };
 static inline bool captures_folder(char *path, size_t size, const char *client)
 {
 	const char *given = getenv("MOONGATE_CAPTURES");
-	const char *folders[] = {given, SOURCE_ROOT "/../shared/captures", SOURCE_ROOT "/../../shared/captures"};
+	const char *folders[] = {given != NULL ? given : SOURCE_ROOT "/../shared/captures",
+	                         SOURCE_ROOT "/../../shared/captures"};
 
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		if (folders[i] == NULL)
-			continue;
+	for (size_t i = 0; i < (given != NULL ? 1 : 2); i++) {
 		snprintf(path, size, "%s/%s", folders[i], client);
 		DIR *d = opendir(path);
 		if (d != NULL) {
