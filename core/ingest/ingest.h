@@ -1,4 +1,4 @@
-/* Decoders: bytes of one protocol → records. One file a protocol; pure functions over a buffer: no I/O, no clock, no global state.
+/* Decoders: bytes of one protocol → records or samples. One file a protocol; pure functions over a buffer: no I/O, no clock, no global state.
  * Any thread, one batch a thread. Every decoder survives any input, in time and memory linear in its length. */
 #ifndef MOONGATE_INGEST_INGEST_H
 #define MOONGATE_INGEST_INGEST_H
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "record/record.h"
+#include "record/samples.h"
 
 /* Decoders may read (not use) this many bytes behind the end of a body: they must be allocated. */
 enum { INGEST_PADDING = 64 };
@@ -21,10 +22,19 @@ struct ingest_limits {
 	uint32_t events;       /* in one body. Default 100000 */
 };
 
-/* One event of a body that was refused, with the reason. */
+/* What a body of samples may hold. What is in a label set is bounded by record/labels.h. */
+struct ingest_sample_limits {
+	uint32_t series;    /* of one body, those without samples too. Default 200000 */
+	uint32_t samples;   /* of one body. Default 1000000 */
+	uint32_t exemplars; /* of one body. Default 100000 */
+	uint32_t metadata;  /* of one body. Default 100000 */
+	size_t label_bytes; /* of label sets that the body does not hold as they are, in all. Default 64 MiB */
+};
+
+/* One event or series of a body that was refused, with the reason. */
 struct ingest_reject {
 	uint32_t index;    /* 0-based position in the body */
-	struct slice text; /* a sentence, valid UTF-8, in the batch's names */
+	struct slice text; /* a sentence, valid UTF-8, in the batch's memory */
 };
 
 struct ingest_rejects {
@@ -33,23 +43,25 @@ struct ingest_rejects {
 	uint32_t unlisted; /* refused, but beyond the room for the list */
 	size_t cap;
 	size_t room;    /* bytes that may still be listed, as an answer has them */
-	bool in_event;  /* the body was refused as a whole for a syntax error within an event, */
+	bool in_event;  /* a body of events was refused as a whole for a syntax error within an event, */
 	uint32_t event; /* the one at this 0-based position */
+	uint64_t samples, exemplars, histograms; /* what refused series held; decoders of samples count them */
 };
 
 /* How many bytes the refusals of a body may take: what is refused must not cost more than what is taken. Twice the body, and at least 256 KiB, is room for all refusals of
  * anything but a body of the smallest things that are no events. */
 size_t ingest_rejects_room(size_t body_len);
 
-/* Adds a refusal, the text formatted into the batch's names, or counts it as unlisted. 0 or -ENOMEM. */
-int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
+/* Adds a refusal, the text formatted into `texts`, or counts it as unlisted. 0 or -ENOMEM. */
+int ingest_reject_add(struct ingest_rejects *rejects, struct arena *texts, uint32_t index, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Frees the list itself; its texts go with the batch. */
+/* Frees the list itself; its texts go with the arena that they are in. */
 void ingest_rejects_free(struct ingest_rejects *rejects);
 
 /* The defaults named above. */
 void ingest_limits_default(struct ingest_limits *limits);
+void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 
 /* JSON events (RFC 8259): one object, an array of objects, or NDJSON (objects separated by line ends; blank lines skipped; told apart by the body's
  * first bytes: '[' is an array; one object may be spread over lines; an object followed by anything but white space is NDJSON, and so is what is no object but has a
@@ -70,5 +82,43 @@ void ingest_limits_default(struct ingest_limits *limits);
  * -EFBIG: over limits->events. -ENOMEM. After an error the batch is to be reset. */
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);
+
+enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 };
+
+/* Prometheus's remote_write: `version` 1 is the message prometheus.WriteRequest, 2 is io.prometheus.write.v2.Request (2.0-rc.4, and the created_timestamp of those before it). The body is not compressed
+ * any more; a receiver knows the version from Content-Type. Fields that are not known are passed over.
+ *
+ * Each series becomes one of the batch, with its samples as they were sent (the bits of their values kept, the stale marker among them) and its exemplars. A canonical label set of 1.0 stays where it is
+ * in the body; others are put in order in the batch. Series with neither samples nor exemplars say nothing and are left out. Of 2.0, metadata stands with each series; what is the same as that of the series
+ * before is not repeated, and its name is that of the family (without _bucket, _sum, _count of histograms and summaries). When a counter began is said once a series: by the series, else by its last sample.
+ *
+ * Refused by its index among the series: what has no `__name__`, labels that record/labels.h does not take, references to symbols that are not there; an exemplar alone, when its labels are at fault or
+ * have more than 128 characters; native histograms, with the float samples beside them taken; metadata without a name or that is not UTF-8 (with its own index, and said so).
+ *
+ * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it. The batch takes at most 16 times the body, 1 MiB and, for labels that had to be written out,
+ * limits->label_bytes. 0: each series is taken or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte. -EFBIG: a limit. -ENOMEM. After an error the
+ * batch is to be reset. */
+int ingest_remote_write(struct sample_batch *b, struct slice body, enum ingest_remote_write version,
+                        const struct ingest_sample_limits *limits, struct ingest_rejects *rejects, struct error *err);
+
+enum ingest_text { INGEST_TEXT = 1, INGEST_OPENMETRICS = 2 };
+
+/* Prometheus's text exposition, version 0.0.4, or OpenMetrics 1.0: which one a receiver knows from Content-Type. Read as Prometheus 3 reads them: names in quotes ({"my.metric", "a.b"="c"}), numbers as Go's
+ * ParseFloat takes them (no hexadecimal ones; a NaN is one NaN, never the stale marker), `le` of histograms and `quantile` of summaries in the form of OpenMetrics ("1.0"), times in milliseconds, in
+ * OpenMetrics in seconds and cut off to milliseconds. Samples without a time have `arrival_ms`, exemplars without one that of their sample. Samples of `_created` are series like others.
+ *
+ * Each line of a sample becomes a series of the batch, with one sample and at most one exemplar; its index is that of the line, 0-based. HELP, TYPE and UNIT of a metric that follow each other are one
+ * piece of metadata, under the name that the lines have.
+ *
+ * Refused by its line: a sample whose labels record/labels.h does not take; an exemplar alone, when its labels are at fault or have more than 128 characters; metadata that is not UTF-8 or has a name too long.
+ * 0: each line is taken or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why, at which line and byte. -EFBIG: a limit. -ENOMEM. After an error the batch is to be reset.
+ * The body outlives the batch or is owned by it: metadata points into it. The batch takes at most 32 times the body, and 1 MiB. */
+int ingest_prometheus_text(struct sample_batch *b, struct slice body, enum ingest_text format, int64_t arrival_ms,
+                           const struct ingest_sample_limits *limits, struct ingest_rejects *rejects,
+                           struct error *err);
+
+/* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
+ * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
+int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);
 
 #endif

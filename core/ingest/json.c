@@ -1,25 +1,22 @@
 /* The pieces of strict JSON.
  *
  * Strings are scanned sixteen bytes at a time for the four things that matter: the closing quote, a backslash, a control character, a byte of
- * a longer UTF-8 sequence. Only strings that have the latter are validated. Numbers take the exact fast path of Clinger ("How to read floating
- * point numbers accurately", 1990): a mantissa below 2^53 times or over a power of ten up to 10^22 is one correctly rounded operation; the few others go to
- * strtod, whose locale is C because nothing in this program calls setlocale.
+ * a longer UTF-8 sequence. Only strings that have the latter are validated. Short numbers are read here, others by number.h.
  *
  * Road not taken: simdjson's On-Demand interface, whose values must all be walked to be strict; see tests/bench/README.md for both. */
 #include "ingest/json.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "ingest/number.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
-
-enum { NUMBER_TEXT_MAX = 1024 };
 
 /* ---- strings ---- */
 
@@ -55,41 +52,6 @@ static const char *scan_plain(const char *at, const char *end, bool *high)
 	}
 	return end;
 #endif
-}
-
-/* The bytes of one UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	unsigned char c = s[0];
-	if (c < 0x80)
-		return 1;
-	if (c < 0xc2)
-		return 0;
-	if (c < 0xe0)
-		return left >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (c < 0xf0) {
-		if (left < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-			return 0;
-		bool overlong = c == 0xe0 && s[1] < 0xa0;
-		bool surrogate = c == 0xed && s[1] >= 0xa0;
-		return overlong || surrogate ? 0 : 3;
-	}
-	if (c > 0xf4 || left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-		return 0;
-	bool overlong = c == 0xf0 && s[1] < 0x90;
-	bool beyond = c == 0xf4 && s[1] >= 0x90;
-	return overlong || beyond ? 0 : 4;
-}
-
-static bool utf8_valid(const char *at, const char *end)
-{
-	while (at < end) {
-		size_t n = utf8_length((const unsigned char *)at, (size_t)(end - at));
-		if (n == 0)
-			return false;
-		at += n;
-	}
-	return true;
 }
 
 static int hex_digit(char c)
@@ -173,7 +135,7 @@ bool json_string_raw(struct json *j, struct slice *raw, bool *escaped)
 	}
 	*raw = slice_new(start, (size_t)(j->at - start));
 	j->at++;
-	if (high && !utf8_valid(start, start + raw->len))
+	if (high && !utf8_valid(*raw, NULL))
 		return json_fail(j, "a string is not valid UTF-8");
 	return true;
 }
@@ -250,9 +212,6 @@ static inline bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-
 /* What the grammar pass of a number found. */
 struct digits {
 	const char *start;
@@ -316,19 +275,6 @@ static bool read_digits(struct json *j, struct digits *d)
 	return true;
 }
 
-/* False when it is too long. */
-static bool slow_double(const struct json *j, const struct digits *d, double *out)
-{
-	char text[NUMBER_TEXT_MAX + 1];
-	size_t len = (size_t)(j->at - d->start);
-	if (len > NUMBER_TEXT_MAX)
-		return false;
-	memcpy(text, d->start, len);
-	text[len] = '\0';
-	*out = strtod(text, NULL);
-	return true;
-}
-
 /* Most numbers are short and plain: "1234", "930.5". Below 10^15 both the digits and the power of ten are exact doubles, so their quotient is rounded correctly.
  * False, with the cursor where it was, for all others. */
 static inline bool plain_number(struct json *j, struct value *out)
@@ -351,7 +297,7 @@ static inline bool plain_number(struct json *j, struct value *out)
 		return false;
 	j->at = at;
 	*out = point == NULL ? (struct value){.integer = v, .type = VALUE_INT}
-	                     : (struct value){.number = (double)v / powers[at - point], .type = VALUE_DOUBLE};
+	                     : (struct value){.number = (double)v / number_powers[at - point], .type = VALUE_DOUBLE};
 	return true;
 }
 
@@ -375,14 +321,11 @@ bool json_number(struct json *j, struct value *out, const char **unfit)
 		*out = (struct value){.integer = INT64_MIN, .type = VALUE_INT};
 		return true;
 	}
-	bool exact = d.significant <= 19 && d.mantissa <= (uint64_t)1 << 53 && d.exponent >= -22 && d.exponent <= 22;
-	if (exact) {
-		number = (double)d.mantissa;
-		number = d.exponent < 0 ? number / powers[-d.exponent] : number * powers[d.exponent];
+	bool exact = d.significant <= 19 && number_exact(d.mantissa, d.exponent, &number);
+	if (exact)
 		number = d.negative ? -number : number;
-	} else if (!slow_double(j, &d, &number)) {
+	else if (!number_slow(slice_new(d.start, (size_t)(j->at - d.start)), &number))
 		*unfit = "the number has more than 1024 bytes";
-	}
 	if (isinf(number))
 		*unfit = "the number is beyond the range of a double";
 	*out = (struct value){.number = number, .type = VALUE_DOUBLE};
