@@ -15,6 +15,7 @@ moongate_dependency(cjson libcjson)
 moongate_dependency(simdjson simdjson)
 moongate_dependency(zlib zlib)
 moongate_dependency(zstd libzstd)
+moongate_dependency(snappy snappy)
 moongate_dependency(nettle nettle)
 
 # Debian ships llhttp as sources inside node-llhttp. Strict mode: without it "\r\n\rX" passes as the end of a header.

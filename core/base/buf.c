@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 enum { CAP_MIN = 64 };
 
@@ -93,35 +94,16 @@ static const unsigned char *plain_end(const unsigned char *at, const unsigned ch
 	return at;
 }
 
-/* The length of the well-formed UTF-8 sequence at `at` (Unicode, table 3-7), 0 when there is none. The first byte is
- * not ASCII. */
-static size_t sequence(const unsigned char *at, size_t left)
-{
-	unsigned char lead = at[0];
-	size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-	unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-
-	if (lead < 0xc2 || lead > 0xf4 || left < len || at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return len;
-}
-
 /* Bytes to skip for a broken sequence: its longest well-formed beginning, at least one (Unicode 3.9, "maximal
  * subpart"). */
 static size_t broken(const unsigned char *at, size_t left)
 {
-	static const unsigned char tails[3] = {0x80, 0x80, 0x80};
-	unsigned char tried[4];
+	char tried[4];
 
 	for (size_t have = left < 3 ? left : 3; have > 1; have--) {
 		for (size_t i = 0; i < 4; i++)
-			tried[i] = i < have ? at[i] : tails[0];
-		size_t len = sequence(tried, 4);
+			tried[i] = (char)(i < have ? at[i] : 0x80);
+		size_t len = utf8_char(tried, sizeof tried);
 		if (len > have)
 			return have;
 	}
@@ -144,7 +126,7 @@ static size_t escape(struct buf *b, const unsigned char *at, size_t left)
 		buf_append(b, text, sizeof text);
 		return 1;
 	}
-	size_t len = sequence(at, left);
+	size_t len = utf8_char((const char *)at, left);
 	if (len == 0) {
 		buf_append(b, "\xef\xbf\xbd", 3);
 		return broken(at, left);

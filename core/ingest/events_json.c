@@ -389,7 +389,7 @@ static int pass_over(struct decoder *d)
 	int code = json_skip(&d->j);
 	if (code != 0)
 		return code;
-	return ingest_reject_add(d->rejects, d->batch, d->index, "%s", d->why);
+	return ingest_reject_add(d->rejects, &d->batch->names, d->index, "%s", d->why);
 }
 
 /* One event, the cursor on its first byte. 0: a record, or refused alone. -EINVAL: a syntax error at the cursor. -ENOMEM. */
@@ -473,8 +473,8 @@ static int refuse_line(struct decoder *d, const char *line, uint32_t records)
 {
 	d->batch->count = records;
 	arena_rewind(&d->batch->arena, d->mark);
-	return ingest_reject_add(d->rejects, d->batch, d->index, "byte %zu of the line: %s", (size_t)(d->j.at - line),
-	                         d->j.error);
+	return ingest_reject_add(d->rejects, &d->batch->names, d->index, "byte %zu of the line: %s",
+	                         (size_t)(d->j.at - line), d->j.error);
 }
 
 /* To what the list was before. */

@@ -1,4 +1,4 @@
-/* Decoders: bytes of one protocol → records. One file a protocol; pure functions over a buffer: no I/O, no clock, no global state.
+/* Decoders: bytes of one protocol → records or samples. One file a protocol; pure functions over a buffer: no I/O, no clock, no global state.
  * Any thread, one batch a thread. Every decoder survives any input, in time and memory linear in its length. */
 #ifndef MOONGATE_INGEST_INGEST_H
 #define MOONGATE_INGEST_INGEST_H
@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "record/record.h"
+#include "record/samples.h"
 
 /* Decoders may read (not use) this many bytes behind the end of a body: they must be allocated. */
 enum { INGEST_PADDING = 64 };
@@ -21,10 +22,19 @@ struct ingest_limits {
 	uint32_t events;       /* in one body. Default 100000 */
 };
 
-/* One event of a body that was refused, with the reason. */
+/* What a body of samples may hold. What is in a label set is bounded by record/labels.h. */
+struct ingest_sample_limits {
+	uint32_t series;    /* of one body, those without samples too. Default 200000 */
+	uint32_t samples;   /* of one body. Default 1000000 */
+	uint32_t exemplars; /* of one body. Default 100000 */
+	uint32_t metadata;  /* of one body. Default 100000 */
+	size_t label_bytes; /* of label sets that the body does not hold as they are, in all. Default 64 MiB */
+};
+
+/* One event or series of a body that was refused, with the reason. */
 struct ingest_reject {
 	uint32_t index;    /* 0-based position in the body */
-	struct slice text; /* a sentence, valid UTF-8, in the batch's names */
+	struct slice text; /* a sentence, valid UTF-8, in the batch's memory */
 };
 
 struct ingest_rejects {
@@ -32,22 +42,24 @@ struct ingest_rejects {
 	uint32_t count;
 	uint32_t unlisted; /* refused, but beyond the room for the list */
 	size_t cap;
-	size_t room; /* bytes that may still be listed, as an answer has them */
+	size_t room;                             /* bytes that may still be listed, as an answer has them */
+	uint64_t samples, exemplars, histograms; /* what refused series held; decoders of samples count them */
 };
 
 /* How many bytes the refusals of a body may take: what is refused must not cost more than what is taken. Twice the body, and at least 256 KiB, is room for all refusals of
  * anything but a body of the smallest things that are no events. */
 size_t ingest_rejects_room(size_t body_len);
 
-/* Adds a refusal, the text formatted into the batch's names, or counts it as unlisted. 0 or -ENOMEM. */
-int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
+/* Adds a refusal, the text formatted into `texts`, or counts it as unlisted. 0 or -ENOMEM. */
+int ingest_reject_add(struct ingest_rejects *rejects, struct arena *texts, uint32_t index, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Frees the list itself; its texts go with the batch. */
+/* Frees the list itself; its texts go with the arena that they are in. */
 void ingest_rejects_free(struct ingest_rejects *rejects);
 
 /* The defaults named above. */
 void ingest_limits_default(struct ingest_limits *limits);
+void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 
 /* JSON events (RFC 8259): one object, an array of objects, or NDJSON (objects separated by line ends; blank lines skipped; told apart by the body's
  * first bytes: '[' is an array; one object may be spread over lines; an object followed by anything but white space is NDJSON, and so is what is no object but has a
@@ -67,5 +79,9 @@ void ingest_limits_default(struct ingest_limits *limits);
  * -EFBIG: over limits->events. -ENOMEM. After an error the batch is to be reset. */
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);
+
+/* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
+ * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
+int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);
 
 #endif

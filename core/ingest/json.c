@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -55,41 +56,6 @@ static const char *scan_plain(const char *at, const char *end, bool *high)
 	}
 	return end;
 #endif
-}
-
-/* The bytes of one UTF-8 sequence at `s` (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), 0 when there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	unsigned char c = s[0];
-	if (c < 0x80)
-		return 1;
-	if (c < 0xc2)
-		return 0;
-	if (c < 0xe0)
-		return left >= 2 && (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (c < 0xf0) {
-		if (left < 3 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-			return 0;
-		bool overlong = c == 0xe0 && s[1] < 0xa0;
-		bool surrogate = c == 0xed && s[1] >= 0xa0;
-		return overlong || surrogate ? 0 : 3;
-	}
-	if (c > 0xf4 || left < 4 || (s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-		return 0;
-	bool overlong = c == 0xf0 && s[1] < 0x90;
-	bool beyond = c == 0xf4 && s[1] >= 0x90;
-	return overlong || beyond ? 0 : 4;
-}
-
-static bool utf8_valid(const char *at, const char *end)
-{
-	while (at < end) {
-		size_t n = utf8_length((const unsigned char *)at, (size_t)(end - at));
-		if (n == 0)
-			return false;
-		at += n;
-	}
-	return true;
 }
 
 static int hex_digit(char c)
@@ -173,7 +139,7 @@ bool json_string_raw(struct json *j, struct slice *raw, bool *escaped)
 	}
 	*raw = slice_new(start, (size_t)(j->at - start));
 	j->at++;
-	if (high && !utf8_valid(start, start + raw->len))
+	if (high && !utf8_valid(*raw, NULL))
 		return json_fail(j, "a string is not valid UTF-8");
 	return true;
 }

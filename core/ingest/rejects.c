@@ -18,7 +18,7 @@ size_t ingest_rejects_room(size_t body_len)
 	return 2 * body_len > ROOM_MIN ? 2 * body_len : ROOM_MIN;
 }
 
-int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t index, const char *format, ...)
+int ingest_reject_add(struct ingest_rejects *rejects, struct arena *texts, uint32_t index, const char *format, ...)
 {
 	char text[REJECT_TEXT_MAX];
 	va_list args;
@@ -36,7 +36,7 @@ int ingest_reject_add(struct ingest_rejects *rejects, struct batch *b, uint32_t 
 	if (rejects->count == rejects->cap &&
 	    mem_grow((void **)&rejects->items, &rejects->cap, rejects->count, sizeof *rejects->items) != 0)
 		return -ENOMEM;
-	struct slice copy = arena_copy(&b->names, slice_new(text, (size_t)len));
+	struct slice copy = arena_copy(texts, slice_new(text, (size_t)len));
 	if (copy.ptr == NULL)
 		return -ENOMEM;
 	rejects->room -= (size_t)len + ENTRY_BYTES;
@@ -59,5 +59,16 @@ void ingest_limits_default(struct ingest_limits *limits)
 	    .string_bytes = 65536,
 	    .event_bytes = 1 << 20,
 	    .events = 100000,
+	};
+}
+
+void ingest_sample_limits_default(struct ingest_sample_limits *limits)
+{
+	*limits = (struct ingest_sample_limits){
+	    .series = 200000,
+	    .samples = 1000000,
+	    .exemplars = 100000,
+	    .metadata = 100000,
+	    .label_bytes = 64 << 20,
 	};
 }

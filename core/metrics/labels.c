@@ -7,41 +7,6 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-static bool continuation(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
-
-size_t utf8_char(const char *s, size_t len)
-{
-	unsigned char a = (unsigned char)s[0];
-	unsigned char b = len > 1 ? (unsigned char)s[1] : 0;
-
-	if (a < 0x80)
-		return 1;
-	if (a < 0xc2 || a > 0xf4 || (b & 0xc0) != 0x80)
-		return 0;
-	if (a < 0xe0)
-		return 2;
-	if (len < 3 || !continuation(s[2]))
-		return 0;
-	if (a < 0xf0) /* neither overlong nor a surrogate */
-		return (a == 0xe0 && b < 0xa0) || (a == 0xed && b > 0x9f) ? 0 : 3;
-	if (len < 4 || !continuation(s[3]))
-		return 0;
-	return (a == 0xf0 && b < 0x90) || (a == 0xf4 && b > 0x8f) ? 0 : 4;
-}
-
-bool utf8_valid(struct slice s, size_t *chars)
-{
-	for (size_t at = 0, len; at < s.len; at += len, ++*chars) {
-		len = utf8_char(s.ptr + at, s.len - at);
-		if (len == 0)
-			return false;
-	}
-	return true;
-}
-
 /* Writes one value; returns its length. */
 static size_t clean_value(char *to, struct slice v, uint64_t *cut)
 {

@@ -7,6 +7,7 @@
 #define MOONGATE_METRICS_LABELS_H
 
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "metrics/internal.h"
 
 /* The key of the overflow series. No list of values has it: a value is never 65,535 bytes long. */
@@ -45,11 +46,5 @@ bool key_valid(struct slice key, uint32_t count);
 /* The labels of a new series, billed to the registry; NULL when memory is out. */
 struct series_labels *labels_new(struct registry *r, const struct metric_def *def, struct slice key, uint64_t birth,
                                  int64_t created_ns);
-
-/* The length of the valid UTF-8 character at `s`, 0 when there is none. `len` > 0. */
-size_t utf8_char(const char *s, size_t len);
-
-/* Is all of `s` UTF-8? Its characters are added to *chars. */
-bool utf8_valid(struct slice s, size_t *chars);
 
 #endif

@@ -1,0 +1,432 @@
+/* Label sets.
+ *
+ * The walk over an encoded set is what each sample from the wire costs, so it looks at the structure alone: lengths, bounds, the order of names by their first eight bytes as one number.
+ * UTF-8 is one sweep over the whole set afterwards: tags and short lengths are ASCII too, so that only sets with other text are looked at string by string. */
+#include "record/labels.h"
+
+#include <errno.h>
+
+#include "base/hash.h"
+#include "base/utf8.h"
+
+enum { TAG_LABEL = 0x0a, TAG_NAME = 0x0a, TAG_VALUE = 0x12, SHOWN_MAX = 64 };
+
+/* What keeps a set from being canonical. */
+enum fault {
+	FINE,
+	BAD_ENCODING,
+	NO_NAME,
+	NO_VALUE,
+	LONG_NAME,
+	LONG_VALUE,
+	NOT_RISING,
+	TWICE,
+	NOT_UTF8,
+	TOO_MANY,
+	TOO_LONG
+};
+
+static const char *const faults[] = {
+    [BAD_ENCODING] = "is no label in its shortest encoding",
+    [NO_NAME] = "has no name",
+    [NO_VALUE] = "has no value",
+    [LONG_NAME] = "has a name of more than 1024 bytes",
+    [LONG_VALUE] = "has a value of more than 4096 bytes",
+    [NOT_RISING] = "comes after one with a greater name",
+    [TWICE] = "has the same name as the one before",
+    [NOT_UTF8] = "is not UTF-8",
+    [TOO_MANY] = "is one more than the 128 that a set may have",
+    [TOO_LONG] = "makes the set longer than 65536 bytes",
+};
+
+_Static_assert(LABEL_NAME_BYTES_MAX == 1024 && LABEL_VALUE_BYTES_MAX == 4096 && LABELS_MAX == 128 &&
+                   LABELS_BYTES_MAX == 65536,
+               "the sentences name the bounds");
+
+/* ---- walking ---- */
+
+/* A varint of at most two bytes in its shortest form: every length within the bounds. NULL when it is none. */
+static inline const char *read_length(const char *at, const char *end, size_t *out)
+{
+	if (at >= end)
+		return NULL;
+	unsigned char low = (unsigned char)*at++;
+	*out = low;
+	if (low < 0x80)
+		return at;
+	if (at >= end)
+		return NULL;
+	unsigned char high = (unsigned char)*at++;
+	if (high == 0 || high > 0x7f)
+		return NULL;
+	*out = (low & 0x7f) | (size_t)high << 7;
+	return at;
+}
+
+/* One label, its tag checked. Moves *at behind it. The bytes of name and value are in front of `end`, whatever comes out but BAD_ENCODING. */
+static inline enum fault read_label(const char **at, const char *end, struct label *out)
+{
+	size_t pair, name, value;
+	const char *p = read_length(*at + 1, end, &pair);
+
+	if (p == NULL || pair > (size_t)(end - p))
+		return BAD_ENCODING;
+	const char *stop = p + pair;
+	if (p == stop || *p != TAG_NAME || (p = read_length(p + 1, stop, &name)) == NULL || name > (size_t)(stop - p))
+		return BAD_ENCODING;
+	out->name = slice_new(p, name);
+	p += name;
+	if (p == stop || *p != TAG_VALUE || (p = read_length(p + 1, stop, &value)) == NULL ||
+	    value != (size_t)(stop - p))
+		return BAD_ENCODING;
+	out->value = slice_new(p, value);
+	*at = stop;
+	if (name == 0)
+		return NO_NAME;
+	if (value == 0)
+		return NO_VALUE;
+	if (name > LABEL_NAME_BYTES_MAX)
+		return LONG_NAME;
+	return value > LABEL_VALUE_BYTES_MAX ? LONG_VALUE : FINE;
+}
+
+/* The first eight bytes of a name as a number that orders like them; a shorter name is filled up with zeros. `end` is the end of what may be read. */
+static inline uint64_t order_of(struct slice name, const char *end)
+{
+	uint64_t word = 0;
+
+	if (end - name.ptr < 8) {
+		for (size_t i = 0; i < name.len; i++)
+			word |= (uint64_t)(unsigned char)name.ptr[i] << (56 - 8 * i);
+		return word;
+	}
+	memcpy(&word, name.ptr, 8);
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		word = __builtin_bswap64(word);
+	return name.len >= 8 ? word : word & ~(~UINT64_C(0) >> (8 * name.len));
+}
+
+static int compare_bytes(struct slice a, struct slice b)
+{
+	size_t shorter = a.len < b.len ? a.len : b.len;
+	int order = shorter == 0 ? 0 : memcmp(a.ptr, b.ptr, shorter);
+
+	if (order != 0)
+		return order;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static bool is_utf8(const struct label *l)
+{
+	return utf8_valid(l->name, NULL) && utf8_valid(l->value, NULL);
+}
+
+/* The first label of a well-formed set that is not UTF-8, or its count. */
+static uint32_t first_not_utf8(struct slice labels)
+{
+	uint32_t index = 0;
+
+	for (struct label l; labels_next(&labels, &l); index++) {
+		if (!is_utf8(&l))
+			break;
+	}
+	return index;
+}
+
+/* Walks the labels at the beginning of `from`. out->count is the number of those before the one at fault. */
+static enum fault walk(struct slice from, struct labels_found *out)
+{
+	const char *at = from.ptr, *end = from.len == 0 ? at : at + from.len;
+	struct label l, before = {0};
+	uint64_t order_before = 0;
+
+	*out = (struct labels_found){.labels = slice_new(from.ptr, 0)};
+	while (at < end && *at == TAG_LABEL) {
+		enum fault fault = read_label(&at, end, &l);
+		if (fault != FINE)
+			return fault;
+		uint64_t order = order_of(l.name, end);
+		if (order <= order_before && out->count > 0) {
+			int real = compare_bytes(before.name, l.name);
+			if (real >= 0)
+				return real == 0 ? TWICE : NOT_RISING;
+		}
+		if (out->count == LABELS_MAX)
+			return TOO_MANY;
+		if (at - from.ptr > LABELS_BYTES_MAX)
+			return TOO_LONG;
+		if (l.name.len == 8 && memcmp(l.name.ptr, "__name__", 8) == 0)
+			out->metric_name = l.value;
+		out->count++;
+		order_before = order;
+		before = l;
+	}
+	out->labels.len = (size_t)(at - from.ptr);
+	if (!utf8_is_ascii(out->labels.ptr, out->labels.len)) {
+		uint32_t bad = first_not_utf8(out->labels);
+		if (bad < out->count) {
+			out->count = bad;
+			return NOT_UTF8;
+		}
+	}
+	return FINE;
+}
+
+bool labels_take(struct slice *from, struct labels_found *out)
+{
+	if (walk(*from, out) != FINE)
+		return false;
+	if (out->labels.len > 0)
+		*from = slice_new(from->ptr + out->labels.len, from->len - out->labels.len);
+	return true;
+}
+
+int labels_check(struct slice labels, uint32_t *count, struct error *err)
+{
+	struct labels_found found;
+	enum fault fault = walk(labels, &found);
+
+	if (fault == FINE && found.labels.len != labels.len)
+		fault = BAD_ENCODING;
+	if (fault != FINE)
+		return error_set(err, -EINVAL, "label %u %s", found.count + 1, faults[fault]);
+	if (count != NULL)
+		*count = found.count;
+	return 0;
+}
+
+bool labels_next(struct slice *rest, struct label *out)
+{
+	if (rest->len == 0)
+		return false;
+	const char *at = rest->ptr, *end = at + rest->len;
+	if (read_label(&at, end, out) == BAD_ENCODING)
+		return false;
+	*rest = slice_new(at, (size_t)(end - at));
+	return true;
+}
+
+struct slice labels_get(struct slice labels, struct slice name)
+{
+	for (struct label l; labels_next(&labels, &l);) {
+		if (l.name.len == name.len && bytes_same(l.name.ptr, name.ptr, name.len))
+			return l.value;
+	}
+	return slice_new(NULL, 0);
+}
+
+/* ---- making ---- */
+
+/* Merges the sorted runs [from, middle) and [middle, to) by way of `spare`. Runs that follow each other already are left alone. */
+static void merge(struct label *labels, struct label *spare, uint32_t from, uint32_t middle, uint32_t to)
+{
+	uint32_t left = from, right = middle, out = 0;
+
+	if (compare_bytes(labels[middle - 1].name, labels[middle].name) <= 0)
+		return;
+	while (left < middle && right < to) {
+		bool second = compare_bytes(labels[right].name, labels[left].name) < 0;
+		spare[out++] = labels[second ? right++ : left++];
+	}
+	memmove(labels + to - (middle - left), labels + left, (middle - left) * sizeof *labels);
+	memcpy(labels + from, spare, out * sizeof *labels);
+}
+
+static void sort(struct label *labels, uint32_t count)
+{
+	struct label spare[LABELS_MAX];
+
+	for (uint32_t width = 1; width < count; width *= 2) {
+		for (uint32_t i = 0; i + width < count; i += 2 * width) {
+			uint32_t to = i + 2 * width < count ? i + 2 * width : count;
+			merge(labels, spare, i, i + width, to);
+		}
+	}
+}
+
+static enum fault check_label(const struct label *l, bool utf8)
+{
+	if (l->name.len == 0)
+		return NO_NAME;
+	if (l->name.len > LABEL_NAME_BYTES_MAX)
+		return LONG_NAME;
+	if (l->value.len > LABEL_VALUE_BYTES_MAX)
+		return LONG_VALUE;
+	return utf8 || is_utf8(l) ? FINE : NOT_UTF8;
+}
+
+/* Names the label by its name, where that can be shown. */
+static int refuse(const struct label *l, uint32_t index, enum fault fault, struct error *err)
+{
+	struct slice shown = utf8_cut(l->name, SHOWN_MAX);
+
+	if (fault == NO_NAME || !utf8_valid(l->name, NULL))
+		return error_set(err, -EINVAL, "label %u %s", index + 1, faults[fault]);
+	return error_set(err, -EINVAL, "label %u, \"%.*s\", %s", index + 1, SLICE_ARG(shown), faults[fault]);
+}
+
+int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct error *err)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < *count; i++) {
+		enum fault fault = check_label(&labels[i], utf8);
+		if (fault == FINE && labels[i].value.len == 0)
+			continue;
+		if (fault == FINE && kept == LABELS_MAX)
+			fault = TOO_MANY;
+		if (fault != FINE)
+			return refuse(&labels[i], i, fault, err);
+		labels[kept++] = labels[i];
+	}
+	sort(labels, kept);
+	for (uint32_t i = 1; i < kept; i++) {
+		if (compare_bytes(labels[i - 1].name, labels[i].name) == 0)
+			return error_set(err, -EINVAL, "the label \"%.*s\" comes twice",
+			                 SLICE_ARG(utf8_cut(labels[i].name, SHOWN_MAX)));
+	}
+	*count = kept;
+	if (labels_size(labels, kept) > LABELS_BYTES_MAX)
+		return error_set(err, -EINVAL, "the labels have more than %d bytes", LABELS_BYTES_MAX);
+	return 0;
+}
+
+/* A length that is within the bounds of a label has one byte or two. */
+static size_t with_length(size_t len)
+{
+	return 1 + (len < 0x80 ? 1 : 2) + len;
+}
+
+static size_t pair_size(const struct label *l)
+{
+	return with_length(l->name.len) + with_length(l->value.len);
+}
+
+size_t labels_size(const struct label *labels, uint32_t count)
+{
+	size_t size = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		size += with_length(pair_size(&labels[i]));
+	return size;
+}
+
+static inline char *write_head(char *to, int tag, size_t len)
+{
+	*to++ = (char)tag;
+	if (len >= 0x80) {
+		*to++ = (char)(len | 0x80);
+		len >>= 7;
+	}
+	*to++ = (char)len;
+	return to;
+}
+
+static inline char *write_text(char *to, int tag, struct slice text)
+{
+	to = write_head(to, tag, text.len);
+	memcpy(to, text.ptr, text.len);
+	return to + text.len;
+}
+
+char *labels_write(char *to, const struct label *labels, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		to = write_head(to, TAG_LABEL, pair_size(&labels[i]));
+		to = write_text(to, TAG_NAME, labels[i].name);
+		to = write_text(to, TAG_VALUE, labels[i].value);
+	}
+	return to;
+}
+
+int labels_canonical(struct label *labels, uint32_t count, struct buf *out, struct error *err)
+{
+	int code = labels_prepare(labels, &count, false, err);
+	if (code != 0 || count == 0)
+		return code;
+	size_t size = labels_size(labels, count);
+	char *to = buf_room(out, size);
+	if (to == NULL)
+		return error_set(err, -ENOMEM, "no memory for labels");
+	labels_write(to, labels, count);
+	out->len += size;
+	return 0;
+}
+
+/* ---- using ---- */
+
+uint64_t labels_hash(struct slice labels)
+{
+	return hash_bytes(labels.ptr, labels.len, hash_seed());
+}
+
+int labels_compare(struct slice a, struct slice b)
+{
+	struct label x, y;
+
+	for (;;) {
+		bool more_a = labels_next(&a, &x), more_b = labels_next(&b, &y);
+		if (!more_a || !more_b)
+			return (int)more_a - (int)more_b;
+		int order = compare_bytes(x.name, y.name);
+		if (order == 0)
+			order = compare_bytes(x.value, y.value);
+		if (order != 0)
+			return order;
+	}
+}
+
+/* [a-zA-Z_][a-zA-Z0-9_]*, a metric's name with colons too: what needs no quotes. */
+static bool is_legacy(struct slice name, bool metric)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i], letter = (char)(c | 0x20);
+		bool word = (letter >= 'a' && letter <= 'z') || c == '_' || (metric && c == ':');
+		if (!word && (i == 0 || c < '0' || c > '9'))
+			return false;
+	}
+	return name.len > 0;
+}
+
+static void put_quoted(struct buf *out, struct slice text)
+{
+	buf_byte(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		if (c == '\\' || c == '"' || c == '\n')
+			buf_byte(out, '\\');
+		buf_byte(out, c == '\n' ? 'n' : c);
+	}
+	buf_byte(out, '"');
+}
+
+void labels_text(struct slice labels, struct buf *out)
+{
+	struct slice metric = labels_get(labels, LABEL_METRIC_NAME);
+	bool bare = is_legacy(metric, true);
+	const char *between = "{";
+
+	if (bare) {
+		buf_slice_append(out, metric);
+	} else if (metric.len > 0) {
+		buf_str(out, "{");
+		put_quoted(out, metric);
+		between = ", ";
+	}
+	for (struct label l; labels_next(&labels, &l);) {
+		if (slice_eq(l.name, LABEL_METRIC_NAME))
+			continue;
+		buf_str(out, between);
+		between = ", ";
+		if (is_legacy(l.name, false))
+			buf_slice_append(out, l.name);
+		else
+			put_quoted(out, l.name);
+		buf_byte(out, '=');
+		put_quoted(out, l.value);
+	}
+	if (*between != '{')
+		buf_byte(out, '}');
+	else if (!bare)
+		buf_str(out, "{}");
+}
