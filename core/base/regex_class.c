@@ -29,9 +29,9 @@ size_t regex_rune_write(uint32_t rune, char *out)
 	return len;
 }
 
-static bool is_word(char c)
+static bool is_alphanumeric(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
 static int hex(char c)
@@ -90,7 +90,7 @@ bool regex_rune_escape(const char **at, const char *end, uint32_t *out)
 	const char *letter = memchr(letters, *s, sizeof letters - 1);
 	*out = letter != NULL ? (uint32_t)meant[letter - letters] : (uint32_t)(unsigned char)*s;
 	/* Punctuation stands for itself. */
-	return letter != NULL || (*out < 0x80 && !is_word(*s));
+	return letter != NULL || (*out < 0x80 && !is_alphanumeric(*s));
 }
 
 /* ---- classes ---- */
@@ -230,8 +230,11 @@ static bool class_item(const char **at, const char *end, struct regex_class *c)
 {
 	const char *s = *at;
 	if (s[0] == '[' && end - s >= 2 && s[1] == ':') {
-		if (posix_class(at, end, c))
-			return true;
+		if (!posix_class(at, end, c)) {
+			class_range(at, end, c); /* a bracket, or a class that there is not: RE2 knows */
+			return false;
+		}
+		return true;
 	} else if (s[0] == '\\' && end - s >= 2) {
 		const char *behind = s + 1;
 		if (regex_class_escape(&behind, end, c)) {

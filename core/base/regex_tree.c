@@ -27,11 +27,18 @@ struct parser {
 	char *copy;     /* next free byte of the pattern as RE2 gets it */
 	struct error *err;
 	uint32_t depth;
-	bool sure;
+	bool sure, lost;
 	bool repeated; /* what was read last was a repetition */
 	bool named;    /* what was read last was (?<name> */
 	int failed;    /* 0 or the error */
 };
+
+/* Something that is not understood. */
+static void lose(struct parser *p)
+{
+	p->sure = false;
+	p->lost = true;
+}
 
 static void no_memory(struct parser *p)
 {
@@ -276,7 +283,7 @@ static void close_group(struct parser *p)
 static bool read_flags(struct parser *p, struct regex_flags *out, bool *group)
 {
 	const char *at = p->at;
-	bool on = true, letters = false;
+	bool on = true;
 	for (; at < p->end && *at != ')' && *at != ':'; at++) {
 		if (*at == '-' && on && at + 1 < p->end && at[1] != ')' && at[1] != ':')
 			on = false;
@@ -288,9 +295,8 @@ static bool read_flags(struct parser *p, struct regex_flags *out, bool *group)
 			out->lines = on;
 		else if (*at != 'U')
 			return false;
-		letters = true;
 	}
-	if (at >= p->end || (!letters && *at == ')'))
+	if (at >= p->end)
 		return false;
 	*group = *at == ':';
 	p->at = at + 1;
@@ -310,10 +316,10 @@ static bool read_name(struct parser *p)
 	       ((*at >= '0' && *at <= '9') || (*at >= 'A' && *at <= 'Z') || (*at >= 'a' && *at <= 'z') || *at == '_'))
 		at++;
 	p->sure = false; /* a name may be there twice */
-	if (perl && at < p->end && at > name && *at == '>')
-		p->named = true;
-	if (at < p->end && *at == '>')
-		p->at = at + 1;
+	if (at == name || at >= p->end || *at != '>')
+		return false;
+	p->at = at + 1;
+	p->named = perl;
 	return true;
 }
 
@@ -338,7 +344,7 @@ static void group(struct parser *p)
 		return;
 	}
 	if (!read_name(p))
-		p->sure = false;
+		lose(p);
 	open_group(p, true, p->flags);
 }
 
@@ -402,11 +408,12 @@ static void escape(struct parser *p)
 		add_class(p, &c);
 		return;
 	}
-	if (!regex_rune_escape(&p->at, p->end, &rune)) {
-		p->sure = false;
-		rune = '?';
+	if (regex_rune_escape(&p->at, p->end, &rune)) {
+		add_rune(p, rune);
+		return;
 	}
-	add_rune(p, rune);
+	lose(p);
+	add_class(p, &c);
 }
 
 /* A byte that may mean something. */
@@ -497,6 +504,6 @@ int regex_tree_parse(struct slice pattern, struct arena *arena, struct regex_tre
 	struct regex_node *root = p.failed == 0 ? branches_done(&p) : NULL;
 	if (p.failed != 0)
 		return p.failed;
-	*out = (struct regex_tree){root, slice_new(copy, (size_t)(p.copy - copy)), p.sure};
+	*out = (struct regex_tree){root, slice_new(copy, (size_t)(p.copy - copy)), p.sure, p.lost};
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* A regular expression taken apart: what the bounds of regex.cc are reckoned from before RE2 sees a pattern, and what matchers find sets of literals and prefixes in.
  *
- * It judges no pattern; RE2 does. What is not understood is taken as something near to it, and `sure` is false: then the tree is good for estimates, and says what the pattern means only once
- * RE2 has compiled it. A tree that is sure is a pattern that RE2 takes. */
+ * It judges no pattern; RE2 does. `sure`: RE2 takes it. `lost`: the parser lost its way, at a mistake or at something that RE2 alone understands; the tree is good for estimates and says nothing else. A tree that is neither
+ * says what the pattern means, if RE2 takes it. */
 #ifndef MOONGATE_BASE_REGEX_TREE_H
 #define MOONGATE_BASE_REGEX_TREE_H
 
@@ -52,7 +52,7 @@ struct regex_node {
 struct regex_tree {
 	struct regex_node *root;
 	struct slice pattern; /* with (?<name>…) as (?P<name>…); in the arena */
-	bool sure;
+	bool sure, lost;
 };
 
 /* Takes a pattern apart, in the arena: some 100 bytes for each of the pattern's. 0; -EINVAL with a sentence (\C, which RE2 has and Go has not), -E2BIG with one (too deep), -ENOMEM. */
