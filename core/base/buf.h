@@ -76,8 +76,10 @@ static inline char *buf_room(struct buf *b, size_t extra)
 
 static inline void buf_append(struct buf *b, const void *bytes, size_t len)
 {
+	if (len == 0)
+		return; /* before there is memory, there is none to point to */
 	char *to = buf_room(b, len);
-	if (to == NULL || len == 0)
+	if (to == NULL)
 		return;
 	memcpy(to, bytes, len);
 	b->len += len;

@@ -401,7 +401,7 @@ static bool is_legacy(struct slice name, bool metric)
 	return name.len > 0;
 }
 
-static void put_quoted(struct buf *out, struct slice text)
+void label_value_text(struct slice text, struct buf *out)
 {
 	buf_byte(out, '"');
 	for (size_t i = 0; i < text.len; i++) {
@@ -411,6 +411,14 @@ static void put_quoted(struct buf *out, struct slice text)
 		buf_byte(out, c == '\n' ? 'n' : c);
 	}
 	buf_byte(out, '"');
+}
+
+void label_name_text(struct slice name, struct buf *out)
+{
+	if (is_legacy(name, false))
+		buf_slice_append(out, name);
+	else
+		label_value_text(name, out);
 }
 
 void labels_text(struct slice labels, struct buf *out)
@@ -423,7 +431,7 @@ void labels_text(struct slice labels, struct buf *out)
 		buf_slice_append(out, metric);
 	} else if (metric.len > 0) {
 		buf_str(out, "{");
-		put_quoted(out, metric);
+		label_value_text(metric, out);
 		between = ", ";
 	}
 	for (struct label l; labels_next(&labels, &l);) {
@@ -431,12 +439,9 @@ void labels_text(struct slice labels, struct buf *out)
 			continue;
 		buf_str(out, between);
 		between = ", ";
-		if (is_legacy(l.name, false))
-			buf_slice_append(out, l.name);
-		else
-			put_quoted(out, l.name);
+		label_name_text(l.name, out);
 		buf_byte(out, '=');
-		put_quoted(out, l.value);
+		label_value_text(l.value, out);
 	}
 	if (*between != '{')
 		buf_byte(out, '}');

@@ -77,4 +77,8 @@ int labels_compare(struct slice a, struct slice b);
  * are escaped. An empty set is {}. */
 void labels_text(struct slice labels, struct buf *out);
 
+/* The parts of it: a value with its quotes, escaped; a label's name, quoted where it has to be. */
+void label_value_text(struct slice value, struct buf *out);
+void label_name_text(struct slice name, struct buf *out);
+
 #endif
