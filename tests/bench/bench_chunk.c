@@ -1,0 +1,116 @@
+/* What chunks and columns cost, and how small they are, on series of agents (chunk/series.h).
+ *
+ * Times are CPU time of this thread (CLOCK_THREAD_CPUTIME_ID), the best of some rounds, so that they hold on a busy machine. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "chunk/series.h"
+#include "tsdb/chunk.h"
+
+enum { AGENTS = 64, SAMPLES = 480, ROUNDS = 9 };
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double least(double a, double b)
+{
+	return a == 0 || b < a ? b : a;
+}
+
+struct chunks {
+	struct chunk_writer *writers;
+	uint32_t count;
+};
+
+/* As the head has them: full ones, each with the words that it has grown to. */
+static struct chunks make_chunks(const struct fleet *f)
+{
+	uint32_t each = SAMPLES / CHUNK_SAMPLES;
+	struct chunks c = {.count = f->count * each};
+
+	c.writers = calloc(c.count, sizeof *c.writers);
+	CHECK(c.writers != NULL);
+	for (uint32_t i = 0; i < c.count; i++) {
+		c.writers[i].words = malloc(CHUNK_WORDS_MAX * sizeof *c.writers[i].words);
+		CHECK(c.writers[i].words != NULL);
+		c.writers[i].capacity = CHUNK_WORDS_MAX;
+	}
+	return c;
+}
+
+static void fill(struct chunks *c, const struct fleet *f)
+{
+	uint32_t each = SAMPLES / CHUNK_SAMPLES;
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct series *s = &f->series[i / each];
+		uint32_t from = i % each * CHUNK_SAMPLES;
+		c->writers[i].count = 0;
+		for (uint32_t k = from; k < from + CHUNK_SAMPLES; k++)
+			CHECK(chunk_append(&c->writers[i], s->times_ms[k], s->values[k]));
+	}
+}
+
+static void read_chunks(const struct chunks *c, const struct fleet *f, bool check)
+{
+	uint32_t each = SAMPLES / CHUNK_SAMPLES;
+	int64_t times[CHUNK_SAMPLES];
+	uint64_t values[CHUNK_SAMPLES];
+
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct chunk_writer *w = &c->writers[i];
+		CHECK(chunk_read(w->words, chunk_words(w), CHUNK_SAMPLES, times, values) == CHUNK_SAMPLES);
+		const struct series *s = &f->series[i / each];
+		uint32_t from = i % each * CHUNK_SAMPLES;
+		if (check) {
+			CHECK(memcmp(times, s->times_ms + from, sizeof times) == 0);
+			CHECK(memcmp(values, s->values + from, sizeof values) == 0);
+		}
+	}
+}
+
+static void bench_chunks(const struct fleet *f)
+{
+	struct chunks c = make_chunks(f);
+	double append = 0, read = 0;
+	uint64_t bits = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		double start = cpu_ns();
+		fill(&c, f);
+		append = least(append, cpu_ns() - start);
+		read_chunks(&c, f, true);
+		start = cpu_ns();
+		read_chunks(&c, f, false);
+		read = least(read, cpu_ns() - start);
+	}
+	for (uint32_t i = 0; i < c.count; i++) {
+		bits += c.writers[i].bits;
+		free(c.writers[i].words);
+	}
+	free(c.writers);
+	double n = (double)f->samples;
+	printf("  chunks    append %5.1f ns  read %5.2f ns  %.3f bytes a sample\n", append / n, read / n,
+	       (double)bits / 8 / n);
+}
+
+int main(void)
+{
+	static const uint32_t jitters[] = {0, 3};
+
+	for (size_t i = 0; i < sizeof jitters / sizeof *jitters; i++) {
+		struct fleet f = fleet_make(AGENTS, SAMPLES, jitters[i], 1);
+		printf("%u series of %u samples, jitter of %u ms\n", f.count, (uint32_t)SAMPLES, jitters[i]);
+		bench_chunks(&f);
+		fleet_free(&f);
+	}
+	return 0;
+}
