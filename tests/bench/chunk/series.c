@@ -107,15 +107,17 @@ static void tick(struct agent *a)
 	a->values[CPU] = round(100 * fmax(0, 2 * a->rate + normal(a->random))) / 100;
 }
 
-/* Where an agent's column stands: metric by metric, but a histogram's buckets by agent. */
+/* Where an agent's column stands: metric by metric, but a histogram's buckets by agent, in the order of `le` as text. */
 static uint32_t place(uint32_t column, uint32_t agent, uint32_t agents)
 {
 	if (column < HISTOGRAM)
 		return column * agents + agent;
 	uint32_t histogram = (column - HISTOGRAM) / (BUCKETS + 3), part = (column - HISTOGRAM) % (BUCKETS + 3);
 	uint32_t base = (HISTOGRAM + histogram * (BUCKETS + 3)) * agents;
+	/* 0.01 0.025 0.05 0.1 0.25 0.5 1 2.5 5 10 30 +Inf */
+	static const uint32_t by_text[BUCKETS + 1] = {1, 2, 3, 4, 5, 6, 7, 9, 11, 8, 10, 0};
 	if (part <= BUCKETS)
-		return base + agent * (BUCKETS + 1) + part;
+		return base + agent * (BUCKETS + 1) + by_text[part];
 	return base + (BUCKETS + 1) * agents + (part - BUCKETS - 1) * agents + agent;
 }
 
@@ -126,7 +128,7 @@ static void run(struct fleet *f, uint32_t number, uint32_t agents, uint32_t samp
 	int64_t start = INT64_C(1767225600000) + (int64_t)(random_u64(&state) % 15000);
 
 	a.rounds = number % 2 == 0;
-	a.rate = unit(&state) < 0.2 ? 0 : exp(-1 + 1.2 * normal(&state));
+	a.rate = unit(&state) < 0.2 ? 0 : exp(1.2 * normal(&state));
 	a.latency = exp(0.3 * normal(&state));
 	a.values[MEMORY] = 4096.0 * 50000;
 	for (uint32_t warm = 0; warm < 2000; warm++)

@@ -223,7 +223,9 @@ static int64_t time_of(uint32_t round, uint32_t i)
 
 static uint64_t value_of(uint32_t round, uint32_t i)
 {
-	return round % 3 == 0 ? hash_mix(i, round) : bits_of(i / (1 + round % 5) * 0.25);
+	uint32_t level = i / (1 + round % 5);
+
+	return round % 3 == 0 ? hash_mix(i, round) : bits_of(level * 0.25);
 }
 
 static void *read_beside(void *arg)
