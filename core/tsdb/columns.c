@@ -46,25 +46,20 @@ void columns_coder_free(struct columns_coder *c)
 	for (int i = 0; i < PARTS; i++)
 		buf_free(&c->parts[i]);
 	for (int i = 0; i < RING; i++)
-		mem_free(c->numbers[i]);
-	mem_free(c->units);
+		mem_free(c->ring[i].at);
+	mem_free(c->scratch.at);
 	mem_free(c);
 }
 
-int columns_room(struct columns_coder *c, uint32_t count)
+uint64_t *columns_room(struct numbers *n, uint32_t count)
 {
-	if (count <= c->numbers_cap)
-		return 0;
-	c->numbers_cap = 0;
-	for (int i = 0; i <= RING; i++) {
-		uint64_t **array = i < RING ? &c->numbers[i] : &c->units;
-		mem_free(*array);
-		*array = mem_alloc(count * sizeof **array);
-		if (*array == NULL)
-			return -ENOMEM;
-	}
-	c->numbers_cap = count;
-	return 0;
+	if (n->at != NULL && count <= n->cap)
+		return n->at;
+	mem_free(n->at);
+	count = count < 64 ? 64 : count; /* not none */
+	n->at = mem_alloc(count * sizeof *n->at);
+	n->cap = n->at != NULL ? count : 0;
+	return n->at;
 }
 
 static void put_varint(struct buf *b, uint64_t v)
@@ -99,6 +94,7 @@ struct encoder {
 	uint32_t numbered[COLUMNS_SERIES]; /* the columns of numbers so far, and their scales */
 	uint32_t scales[COLUMNS_SERIES];
 	uint32_t ordinal; /* how many they are */
+	bool failed;      /* memory is out */
 };
 
 /* Where the first of the times stands in those of another column, if all of them follow there. */
@@ -120,9 +116,13 @@ static bool find_stretch(const struct column *kept, const struct column *col, ui
 
 static void encode_times(struct encoder *e, const struct column *col)
 {
-	uint64_t *numbers = e->coder->numbers[0];
+	uint64_t *numbers = columns_room(&e->coder->scratch, col->count);
 	uint64_t first = (uint64_t)col->times_ms[0], step = 0;
 
+	if (numbers == NULL) {
+		e->failed = true;
+		return;
+	}
 	if (col->count > 1) {
 		uint64_t span = (uint64_t)col->times_ms[col->count - 1] - first;
 		step = (span + (col->count - 1) / 2) / (col->count - 1);
@@ -268,15 +268,15 @@ static const uint64_t *beside(const struct encoder *e, uint32_t i, uint32_t scal
 	if (e->scales[ordinal] != scale || a->id != b->id || a->offset != b->offset ||
 	    e->columns[i].count != e->columns[other].count)
 		return NULL;
-	return e->coder->numbers[ordinal % RING];
+	return e->coder->ring[ordinal % RING].at;
 }
 
 /* Codes a column's numbers in the way that is smallest, and says in the heads which that is. */
-static void encode_best(struct encoder *e, uint32_t i, uint32_t scale, const uint64_t *numbers, bool has_units)
+static void encode_best(struct encoder *e, uint32_t i, uint32_t scale, const uint64_t *numbers, const uint64_t *units)
 {
 	uint32_t count = e->columns[i].count, best = 0, least;
 	enum ints_order order = ints_choose(numbers, count, &least);
-	enum ints_order units_order = has_units ? ints_choose(e->coder->units, count, NULL) : INTS_PLAIN;
+	enum ints_order units_order = units != NULL ? ints_choose(units, count, NULL) : INTS_PLAIN;
 
 	for (uint32_t distance = 1; distance <= BESIDE_MAX; distance++) {
 		const uint64_t *other = beside(e, i, scale, distance);
@@ -292,21 +292,26 @@ static void encode_best(struct encoder *e, uint32_t i, uint32_t scale, const uin
 	if (order == INTS_BESIDE)
 		buf_byte(e->heads, (char)best);
 	ints_encode(numbers, best > 0 ? beside(e, i, scale, best) : NULL, count, order, e->tokens, e->rest);
-	if (has_units)
-		ints_encode(e->coder->units, NULL, count, units_order, e->units, e->rest);
+	if (units != NULL)
+		ints_encode(units, NULL, count, units_order, e->units, e->rest);
 }
 
 static void encode_numbers(struct encoder *e, uint32_t i)
 {
 	const struct column *col = &e->columns[i];
-	uint64_t *numbers = e->coder->numbers[e->ordinal % RING];
+	uint64_t *numbers = columns_room(&e->coder->ring[e->ordinal % RING], col->count);
+	uint64_t *units = columns_room(&e->coder->scratch, col->count);
 	uint32_t scale = choose_scale(col);
-	bool has_units = split(col, scale, numbers, e->coder->units);
-	size_t tokens = e->tokens->len, units = e->units->len, rest = e->rest->len;
+	size_t tokens = e->tokens->len, units_tokens = e->units->len, rest = e->rest->len;
 
-	encode_best(e, i, scale, numbers, has_units);
+	if (numbers == NULL || units == NULL) {
+		e->failed = true;
+		return;
+	}
+	bool has_units = split(col, scale, numbers, units);
+	encode_best(e, i, scale, numbers, has_units ? units : NULL);
 	put_varint(e->heads, e->tokens->len - tokens);
-	put_varint(e->heads, e->units->len - units);
+	put_varint(e->heads, e->units->len - units_tokens);
 	put_varint(e->heads, e->rest->len - rest);
 	e->numbered[e->ordinal] = i;
 	e->scales[e->ordinal++] = scale;
@@ -395,22 +400,19 @@ int columns_encode(struct columns_coder *c, const struct column *columns, uint32
 	    .units = &c->parts[PART_UNITS],
 	    .rest = &c->parts[PART_REST],
 	};
-	uint32_t longest = 0;
 	uint64_t samples = 0;
 
 	CHECK(count >= 1 && count <= COLUMNS_SERIES);
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = 0; i < count; i++)
 		samples += columns[i].count;
-		longest = columns[i].count > longest ? columns[i].count : longest;
-	}
 	CHECK(samples <= COLUMNS_SAMPLES_MAX);
-	if (columns_room(c, longest) != 0)
-		return -ENOMEM;
 	for (int i = 0; i < PARTS; i++)
 		buf_reset(&c->parts[i]);
 	encode_all_times(&e, count);
 	for (uint32_t i = 0; i < count; i++)
 		encode_column(&e, i);
+	if (e.failed)
+		return -ENOMEM;
 	buf_byte(out, SAMPLE_FLOAT);
 	buf_byte(out, (char)count);
 	for (int i = 0; i < PARTS; i++) {

@@ -308,16 +308,20 @@ static void join(const uint64_t *numbers, const uint64_t *units, uint32_t count,
 static int decode_numbers(struct decoder *d, struct column_head *h)
 {
 	struct columns_coder *c = d->coder;
-	uint64_t *numbers = c->numbers[h->ordinal % RING], *units = NULL;
+	uint64_t *numbers = columns_room(&c->ring[h->ordinal % RING], h->count), *units = NULL;
 	struct ints_reader rest = h->rest;
 	const uint64_t *beside = NULL;
 
+	if (numbers == NULL)
+		return out_of_memory(d);
 	if (h->base < COLUMNS_SERIES)
-		beside = c->numbers[d->columns[h->base].ordinal % RING];
+		beside = c->ring[d->columns[h->base].ordinal % RING].at;
 	if (!ints_decode(h->tokens, &rest, beside, h->count, h->order, numbers))
 		return bad(d, "the numbers of a column are none");
 	if (h->units.at != h->units.end) {
-		units = c->units;
+		units = columns_room(&c->scratch, h->count);
+		if (units == NULL)
+			return out_of_memory(d);
 		if (!ints_decode(h->units, &rest, NULL, h->count, h->units_order, units))
 			return bad(d, "the last places of a column are none");
 	}
@@ -367,12 +371,7 @@ static uint64_t needed(const struct decoder *d, uint64_t wanted)
 static int decode_columns(struct decoder *d, uint64_t wanted, struct column *out)
 {
 	uint64_t all = needed(d, wanted);
-	uint32_t longest = 0;
 
-	for (uint32_t i = 0; i < d->count; i++)
-		longest = d->columns[i].count > longest ? d->columns[i].count : longest;
-	if (columns_room(d->coder, longest) != 0)
-		return out_of_memory(d);
 	for (uint32_t i = 0; i < d->count; i++) {
 		struct column_head *h = &d->columns[i];
 		if ((all >> i & 1) == 0)

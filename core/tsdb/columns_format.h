@@ -21,18 +21,23 @@ enum {
 	HEADS_MAX = 1 << 14
 };
 
+/* An array of numbers that grows. */
+struct numbers {
+	uint64_t *at; /* owned */
+	size_t cap;
+};
+
 struct columns_coder {
 	ZSTD_CCtx *compress; /* owned */
 	ZSTD_DCtx *inflate;  /* owned */
 	struct buf parts[PARTS];
-	uint64_t *numbers[RING]; /* owned: of the last columns of numbers, by their ordinal modulo RING */
-	uint64_t *units;         /* owned: the units in the last place of one */
-	size_t numbers_cap;      /* of each */
+	struct numbers ring[RING]; /* of the last columns of numbers, by their ordinal modulo RING */
+	struct numbers scratch;    /* of times, and of units in the last place */
 };
 
 extern const double columns_scales[SCALE_MAX + 1];
 
-/* Makes the arrays of numbers large enough for a column. 0 or -ENOMEM. */
-int columns_room(struct columns_coder *c, uint32_t count);
+/* The array with room for a column's numbers, what was in it lost; NULL when memory is out. */
+uint64_t *columns_room(struct numbers *n, uint32_t count);
 
 #endif

@@ -31,22 +31,26 @@ struct chunks {
 	uint32_t count;
 };
 
-/* As the head has them: full ones, each with the words that it has grown to. */
 static struct chunks make_chunks(const struct fleet *f)
 {
-	uint32_t each = SAMPLES / CHUNK_SAMPLES;
-	struct chunks c = {.count = f->count * each};
+	struct chunks c = {.count = f->count * (SAMPLES / CHUNK_SAMPLES)};
 
 	c.writers = calloc(c.count, sizeof *c.writers);
 	CHECK(c.writers != NULL);
-	for (uint32_t i = 0; i < c.count; i++) {
-		c.writers[i].words = malloc(CHUNK_WORDS_MAX * sizeof *c.writers[i].words);
-		CHECK(c.writers[i].words != NULL);
-		c.writers[i].capacity = CHUNK_WORDS_MAX;
-	}
 	return c;
 }
 
+/* As the head does it: a chunk has little more memory than it needs. */
+static void append(struct chunk_writer *w, int64_t time_ms, uint64_t value)
+{
+	while (!chunk_append(w, time_ms, value)) {
+		w->capacity = (uint16_t)chunk_room(w);
+		w->words = realloc((void *)w->words, w->capacity * sizeof *w->words);
+		CHECK(w->words != NULL);
+	}
+}
+
+/* In the first round they grow, in the others they have their size. */
 static void fill(struct chunks *c, const struct fleet *f)
 {
 	uint32_t each = SAMPLES / CHUNK_SAMPLES;
@@ -56,7 +60,7 @@ static void fill(struct chunks *c, const struct fleet *f)
 		uint32_t from = i % each * CHUNK_SAMPLES;
 		c->writers[i].count = 0;
 		for (uint32_t k = from; k < from + CHUNK_SAMPLES; k++)
-			CHECK(chunk_append(&c->writers[i], s->times_ms[k], s->values[k]));
+			append(&c->writers[i], s->times_ms[k], s->values[k]);
 	}
 }
 
@@ -95,7 +99,7 @@ static void bench_chunks(const struct fleet *f)
 	}
 	for (uint32_t i = 0; i < c.count; i++) {
 		bits += c.writers[i].bits;
-		free(c.writers[i].words);
+		free((void *)c.writers[i].words);
 	}
 	free(c.writers);
 	double n = (double)f->samples;
