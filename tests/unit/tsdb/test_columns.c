@@ -474,7 +474,7 @@ static void test_damaged(void **state)
 	(void)state;
 	check_damaged(0);
 	check_damaged(25);
-	check_damaged(200);
+	check_damaged(100);
 }
 
 /* Each allocation fails once: the error is said, nothing is lost, and the next call does it. */
