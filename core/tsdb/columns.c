@@ -114,6 +114,19 @@ static bool find_stretch(const struct column *kept, const struct column *col, ui
 	       memcmp(kept->times_ms + low, col->times_ms, col->count * sizeof *col->times_ms) == 0;
 }
 
+/* Makes the numbers' mean, rounded, 0, and returns what it was. Where the first time is off by some milliseconds, the others then are not off by as many the other way: jitter looks the same in every sequence. What overflows is no mean, and does no harm. */
+static uint64_t center(uint64_t *numbers, uint32_t count)
+{
+	uint64_t sum = count / 2;
+
+	for (uint32_t i = 0; i < count; i++)
+		sum += numbers[i];
+	int64_t mean = (int64_t)sum / (int64_t)count - ((int64_t)sum < 0);
+	for (uint32_t i = 0; i < count; i++)
+		numbers[i] -= (uint64_t)mean;
+	return (uint64_t)mean;
+}
+
 static void encode_times(struct encoder *e, const struct column *col)
 {
 	uint64_t *numbers = columns_room(&e->coder->scratch, col->count);
@@ -129,11 +142,12 @@ static void encode_times(struct encoder *e, const struct column *col)
 	}
 	for (uint32_t i = 0; i < col->count; i++)
 		numbers[i] = (uint64_t)col->times_ms[i] - first - i * step;
+	uint64_t begin = first + center(numbers, col->count);
 	enum ints_order order = ints_choose(numbers, col->count, NULL);
 	size_t tokens = e->times_tokens->len, rest = e->rest->len;
 	ints_encode(numbers, NULL, col->count, order, e->times_tokens, e->rest);
 	put_varint(e->heads, col->count);
-	put_varint(e->heads, zigzag(first));
+	put_varint(e->heads, zigzag(begin));
 	put_varint(e->heads, step);
 	buf_byte(e->heads, (char)order);
 	put_varint(e->heads, e->times_tokens->len - tokens);

@@ -10,7 +10,7 @@
 
 /* What the heads say of times that are kept. */
 struct times_head {
-	uint64_t first, step;
+	uint64_t begin, step;
 	uint32_t count;
 	enum ints_order order;
 	struct ints_reader tokens, rest;
@@ -101,14 +101,14 @@ static bool get_bytes(struct decoder *d, struct ints_reader *part, uint64_t max,
 
 static bool get_times_head(struct decoder *d, struct times_head *t)
 {
-	uint64_t first;
+	uint64_t begin;
 	uint32_t order;
 
 	if (!get_bounded(&d->parts[PART_HEADS], COLUMNS_SAMPLES_MAX, &t->count) || t->count == 0 ||
-	    !get_varint(&d->parts[PART_HEADS], &first) || !get_varint(&d->parts[PART_HEADS], &t->step) ||
+	    !get_varint(&d->parts[PART_HEADS], &begin) || !get_varint(&d->parts[PART_HEADS], &t->step) ||
 	    !get_byte(&d->parts[PART_HEADS], &order) || order >= INTS_BESIDE)
 		return false;
-	t->first = (first >> 1) ^ -(first & 1);
+	t->begin = (begin >> 1) ^ -(begin & 1);
 	t->order = (enum ints_order)order;
 	return get_bytes(d, &d->parts[PART_TIMES], t->count, &t->tokens) &&
 	       get_bytes(d, &d->parts[PART_REST], (uint64_t)t->count * INTS_REST_MAX, &t->rest);
@@ -281,7 +281,7 @@ static int decode_times(struct decoder *d, struct times_head *t)
 		return out_of_memory(d);
 	if (!ints_decode(t->tokens, &rest, NULL, t->count, t->order, numbers) || rest.at != rest.end)
 		return bad(d, "its times are none");
-	uint64_t at = t->first;
+	uint64_t at = t->begin;
 	for (uint32_t i = 0; i < t->count; i++) {
 		numbers[i] += at;
 		at += t->step;
