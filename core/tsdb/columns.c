@@ -119,6 +119,7 @@ static uint64_t center(uint64_t *numbers, uint32_t count)
 {
 	uint64_t sum = count / 2;
 
+	CHECK(count > 0);
 	for (uint32_t i = 0; i < count; i++)
 		sum += numbers[i];
 	int64_t mean = (int64_t)sum / (int64_t)count - ((int64_t)sum < 0);
