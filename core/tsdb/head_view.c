@@ -1,0 +1,81 @@
+/* Views of the head, see head.h. */
+#include <errno.h>
+
+#include "base/mem.h"
+#include "tsdb/head_series.h"
+
+/* The last batch that has ended, made known to the writer before it begins another one that a series may need a note of. */
+static uint64_t enter_batch(struct head *h, int place)
+{
+	uint64_t batch = atomic_load(&h->ended);
+	for (;;) {
+		atomic_store(&h->view_batches[place], batch);
+		uint64_t now = atomic_load(&h->ended);
+		if (now == batch)
+			return batch;
+		batch = now;
+	}
+}
+
+struct head_view *head_view_open(struct head *h, int *code)
+{
+	struct head_view *v = mem_zalloc(1, sizeof *v);
+	*code = -ENOMEM;
+	if (v == NULL)
+		return NULL;
+	v->head = h;
+	v->place = epoch_enter(&h->epochs);
+	if (v->place < 0) {
+		*code = v->place;
+		mem_free(v);
+		return NULL;
+	}
+	v->batch = enter_batch(h, v->place);
+	*code = 0;
+	return v;
+}
+
+void head_view_close(struct head_view *v)
+{
+	if (v == NULL)
+		return;
+	atomic_store(&v->head->view_batches[v->place], 0);
+	epoch_leave(&v->head->epochs, v->place);
+	sample_room_deinit(&v->room);
+	mem_free(v);
+}
+
+void head_view_index(struct head_view *v, struct postings_source *out)
+{
+	*out = (struct postings_source){
+	    .equal = head_index_equal, .values = head_index_values, .all = head_index_all, .ctx = &v->head->index};
+}
+
+int head_view_label_names(struct head_view *v, struct arena *arena, const struct slice **names, uint32_t *count)
+{
+	return head_index_names(&v->head->index, arena, names, count);
+}
+
+struct slice head_view_labels(const struct head_view *v, uint32_t number)
+{
+	const struct series *s = head_find(v->head, number);
+	return s == NULL ? slice_new(NULL, 0) : series_labels_of(s);
+}
+
+int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct head_samples *out)
+{
+	*out = (struct head_samples){0};
+	const struct series *s = head_find(v->head, number);
+	if (s == NULL)
+		return 0;
+	int code = series_read(v->head, s, v->batch, from_ms, to_ms, &v->room, &out->damaged);
+	out->times_ms = v->room.times_ms;
+	out->values = v->room.values;
+	out->count = v->room.count;
+	return code;
+}
+
+int head_sync(struct head_view *v)
+{
+	return spill_sync(v->head->spill);
+}
