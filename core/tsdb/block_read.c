@@ -1,0 +1,433 @@
+/* Reading a block, see block.h. What was checked when it was opened is relied on; pages and pieces have checksums of their own kind and are looked at as they are read. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "record/labels.h"
+#include "tsdb/block_map.h"
+#include "tsdb/varint.h"
+
+enum {
+	PAGE_BYTES_MAX = 16 * 1024 * 1024, /* 64 series of LABELS_BYTES_MAX have less */
+	NO_PAGE = UINT32_MAX
+};
+
+/* A piece's columns. */
+struct decoded {
+	uint64_t have; /* which were decoded, as bits */
+	struct column columns[BLOCK_PAGE_SERIES];
+};
+
+struct block_reader {
+	const struct block *block;
+	struct arena index; /* lists and values */
+
+	/* The page that was read last. */
+	uint32_t page;
+	struct buf page_bytes;
+	struct slice page_labels[BLOCK_PAGE_SERIES]; /* count, names and values as symbols */
+	struct chunk_summary summaries[BLOCK_PAGE_SERIES];
+
+	/* The pieces of one page, as far as they were decoded. */
+	uint32_t pieces_page;
+	struct decoded *pieces; /* in the arena, by their order in the page */
+	struct arena columns;
+
+	struct columns_coder *coder;
+	int64_t *times_ms; /* owned: of series that lie in several pieces */
+	uint64_t *values;
+	size_t cap;
+};
+
+struct block_reader *block_reader_new(const struct block *b)
+{
+	struct block_reader *r = mem_zalloc(1, sizeof *r);
+	if (r == NULL)
+		return NULL;
+	r->block = b;
+	r->page = r->pieces_page = NO_PAGE;
+	arena_init(&r->index);
+	arena_init(&r->columns);
+	r->coder = columns_coder_new(1);
+	if (r->coder != NULL)
+		return r;
+	block_reader_free(r);
+	return NULL;
+}
+
+void block_reader_free(struct block_reader *r)
+{
+	if (r == NULL)
+		return;
+	arena_deinit(&r->index);
+	arena_deinit(&r->columns);
+	columns_coder_free(r->coder);
+	buf_free(&r->page_bytes);
+	mem_free(r->times_ms);
+	mem_free(r->values);
+	mem_free(r);
+}
+
+static int damaged(const struct block_reader *r, const char *what, uint32_t number, struct error *err)
+{
+	return error_set(err, -EBADMSG, "%s is damaged: the %s of its series %u to %u", r->block->path, what,
+	                 number / BLOCK_PAGE_SERIES * BLOCK_PAGE_SERIES,
+	                 (number / BLOCK_PAGE_SERIES + 1) * BLOCK_PAGE_SERIES - 1);
+}
+
+/* ---- the index ---- */
+
+static int compare(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* The label's number among the names, or -1. */
+static int64_t find_name(const struct block *b, struct slice name)
+{
+	uint32_t low = 0, high = b->name_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = compare(block_symbol_text(b, b->names[middle].symbol), name);
+		if (order == 0)
+			return middle;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -1;
+}
+
+static const struct block_value *find_value(const struct block *b, uint32_t name, struct slice value)
+{
+	uint32_t low = b->names[name].first_value, high = b->names[name + 1].first_value;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = compare(block_symbol_text(b, b->values[middle].symbol), value);
+		if (order == 0)
+			return &b->values[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* All series from 0 on. */
+static struct postings every_series(struct block_reader *r)
+{
+	uint32_t count = r->block->info.series;
+	uint32_t *numbers = arena_alloc(&r->index, count * sizeof *numbers);
+	if (numbers == NULL)
+		return (struct postings){NULL, 0};
+	for (uint32_t i = 0; i < count; i++)
+		numbers[i] = i;
+	return (struct postings){numbers, count};
+}
+
+static struct postings all(void *ctx)
+{
+	return every_series(ctx);
+}
+
+/* A list that does not rise within the block is damaged in a way that its checksum did not tell: it ends there. */
+static struct postings equal(void *ctx, struct slice name, struct slice value)
+{
+	struct block_reader *r = ctx;
+	const struct block *b = r->block;
+	int64_t at = find_name(b, name);
+	const struct block_value *v = at < 0 ? NULL : find_value(b, (uint32_t)at, value);
+	if (v == NULL)
+		return (struct postings){NULL, 0};
+	if (v->series == b->info.series)
+		return every_series(r);
+	uint32_t *numbers = arena_alloc(&r->index, v->series * sizeof *numbers);
+	struct slice rest = b->sections[BLOCK_POSTINGS];
+	rest = slice_new(rest.ptr + v->offset, rest.len - v->offset);
+	uint32_t count = 0;
+	for (uint64_t number = 0, distance; numbers != NULL && count < v->series && varint_get(&rest, &distance);) {
+		number = count == 0 ? distance : number + 1 + distance;
+		if (number >= b->info.series)
+			break;
+		numbers[count++] = (uint32_t)number;
+	}
+	return (struct postings){numbers, count};
+}
+
+static int values_of(void *ctx, struct slice name, struct arena *arena, const struct slice **values, uint32_t *count)
+{
+	struct block_reader *r = ctx;
+	const struct block *b = r->block;
+	int64_t at = find_name(b, name);
+	uint32_t first = at < 0 ? 0 : b->names[at].first_value, end = at < 0 ? 0 : b->names[at + 1].first_value;
+	struct slice *out = arena_alloc(arena, (end - first + (size_t)1) * sizeof *out);
+	if (out == NULL)
+		return -ENOMEM;
+	for (uint32_t i = first; i < end; i++)
+		out[i - first] = block_symbol_text(b, b->values[i].symbol);
+	*values = out;
+	*count = end - first;
+	return 0;
+}
+
+void block_reader_index(struct block_reader *r, struct postings_source *out)
+{
+	*out = (struct postings_source){.equal = equal, .values = values_of, .all = all, .ctx = r};
+}
+
+int block_reader_label_names(struct block_reader *r, struct arena *arena, const struct slice **names, uint32_t *count)
+{
+	const struct block *b = r->block;
+	struct slice *out = arena_alloc(arena, (b->name_count + (size_t)1) * sizeof *out);
+	if (out == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < b->name_count; i++)
+		out[i] = block_symbol_text(b, b->names[i].symbol);
+	*names = out;
+	*count = b->name_count;
+	return 0;
+}
+
+/* ---- a page: labels and summaries ---- */
+
+static uint32_t page_series(const struct block *b, uint32_t page)
+{
+	uint32_t left = b->info.series - page * BLOCK_PAGE_SERIES;
+	return left < BLOCK_PAGE_SERIES ? left : BLOCK_PAGE_SERIES;
+}
+
+static bool take_labels(struct block_reader *r, struct slice *rest, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const char *begin = rest->ptr;
+		uint32_t labels, symbol;
+		if (!varint_get_u32(rest, &labels) || labels > LABELS_MAX)
+			return false;
+		for (uint32_t k = 0; k < 2 * labels; k++) {
+			if (!varint_get_u32(rest, &symbol) || symbol >= r->block->symbol_count)
+				return false;
+		}
+		r->page_labels[i] = slice_new(begin, (size_t)(rest->ptr - begin));
+	}
+	return true;
+}
+
+static bool take_doubles(struct block_reader *r, struct slice *rest, uint32_t count, size_t offset)
+{
+	struct slice bytes;
+	if (!bytes_get_bytes(rest, (uint64_t)count * 8, &bytes))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t bits = 0;
+		for (int byte = 0; byte < 8; byte++)
+			bits |= (uint64_t)(uint8_t)bytes.ptr[(size_t)byte * count + i] << (8 * byte);
+		memcpy((char *)&r->summaries[i] + offset, &bits, sizeof bits);
+	}
+	return true;
+}
+
+static bool take_summaries(struct block_reader *r, struct slice *rest, uint32_t count)
+{
+	uint64_t v;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!varint_get_u32(rest, &r->summaries[i].count))
+			return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!varint_get_u32(rest, &r->summaries[i].stale))
+			return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!varint_get(rest, &v))
+			return false;
+		r->summaries[i].first_ms = (int64_t)((uint64_t)r->block->info.from_ms + v);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (!varint_get(rest, &v))
+			return false;
+		r->summaries[i].last_ms = (int64_t)((uint64_t)r->summaries[i].first_ms + v);
+	}
+	return take_doubles(r, rest, count, offsetof(struct chunk_summary, first)) &&
+	       take_doubles(r, rest, count, offsetof(struct chunk_summary, last)) &&
+	       take_doubles(r, rest, count, offsetof(struct chunk_summary, min)) &&
+	       take_doubles(r, rest, count, offsetof(struct chunk_summary, max)) &&
+	       take_doubles(r, rest, count, offsetof(struct chunk_summary, fallen)) && rest->len == 0;
+}
+
+static int read_page(struct block_reader *r, uint32_t number, struct error *err)
+{
+	const struct block *b = r->block;
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	if (r->page == page)
+		return 0;
+	r->page = NO_PAGE;
+	const char *from = b->sections[BLOCK_PAGES].ptr + b->pages[page].offset;
+	size_t len = b->pages[page + 1].offset - b->pages[page].offset;
+	unsigned long long size = ZSTD_getFrameContentSize(from, len);
+	if (size > PAGE_BYTES_MAX) /* the codes for "unknown" and "error" are the largest numbers */
+		return damaged(r, "labels", number, err);
+	buf_reset(&r->page_bytes);
+	if (buf_grow(&r->page_bytes, size + 1) != 0)
+		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
+	size_t got = ZSTD_decompress(r->page_bytes.ptr, size, from, len);
+	if (ZSTD_isError(got) || got != size)
+		return damaged(r, "labels", number, err);
+	struct slice rest = slice_new(r->page_bytes.ptr, got);
+	uint32_t count = page_series(b, page);
+	if (!take_labels(r, &rest, count) || !take_summaries(r, &rest, count))
+		return damaged(r, "labels", number, err);
+	r->page = page;
+	return 0;
+}
+
+static int put_labels(const struct block_reader *r, struct slice symbols, struct buf *out, struct error *err)
+{
+	struct label labels[LABELS_MAX];
+	uint32_t count, name, value;
+	CHECK(varint_get_u32(&symbols, &count));
+	for (uint32_t i = 0; i < count; i++) {
+		CHECK(varint_get_u32(&symbols, &name) && varint_get_u32(&symbols, &value));
+		labels[i] = (struct label){block_symbol_text(r->block, name), block_symbol_text(r->block, value)};
+	}
+	return labels_canonical(labels, count, out, err);
+}
+
+int block_reader_series(struct block_reader *r, uint32_t number, struct buf *labels, struct chunk_summary *summary,
+                        struct error *err)
+{
+	CHECK(number < r->block->info.series);
+	int code = read_page(r, number, err);
+	if (code != 0)
+		return code;
+	uint32_t at = number % BLOCK_PAGE_SERIES;
+	if (summary != NULL)
+		*summary = r->summaries[at];
+	return labels == NULL ? 0 : put_labels(r, r->page_labels[at], labels, err);
+}
+
+/* ---- samples ---- */
+
+/* The bytes of a piece's group, once its checksum holds. */
+static bool piece_bytes(const struct block *b, const struct block_piece *p, struct slice *out)
+{
+	struct slice rest = slice_new(b->map + p->offset, b->size - p->offset);
+	uint32_t crc, len;
+	if (!bytes_get_u32(&rest, &crc))
+		return false;
+	const char *covered = rest.ptr;
+	return bytes_get_u32(&rest, &len) && bytes_get_bytes(&rest, len, out) &&
+	       crc32c(0, covered, len + (size_t)4) == crc;
+}
+
+/* Place for the pieces of a page that none was read of lately. 0 or -ENOMEM. */
+static int begin_pieces(struct block_reader *r, uint32_t page)
+{
+	if (r->pieces_page == page)
+		return 0;
+	uint32_t count = r->block->pages[page + 1].first_piece - r->block->pages[page].first_piece;
+	arena_reset(&r->columns, SIZE_MAX);
+	r->pieces_page = NO_PAGE;
+	r->pieces = arena_alloc(&r->columns, (count + (size_t)1) * sizeof *r->pieces);
+	if (r->pieces == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		r->pieces[i].have = 0;
+	r->pieces_page = page;
+	return 0;
+}
+
+/* The series' column of a piece. Who asks for a second one of a piece asks for the others next: they are decoded at once. */
+static int read_column(struct block_reader *r, uint32_t piece, uint32_t number, struct column *out, struct error *err)
+{
+	const struct block *b = r->block;
+	struct decoded *d = &r->pieces[piece - b->pages[number / BLOCK_PAGE_SERIES].first_piece];
+	uint64_t bit = UINT64_C(1) << number % BLOCK_PAGE_SERIES;
+	struct slice bytes;
+	if ((d->have & bit) == 0) {
+		uint64_t wanted = d->have == 0 ? bit : ~d->have;
+		if (d->have == 0)
+			memset(d->columns, 0, sizeof d->columns);
+		if (!piece_bytes(b, &b->pieces[piece], &bytes))
+			return damaged(r, "samples", number, err);
+		int code = columns_decode(r->coder, bytes, wanted, &r->columns, d->columns, err);
+		if (code == -EBADMSG)
+			return damaged(r, "samples", number, err);
+		if (code != 0)
+			return code;
+		d->have |= wanted;
+	}
+	*out = d->columns[number % BLOCK_PAGE_SERIES];
+	return 0;
+}
+
+static int grow(struct block_reader *r, size_t want)
+{
+	if (want <= r->cap)
+		return 0;
+	size_t cap = r->cap < 1024 ? 1024 : r->cap;
+	while (cap < want)
+		cap *= 2;
+	int64_t *times = mem_realloc(r->times_ms, cap * sizeof *times);
+	if (times != NULL)
+		r->times_ms = times;
+	uint64_t *values = mem_realloc(r->values, cap * sizeof *values);
+	if (values != NULL)
+		r->values = values;
+	if (times == NULL || values == NULL)
+		return -ENOMEM;
+	r->cap = cap;
+	return 0;
+}
+
+/* What lies in from_ms..to_ms. */
+static struct column within(struct column c, int64_t from_ms, int64_t to_ms)
+{
+	uint32_t first = 0, end = c.count;
+	if (end == 0)
+		return c;
+	while (first < end && c.times_ms[first] < from_ms)
+		first++;
+	while (end > first && c.times_ms[end - 1] > to_ms)
+		end--;
+	return (struct column){c.times_ms + first, c.values + first, end - first};
+}
+
+int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms, struct column *out,
+                         struct error *err)
+{
+	const struct block *b = r->block;
+	CHECK(number < b->info.series);
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	*out = (struct column){0};
+	size_t count = 0;
+	if (begin_pieces(r, page) != 0)
+		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
+	for (uint32_t i = b->pages[page].first_piece; i < b->pages[page + 1].first_piece; i++) {
+		if (b->pieces[i].last_ms < from_ms || b->pieces[i].first_ms > to_ms)
+			continue;
+		struct column c;
+		int code = read_column(r, i, number, &c, err);
+		if (code != 0)
+			return code;
+		c = within(c, from_ms, to_ms);
+		if (grow(r, count + c.count) != 0)
+			return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
+		if (c.count > 0) {
+			memcpy(r->times_ms + count, c.times_ms, c.count * sizeof *c.times_ms);
+			memcpy(r->values + count, c.values, c.count * sizeof *c.values);
+		}
+		count += c.count;
+	}
+	*out = (struct column){r->times_ms, r->values, (uint32_t)count};
+	return 0;
+}
