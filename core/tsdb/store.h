@@ -1,0 +1,53 @@
+/* The store's insides, shared by tsdb.c, maintain.c, view.c. Private to them. */
+#ifndef MOONGATE_TSDB_STORE_H
+#define MOONGATE_TSDB_STORE_H
+
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "tsdb/block.h"
+#include "tsdb/head.h"
+#include "tsdb/tsdb.h"
+
+/* A block with those who hold it. */
+struct held_block {
+	_Atomic uint32_t refs;
+	struct block *block;  /* owned */
+	_Atomic bool damaged; /* found when it was read: it is served, and no more merged */
+};
+
+/* The blocks at one moment, in the order of time; immutable. */
+struct block_set {
+	_Atomic uint32_t refs;
+	int64_t sealed_ms; /* samples before are in blocks, others in the head; INT64_MIN: none are */
+	uint32_t count;
+	struct held_block *items[];
+};
+
+struct tsdb {
+	struct tsdb_options options;
+	char *dir, *chunks_dir; /* owned */
+	struct head *head;
+
+	/* Who has the lock swaps the pointer, or takes a reference: a few instructions. */
+	struct mutex lock;
+	struct block_set *set;
+
+	_Atomic int64_t sealed_ms;  /* the set's, for the writer */
+	_Atomic int64_t seal_to_ms; /* the writer takes nothing before: the keeper may seal up to here */
+	_Atomic int64_t oldest_ms, newest_ms;
+
+	int64_t ceiling_ms; /* the writer's, as the next one */
+	int64_t cut_ms;     /* what the head was told to cut */
+
+	_Atomic uint64_t sealed, merged, removed, refused;
+};
+
+/* tsdb.c: the set of this moment, with a reference; any thread. */
+struct block_set *block_set_get(struct tsdb *t);
+void block_set_unref(struct block_set *s);
+
+/* Makes a set of the old one's blocks without `gone` of them from `from` on, and with one more in their place (NULL: none; owned from here on), and swaps it in. The keeper's. 0 or -ENOMEM with nothing changed. */
+int block_set_replace(struct tsdb *t, uint32_t from, uint32_t gone, struct block *instead, int64_t sealed_ms);
+
+#endif

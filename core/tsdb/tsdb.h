@@ -1,0 +1,122 @@
+/* The history of metrics: the newest samples of all series in the head, what is older in blocks. Layouts are in FORMAT.md.
+ *
+ *   append (engine thread) ──▶ head ──seal, every 2 h──▶ block ──merge──▶ larger block ──retention──▶ gone
+ *                               ▲                         ▲
+ *                               └──────── tsdb_view ──────┘   select: any thread
+ *
+ * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
+ *
+ * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed, or further in the future than tsdb_set_ceiling says, is refused (APPEND_TOO_OLD, APPEND_TOO_NEW), so that what comes from before 1970 or after 2100 is taken
+ * where a whole store is of such times, and refused beside others. See head.h for the other outcomes. */
+#ifndef MOONGATE_TSDB_TSDB_H
+#define MOONGATE_TSDB_TSDB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "record/matcher.h"
+#include "record/samples.h"
+
+struct tsdb;
+
+struct tsdb_options {
+	const char *dir;          /* made where missing; the caller holds the data directory's lock */
+	int64_t block_ms;         /* length of a block as it is sealed. Default (0): 2 h */
+	int64_t retention_ms;     /* samples older than the newest one by more go, block by block. Default: 15 d */
+	uint64_t retention_bytes; /* of blocks: the oldest go. Default: 10 GiB */
+	int64_t out_of_order_ms;  /* default: 10 min */
+	uint32_t max_series;      /* in the head at the same time. Default: 1,000,000 */
+	int64_t
+	    idle_ms; /* a series without a new sample for so long leaves the head, once it is sealed. Default: 1 h */
+};
+
+/* Opens the blocks of a directory; what is damaged is named by `refused` (which may be NULL), set aside as <name>.damaged, and the others are served. The head is empty (tsdb_load). NULL with a sentence. Owned by the caller. */
+struct tsdb *tsdb_open(const struct tsdb_options *o, void (*refused)(void *ctx, const struct error *why), void *ctx,
+                       struct error *err);
+/* No view is open, no other call runs. NULL is allowed. */
+void tsdb_close(struct tsdb *t);
+
+/* ---- the writer ---- */
+
+/* Samples later than this are refused: the engine's clock and some minutes. At first none are. */
+void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms);
+
+void tsdb_batch_begin(struct tsdb *t);
+void tsdb_batch_end(struct tsdb *t);
+
+/* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -ENOMEM. */
+int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
+bool tsdb_has(const struct tsdb *t, uint32_t number);
+
+/* Within a batch. enum append_outcome (head.h), or -ENOMEM with nothing changed. */
+int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
+
+/* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). */
+void tsdb_tick(struct tsdb *t);
+
+/* ---- the keeper: one thread ---- */
+
+/* Seals what is due, merges blocks, removes those past retention; one step a call. 1: something was done, and more may be; 0: nothing is due; or a negative errno with a sentence: nothing is lost, and it is tried again at the next call. */
+int tsdb_maintain(struct tsdb *t, struct error *err);
+
+/* ---- checkpoints ---- */
+
+/* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches; NULL: -EAGAIN, -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
+struct tsdb_cut;
+struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code);
+/* Writes it to dir/name, and makes durable what it refers to. Any thread, one at a time. 0 or a negative errno with a sentence. */
+int tsdb_cut_write(struct tsdb_cut *c, const char *name, struct error *err);
+void tsdb_cut_free(struct tsdb_cut *c);
+
+/* Fills the empty head of a store that was just opened with what tsdb_cut_write wrote under this name. 0 or a negative errno with a sentence. */
+int tsdb_load(struct tsdb *t, const char *name, struct error *err);
+/* Removes what was written under this name; once no checkpoint refers to it. 0 or a negative errno. */
+int tsdb_cut_remove(struct tsdb *t, const char *name);
+
+/* ---- views: any thread, one thread at a time ---- */
+
+struct tsdb_view;
+
+/* NULL: -EAGAIN, as many as may be are open; -ENOMEM. */
+struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code);
+void tsdb_view_close(struct tsdb_view *v);
+
+/* The series that all matchers match and that may have samples in from_ms..to_ms, in the order of their labels (labels_compare). Owned by the caller, used before the view is closed. NULL with a sentence. */
+struct series_set;
+struct series_set *tsdb_select(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
+                               int64_t to_ms, struct error *err);
+void series_set_free(struct series_set *s);
+
+/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
+int series_set_next(struct series_set *s, struct slice *labels, struct error *err);
+
+/* The samples of that one within the time that was selected, rising; arrays are the set's, until the next call. 0; -ENOMEM; -EBADMSG with a sentence: a block is damaged there, which is named; the others can be read. */
+struct series_samples {
+	const int64_t *times_ms;
+	const uint64_t *values; /* bits of doubles */
+	uint32_t count;
+};
+int series_set_samples(struct series_set *s, struct series_samples *out, struct error *err);
+
+/* Names of labels, and values of one, of the series that the matchers match, rising; in the arena. 0, or a negative errno with a sentence. */
+int tsdb_label_names(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
+                     int64_t to_ms, struct arena *arena, const struct slice **names, uint32_t *name_count,
+                     struct error *err);
+int tsdb_label_values(struct tsdb_view *v, struct slice name, struct matcher *const *matchers, uint32_t count,
+                      int64_t from_ms, int64_t to_ms, struct arena *arena, const struct slice **values,
+                      uint32_t *value_count, struct error *err);
+
+struct tsdb_stats {
+	uint64_t series, created, expired;
+	uint64_t samples, late;
+	uint64_t head_bytes, head_file_bytes;
+	uint64_t blocks, block_bytes;
+	uint64_t sealed, merged, removed, refused; /* blocks, since the start */
+	int64_t oldest_ms, newest_ms;              /* INT64_MAX, INT64_MIN: none */
+};
+void tsdb_stats(struct tsdb *t, struct tsdb_stats *out); /* the writer's thread */
+
+#endif
