@@ -401,11 +401,11 @@ static bool is_legacy(struct slice name, bool metric)
 	return name.len > 0;
 }
 
-void label_value_text(struct slice text, struct buf *out)
+void label_value_text(struct slice value, struct buf *out)
 {
 	buf_byte(out, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.ptr[i];
+	for (size_t i = 0; i < value.len; i++) {
+		char c = value.ptr[i];
 		if (c == '\\' || c == '"' || c == '\n')
 			buf_byte(out, '\\');
 		buf_byte(out, c == '\n' ? 'n' : c);
