@@ -71,6 +71,8 @@ struct decoder {
 	char why[320];
 };
 
+/* ---- events_value.c ---- */
+
 /* Memory ran out: reading stops. Returns false. */
 bool events_out_of_memory(struct decoder *d);
 
@@ -113,5 +115,10 @@ bool events_see_once(struct decoder *d, uint32_t key, uint32_t number);
 /* Room for the keys of a shape in d->keys; and the shape that they make. */
 bool events_grow_keys(struct decoder *d, size_t count);
 bool events_make_shape(struct decoder *d, uint32_t count, uint32_t *shape);
+
+/* ---- events_record.c ---- */
+
+/* One event, the cursor on its first byte. 0: a record, or refused alone. -EINVAL: a syntax error at the cursor. -ENOMEM. */
+int events_read_event(struct decoder *d);
 
 #endif
