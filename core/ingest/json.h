@@ -85,11 +85,13 @@ static inline const char *json_plain_string(const char *at, const char *end)
 #endif
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte of a text is the lowest of a word");
+
 /* How many of the eight bytes at `at` are digits before the first that is none, and the number that they make. */
 static inline unsigned json_eight_digits(const char *at, uint64_t *number)
 {
 	uint64_t v;
-	memcpy(&v, at, 8); /* little-endian: the first digit is the lowest byte */
+	memcpy(&v, at, 8);
 	/* A digit plus 0x46 or minus 0x30 has no top bit and makes no carry; any other byte has one in either. Carries only reach bytes behind it. */
 	uint64_t others =
 	    ((v + UINT64_C(0x4646464646464646)) | (v - UINT64_C(0x3030303030303030))) & UINT64_C(0x8080808080808080);
