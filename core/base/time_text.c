@@ -125,36 +125,36 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ns)
 /* "05Z" or "05.678Z", `at` behind the minute; leap seconds and all that is rare are left to the whole parser. */
 static bool parse_seconds(const char *at, const char *end, int64_t *ns)
 {
-	int64_t unit = NS_PER_S;
-	int second = digits(&at, end, 2);
-	if (second < 0 || second > 59)
+	static const int64_t units[] = {NS_PER_S, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+	ptrdiff_t len = end - at;
+	if (len < 3 || end[-1] != 'Z')
 		return false;
-	*ns = second * NS_PER_S;
-	if (at < end && *at == '.') {
-		const char *first = ++at;
-		for (; at < end && *at >= '0' && *at <= '9'; at++) {
-			unit /= 10;
-			*ns += (*at - '0') * unit;
-		}
-		if (at == first)
+	unsigned tens = (unsigned char)at[0] - (unsigned)'0', ones = (unsigned char)at[1] - (unsigned)'0';
+	ptrdiff_t decimals = len == 3 ? 0 : len - 4; /* "05" and "Z", and the point */
+	if (tens > 5 || ones > 9 || (len > 3 && at[2] != '.') || len == 4 || decimals > 9)
+		return false;
+	int64_t fraction = 0;
+	for (const char *digit = end - 1 - decimals; digit < end - 1; digit++) {
+		unsigned v = (unsigned char)*digit - (unsigned)'0';
+		if (v > 9)
 			return false;
+		fraction = fraction * 10 + v;
 	}
-	return at + 1 == end && *at == 'Z';
+	*ns = (tens * 10 + ones) * NS_PER_S + fraction * units[decimals];
+	return true;
 }
 
 bool clock_parse_rfc3339_near(struct clock_minute *near, struct slice s, int64_t *ns)
 {
 	const size_t len = sizeof near->text;
-	if (s.len > len && near->known && memcmp(s.ptr, near->text, len) == 0) {
-		int64_t behind;
-		if (parse_seconds(s.ptr + len, s.ptr + s.len, &behind)) {
-			*ns = near->ns + behind;
-			return true;
-		}
+	int64_t behind;
+	if (s.len > len && near->known && bytes_same(s.ptr, near->text, len) &&
+	    parse_seconds(s.ptr + len, s.ptr + s.len, &behind)) {
+		*ns = near->ns + behind;
+		return true;
 	}
 	if (!clock_parse_rfc3339(s, ns))
 		return false;
-	int64_t behind;
 	near->known = parse_seconds(s.ptr + len, s.ptr + s.len, &behind);
 	if (near->known) {
 		memcpy(near->text, s.ptr, len);

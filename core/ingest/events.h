@@ -7,8 +7,10 @@
 #include "ingest/json.h"
 
 enum {
-	LAYOUTS = 16,
-	LAYOUT_NAMES_MAX = 96, /* longer events are decoded without a layout */
+	STEPS = 1024,    /* remembered at a time */
+	STEP_TRIES = 8,  /* of the ways on from a step, the newest */
+	STEPS_DEEP = 96, /* longer events are read the slow way from there on, and not remembered */
+	STEP_TEXT_MAX = 1024,
 	TYPE_BYTES_MAX = 128,
 	DEPTH_MAX = 128,
 	NAME_SHOWN_MAX = 64
@@ -18,20 +20,23 @@ enum {
 enum role { ROLE_FIELD, ROLE_KNOWN, ROLE_TYPE, ROLE_TIME };
 
 struct name {
-	const char
-	    *ptr; /* as it was sent, without quotes; in the body (or, with escapes, in the arena: then no layout) */
-	uint32_t len;
+	const char *text; /* all that stood between the value before it and its own: `, "user_id": `; in the body */
+	const char *ptr;  /* the name without quotes, in `text`; or, with escapes undone, in the arena */
+	uint32_t text_len, len;
 	uint32_t key; /* in the batch */
-	enum role role;
-	bool escaped;
+	uint8_t role; /* enum role */
+	bool
+	    literal; /* `text` holds the name as it is, and is short: the name may join the tree. With escapes what was sent is not the name */
 };
 
-struct layout {
-	struct name names[LAYOUT_NAMES_MAX];
-	uint64_t prefix[LAYOUT_NAMES_MAX]; /* hash of the keys up to and with this one */
-	uint32_t count;
-	uint32_t shape;
-	bool has_shape;
+/* A name in its place behind the names before it: the steps of all events so far make a tree. Number 0 is its root, before the first name. */
+struct step {
+	struct name name;
+	uint32_t shape; /* of an event that ends here */
+	bool has_shape; /* one did */
+	uint16_t parent;
+	uint16_t child;   /* the newest name that came behind this one; 0: none */
+	uint16_t sibling; /* the next older name behind the same parent; 0: none */
 };
 
 struct decoder {
@@ -45,12 +50,9 @@ struct decoder {
 	uint32_t index;         /* its position in the body */
 	uint32_t fields;        /* its values so far */
 
-	struct layout *layouts; /* LAYOUTS of them, in the arena */
-	uint32_t layout_count, next_layout;
-	struct layout *expected; /* the one that the event at hand follows, or NULL */
-	struct layout *last;
-
-	struct name *names; /* of the event at hand, once it follows no layout */
+	struct step *steps; /* STEPS of them, in the batch's names; NULL: none is remembered */
+	uint32_t step_count;
+	struct name *names; /* of the event at hand, once it leaves the tree */
 	size_t name_cap;
 	struct value *stack; /* values of what is being read */
 	size_t stack_cap;
@@ -71,6 +73,8 @@ struct decoder {
 	char why[320];
 };
 
+/* ---- events_value.c ---- */
+
 /* Memory ran out: reading stops. Returns false. */
 bool events_out_of_memory(struct decoder *d);
 
@@ -88,6 +92,9 @@ const char *events_type_name(const struct value *v);
 
 /* Makes room on the stack of values. */
 bool events_grow_stack(struct decoder *d);
+
+/* Makes room for `count` values in all. */
+bool events_reserve_stack(struct decoder *d, uint32_t count);
 
 static inline bool events_push(struct decoder *d, const struct value *v)
 {
@@ -113,5 +120,10 @@ bool events_see_once(struct decoder *d, uint32_t key, uint32_t number);
 /* Room for the keys of a shape in d->keys; and the shape that they make. */
 bool events_grow_keys(struct decoder *d, size_t count);
 bool events_make_shape(struct decoder *d, uint32_t count, uint32_t *shape);
+
+/* ---- events_record.c ---- */
+
+/* One event, the cursor on its first byte. 0: a record, or refused alone. -EINVAL: a syntax error at the cursor. -ENOMEM. */
+int events_read_event(struct decoder *d);
 
 #endif

@@ -49,13 +49,18 @@ const char *events_type_name(const struct value *v)
 
 /* ---- the stack of values ---- */
 
-bool events_grow_stack(struct decoder *d)
+bool events_reserve_stack(struct decoder *d, uint32_t count)
 {
 	void *items = d->stack;
-	if (mem_grow(&items, &d->stack_cap, d->depth_used, sizeof *d->stack) != 0)
+	if (count > d->stack_cap && mem_grow(&items, &d->stack_cap, count - 1, sizeof *d->stack) != 0)
 		return events_out_of_memory(d);
 	d->stack = items;
 	return true;
+}
+
+bool events_grow_stack(struct decoder *d)
+{
+	return events_reserve_stack(d, d->depth_used + 1);
 }
 
 /* Moves the values from `base` on into the arena. */

@@ -275,39 +275,16 @@ static bool read_digits(struct json *j, struct digits *d)
 	return true;
 }
 
-/* Most numbers are short and plain: "1234", "930.5". Below 10^15 both the digits and the power of ten are exact doubles, so their quotient is rounded correctly.
- * False, with the cursor where it was, for all others. */
-static inline bool plain_number(struct json *j, struct value *out)
-{
-	enum { PLAIN_DIGITS = 15 };
-	const char *at = j->at, *point = NULL;
-	const char *end = j->end - at > PLAIN_DIGITS ? at + PLAIN_DIGITS : j->end;
-	int64_t v = 0;
-	for (; at < end && is_digit(*at); at++)
-		v = v * 10 + (*at - '0');
-	if (at == j->at || (*j->at == '0' && at - j->at > 1))
-		return false;
-	if (at < end && *at == '.') {
-		for (point = ++at; at < end && is_digit(*at); at++)
-			v = v * 10 + (*at - '0');
-		if (at == point)
-			return false;
-	}
-	if (at >= j->end || is_digit(*at) || *at == '.' || (*at | 0x20) == 'e')
-		return false;
-	j->at = at;
-	*out = point == NULL ? (struct value){.integer = v, .type = VALUE_INT}
-	                     : (struct value){.number = (double)v / number_powers[at - point], .type = VALUE_DOUBLE};
-	return true;
-}
-
 bool json_number(struct json *j, struct value *out, const char **unfit)
 {
 	struct digits d;
 	double number = 0;
 	*unfit = NULL;
-	if (plain_number(j, out))
+	const char *behind = json_plain_number(j->at, j->end, out);
+	if (behind != NULL) {
+		j->at = behind;
 		return true;
+	}
 	if (!read_digits(j, &d))
 		return false;
 	bool is_integer =

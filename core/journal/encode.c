@@ -16,7 +16,7 @@
 enum {
 	HEADS = 1024,       /* slots; a power of two */
 	SHAPES = 1024,      /* likewise */
-	STRINGS = 8192,     /* likewise */
+	STRINGS = 4096,     /* likewise */
 	COLUMNS_MAX = 8192, /* remembered; further ones work without memory */
 	STRING_MAX = 128,   /* longer ones are not worth a dictionary entry */
 	GIVE_UP = 16,       /* misses in a row until a column is written raw */
@@ -30,12 +30,12 @@ struct slot {
 	uint32_t columns; /* shapes: first of its columns */
 };
 
+/* Sixteen bytes: the table stays in the second cache beside all that the engine's thread does between two records. */
 struct string_slot {
-	uint64_t hash;
+	uint32_t tag; /* of hash and length */
 	uint32_t frame;
 	uint32_t number; /* entry + 1; 0: seen once */
 	uint32_t offset; /* of the entry's bytes in the payload */
-	uint32_t len;
 };
 
 struct column {
@@ -46,6 +46,7 @@ struct column {
 
 struct encoder {
 	struct buf *out;
+	char *limit;  /* see begin_values */
 	size_t start; /* of the payload */
 	uint32_t frame;
 	uint32_t heads_used, shapes_used, strings_used, columns_used;
@@ -190,31 +191,60 @@ static void write_time(struct encoder *e, int64_t time_ns)
 	buf_append(e->out, &time_ns, sizeof time_ns);
 }
 
-/* ---- strings ---- */
+/* ---- values, one behind the other: each put_ function returns the cursor behind what it wrote ---- */
 
-static void write_ref(struct encoder *e, uint32_t number)
+enum { VALUE_ROOM = 16 }; /* what a value takes at most, but for a string's bytes and what is in an array or object */
+
+/* The cursor at the end of the payload, with VALUE_ROOM for each of `count` values and one more; a string's bytes fit as long as they end at e->limit. NULL when memory is out. */
+static char *begin_values(struct encoder *e, uint32_t count)
 {
-	char *to = buf_room(e->out, 11);
-	if (to == NULL)
-		return;
-	if (number < TAG_SHORT_REFS) {
-		*to = (char)number;
-		e->out->len++;
-		return;
-	}
-	*to = (char)TAG_REF;
-	e->out->len += (size_t)(put_varint(to + 1, number - TAG_SHORT_REFS) - to);
+	size_t room = ((size_t)count + 1) * VALUE_ROOM;
+	char *to = buf_room(e->out, room);
+	if (to != NULL)
+		e->limit = e->out->ptr + e->out->cap - room;
+	return to;
 }
 
-static void write_raw(struct encoder *e, enum tag tag, const char *s, uint32_t len)
+static void end_values(struct encoder *e, const char *to)
 {
-	char *to = buf_room(e->out, (size_t)len + 11);
-	if (to == NULL)
-		return;
+	e->out->len = (size_t)(to - e->out->ptr);
+}
+
+/* Moves the limit behind `len` more bytes; where that fails the cursor stays, and the payload is useless. */
+static char *make_room(struct encoder *e, char *to, uint32_t len)
+{
+	size_t kept = (size_t)(e->out->ptr + e->out->cap - e->limit);
+	end_values(e, to);
+	char *moved = buf_room(e->out, kept + len);
+	if (moved == NULL)
+		return to;
+	e->limit = e->out->ptr + e->out->cap - kept;
+	return moved;
+}
+
+/* ---- strings ---- */
+
+static inline char *put_ref(char *to, uint32_t number)
+{
+	if (number < TAG_SHORT_REFS) {
+		*to = (char)number;
+		return to + 1;
+	}
+	*to = (char)TAG_REF;
+	return put_varint(to + 1, number - TAG_SHORT_REFS);
+}
+
+static inline char *put_raw(struct encoder *e, char *to, enum tag tag, const char *s, uint32_t len)
+{
+	if (e->limit - to < (ptrdiff_t)len) {
+		to = make_room(e, to, len);
+		if (buf_failed(e->out))
+			return to;
+	}
 	*to = (char)tag;
-	char *bytes = put_varint(to + 1, len);
-	memcpy(bytes, s, len);
-	e->out->len += (size_t)(bytes + len - to);
+	to = put_varint(to + 1, len);
+	memcpy(to, s, len);
+	return to + len;
 }
 
 static inline bool same_bytes(const struct encoder *e, uint32_t offset, const char *s, uint32_t len)
@@ -222,159 +252,154 @@ static inline bool same_bytes(const struct encoder *e, uint32_t offset, const ch
 	return bytes_same(e->out->ptr + e->start + offset, s, len);
 }
 
-/* Looks the string up in the dictionary. True: it is (now) an entry and was written. */
-static bool write_by_dictionary(struct encoder *e, struct column *c, const char *s, uint32_t len)
+/* An entry's string is defined: by its second sight. */
+static char *put_entry(struct encoder *e, char *to, struct string_slot *slot, const char *s, uint32_t len)
+{
+	to = put_raw(e, to, TAG_DEFINE, s, len);
+	if (buf_failed(e->out))
+		return to;
+	slot->number = ++e->strings_used;
+	slot->offset = (uint32_t)((size_t)(to - e->out->ptr) - len - e->start);
+	return to;
+}
+
+/* By the dictionary, where the string is an entry of it or becomes one; raw where it is seen for the first time. */
+static char *put_looked_up(struct encoder *e, char *to, struct column *c, const char *s, uint32_t len)
 {
 	uint64_t hash = hash_bytes(s, len, hash_seed());
 	struct string_slot *slot = &e->strings[hash & (STRINGS - 1)];
-	bool known = slot->frame == e->frame && slot->hash == hash && slot->len == len;
+	uint32_t tag = (uint32_t)(hash >> 32) ^ len;
+	bool used = slot->frame == e->frame;
+	bool known = used && slot->tag == tag && (slot->number == 0 || same_bytes(e, slot->offset, s, len));
 	if (!known) {
-		*slot = (struct string_slot){hash, e->frame, 0, 0, len};
-		return false;
+		if (!used || slot->number == 0) /* an entry stays to the end of the frame */
+			*slot = (struct string_slot){tag, e->frame, 0, 0};
+		if (c != NULL && ++c->misses >= GIVE_UP) {
+			c->misses = GIVE_UP - 4;
+			c->raw = RETRY;
+		}
+		return put_raw(e, to, TAG_STRING, s, len);
 	}
-	if (slot->number == 0) {
-		write_raw(e, TAG_DEFINE, s, len);
-		slot->number = ++e->strings_used;
-		slot->offset = (uint32_t)(e->out->len - len - e->start);
-	} else if (same_bytes(e, slot->offset, s, len)) {
-		write_ref(e, slot->number - 1);
-	} else {
-		return false;
-	}
-	if (c != NULL)
+	to = slot->number == 0 ? put_entry(e, to, slot, s, len) : put_ref(to, slot->number - 1);
+	if (c != NULL && slot->number != 0)
 		*c = (struct column){slot->offset, len, slot->number - 1, 0, 0};
-	return true;
+	return to;
 }
 
-static void write_string(struct encoder *e, struct column *c, const char *s, uint32_t len)
+static inline char *put_string(struct encoder *e, char *to, struct column *c, const char *s, uint32_t len)
 {
-	if (len > STRING_MAX || len == 0) {
-		write_raw(e, TAG_STRING, s, len);
-		return;
+	if (len > STRING_MAX || len == 0)
+		return put_raw(e, to, TAG_STRING, s, len);
+	if (c != NULL && c->len == len && same_bytes(e, c->offset, s, len))
+		return put_ref(to, c->number);
+	if (c != NULL && c->raw > 0) {
+		c->raw--;
+		return put_raw(e, to, TAG_STRING, s, len);
 	}
-	if (c != NULL) {
-		if (c->len == len && same_bytes(e, c->offset, s, len)) {
-			write_ref(e, c->number);
-			return;
-		}
-		if (c->raw > 0) {
-			c->raw--;
-			write_raw(e, TAG_STRING, s, len);
-			return;
-		}
-	}
-	if (write_by_dictionary(e, c, s, len))
-		return;
-	write_raw(e, TAG_STRING, s, len);
-	if (c != NULL && ++c->misses >= GIVE_UP) {
-		c->misses = GIVE_UP - 4;
-		c->raw = RETRY;
-	}
+	return put_looked_up(e, to, c, s, len);
 }
 
 /* ---- numbers ---- */
 
-static void write_integer(struct encoder *e, int64_t v)
+static inline char *put_integer(char *to, int64_t v)
 {
-	char *to = buf_room(e->out, 9);
-	if (to == NULL)
-		return;
 	if (v >= 0 && v < SMALL_INTEGERS) {
 		*to = (char)(TAG_SMALL + v);
-		e->out->len++;
-		return;
+		return to + 1;
 	}
 	uint64_t u = v >= 0 ? (uint64_t)v : ~(uint64_t)v;
 	unsigned bytes = u == 0 ? 1 : (71 - (unsigned)__builtin_clzll(u)) / 8;
 	*to = (char)((v >= 0 ? TAG_UNSIGNED : TAG_NEGATIVE) + bytes - 1);
 	memcpy(to + 1, &u, 8);
-	e->out->len += 1 + bytes;
+	return to + 1 + bytes;
+}
+
+/* The nearest whole number, ties to even, of one below 2^51: from 2^52 on doubles have no places behind the point. (nearbyint is a call.) */
+static inline double whole(double v)
+{
+	const double shift = 6755399441055744.0; /* 1.5 · 2^52 */
+	return v + shift - shift;
 }
 
 /* Decimals with few digits, as durations and prices are, take three or four bytes instead of nine; only where dividing gives the very same bits. */
-static bool write_decimal(struct encoder *e, double v)
+static char *put_double(char *to, double v)
 {
 	static const double scales[] = {1, 10, 100, 1000, 10000};
-	if (!(fabs(v) < 1e9) || v == 0)
-		return false;
-	for (int exponent = 1; exponent <= DECIMAL_EXPONENT_MAX; exponent++) {
-		double scaled = nearbyint(v * scales[exponent]);
+	for (int exponent = 1; exponent <= DECIMAL_EXPONENT_MAX && fabs(v) < 1e9 && v != 0; exponent++) {
+		double scaled = whole(v * scales[exponent]);
 		if (scaled / scales[exponent] != v)
 			continue;
-		char *to = buf_room(e->out, 12);
-		if (to == NULL)
-			return true;
 		int64_t mantissa = (int64_t)scaled;
 		*to = (char)TAG_DECIMAL;
-		char *end = put_varint(to + 1, (uint64_t)mantissa << 1 ^ (uint64_t)(mantissa >> 63));
-		*end++ = (char)exponent;
-		e->out->len += (size_t)(end - to);
-		return true;
+		to = put_varint(to + 1, (uint64_t)mantissa << 1 ^ (uint64_t)(mantissa >> 63));
+		*to = (char)exponent;
+		return to + 1;
 	}
-	return false;
-}
-
-static void write_double(struct encoder *e, double v)
-{
-	if (write_decimal(e, v))
-		return;
-	char *to = buf_room(e->out, 9);
-	if (to == NULL)
-		return;
 	*to = (char)TAG_DOUBLE;
 	memcpy(to + 1, &v, 8);
-	e->out->len += 9;
+	return to + 9;
 }
 
 /* ---- values ---- */
 
-static void write_value(struct encoder *e, const struct batch *b, const struct value *v, struct column *c);
+static void write_values(struct encoder *e, const struct batch *b, const struct value *values, uint32_t count,
+                         uint32_t first_column);
 
-static void write_object(struct encoder *e, const struct batch *b, const struct object *o)
+/* An array or object, behind which `left` more values come. NULL when memory is out. */
+static char *put_nested(struct encoder *e, char *to, const struct batch *b, const struct value *v, uint32_t left)
 {
-	buf_byte(e->out, (char)TAG_OBJECT);
-	uint32_t columns = write_shape(e, b, o->shape);
-	uint32_t count = b->shapes[o->shape].count;
-	for (uint32_t i = 0; i < count; i++)
-		write_value(e, b, &o->values[i], columns < COLUMNS_MAX ? &e->columns[columns + i] : NULL);
-}
-
-static void write_value(struct encoder *e, const struct batch *b, const struct value *v, struct column *c)
-{
-	switch ((enum value_type)v->type) {
-	case VALUE_NULL:
-		buf_byte(e->out, (char)TAG_NULL);
-		return;
-	case VALUE_BOOL:
-		buf_byte(e->out, (char)(v->boolean ? TAG_TRUE : TAG_FALSE));
-		return;
-	case VALUE_INT:
-		write_integer(e, v->integer);
-		return;
-	case VALUE_DOUBLE:
-		write_double(e, v->number);
-		return;
-	case VALUE_STRING:
-		write_string(e, c, v->str, v->len);
-		return;
-	case VALUE_ARRAY:
+	end_values(e, to);
+	if (v->type == VALUE_ARRAY) {
 		buf_byte(e->out, (char)TAG_ARRAY);
 		write_varint(e, v->len);
-		for (uint32_t i = 0; i < v->len; i++)
-			write_value(e, b, &v->items[i], NULL);
-		return;
-	case VALUE_OBJECT:
-		write_object(e, b, v->object);
-		return;
+		write_values(e, b, v->items, v->len, COLUMNS_MAX);
+	} else {
+		const struct object *o = v->object;
+		buf_byte(e->out, (char)TAG_OBJECT);
+		uint32_t columns = write_shape(e, b, o->shape);
+		write_values(e, b, o->values, b->shapes[o->shape].count, columns);
 	}
+	return begin_values(e, left);
+}
+
+/* `first_column`: of the first value; COLUMNS_MAX: they have none. */
+static void write_values(struct encoder *e, const struct batch *b, const struct value *values, uint32_t count,
+                         uint32_t first_column)
+{
+	struct column *columns = first_column < COLUMNS_MAX ? &e->columns[first_column] : NULL;
+	char *to = begin_values(e, count);
+	for (uint32_t i = 0; i < count && to != NULL; i++) {
+		const struct value *v = &values[i];
+		switch ((enum value_type)v->type) {
+		case VALUE_NULL:
+			*to++ = (char)TAG_NULL;
+			break;
+		case VALUE_BOOL:
+			*to++ = (char)(v->boolean ? TAG_TRUE : TAG_FALSE);
+			break;
+		case VALUE_INT:
+			to = put_integer(to, v->integer);
+			break;
+		case VALUE_DOUBLE:
+			to = put_double(to, v->number);
+			break;
+		case VALUE_STRING:
+			to = put_string(e, to, columns != NULL ? &columns[i] : NULL, v->str, v->len);
+			break;
+		case VALUE_ARRAY:
+		case VALUE_OBJECT:
+			to = put_nested(e, to, b, v, count - i - 1);
+			break;
+		}
+	}
+	if (to != NULL)
+		end_values(e, to);
 }
 
 int encoder_add(struct encoder *e, const struct record *r)
 {
 	uint32_t columns = write_head(e, r);
-	uint32_t count = record_shape(r)->count;
 	write_time(e, r->time_ns);
-	for (uint32_t i = 0; i < count; i++)
-		write_value(e, r->batch, &r->values[i], columns < COLUMNS_MAX ? &e->columns[columns + i] : NULL);
+	write_values(e, r->batch, r->values, record_shape(r)->count, columns);
 	return buf_failed(e->out) ? -ENOMEM : 0;
 }

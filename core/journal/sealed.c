@@ -14,7 +14,13 @@
 
 #define SEALED_MAGIC "MOONSEAL"
 
-enum { SEALED_VERSION = 1, FLUSH_BYTES = 256 << 10 };
+enum {
+	SEALED_VERSION = 1,
+	FLUSH_BYTES = 256 << 10, /* written while they are in the cache: at 4 MiB the copy cost 1 % of all CPU */
+	SHORT_RECORD = 128,      /* bytes: what repeats in such records is in the frame's dictionary */
+	SHORT_HASH_LOG = 11,     /* of zstd's table of positions; its own choice for a frame is 13 or 14 */
+	DEFAULT_HASH_LOG = 0
+};
 
 static const char *const kind_names[FRAME_KINDS] = {
     [FRAME_EVENTS] = "events", [FRAME_SPANS] = "spans",     [FRAME_LOGS] = "logs",
@@ -69,6 +75,14 @@ static int target_open(struct sealing *s, struct target *t, enum frame_kind kind
 	return 0;
 }
 
+/* How zstd looks for what repeats. What the dictionary has left over in short records repeats nearby or not at all, so a table of 8 KiB, which stays in the nearest cache, finds
+ * as much: 87 instead of 115 ns an event of 52 bytes, and the same size (texts of 370 bytes would grow by an eighth). Other levels have tables of their own. */
+static int hash_log(const struct sealing *s, const struct frame_header *h)
+{
+	bool is_short = h->length / SHORT_RECORD < h->count;
+	return is_short && s->level == 1 ? SHORT_HASH_LOG : DEFAULT_HASH_LOG;
+}
+
 /* The payload as it is to be stored: compressed where that pays. */
 static int pack(struct sealing *s, struct frame_header *h, const char **payload)
 {
@@ -78,7 +92,9 @@ static int pack(struct sealing *s, struct frame_header *h, const char **payload)
 	if (to == NULL)
 		return -ENOMEM;
 	h->raw_length = h->length;
-	size_t n = ZSTD_compressCCtx(s->zstd, to, bound, *payload, h->length, s->level);
+	ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_compressionLevel, s->level);
+	ZSTD_CCtx_setParameter(s->zstd, ZSTD_c_hashLog, hash_log(s, h));
+	size_t n = ZSTD_compress2(s->zstd, to, bound, *payload, h->length);
 	if (ZSTD_isError(n) || n >= h->length)
 		return 0;
 	h->compressed = 1;

@@ -36,7 +36,8 @@ size_t body_room(const struct body *b)
 	return b->cap == 0 ? 0 : b->cap - HTTP_BODY_PADDING - b->len;
 }
 
-/* The capacity to have next: a body that has filled its memory is likely to go on. */
+/* The capacity to have next: a body that has filled its memory is likely to go on. Where less than that would be left it is taken as well, since another step would copy nearly all
+ * there is. So a client holds at most eight times what it has sent. */
 static size_t next_capacity(const struct body *b, size_t need, size_t most)
 {
 	size_t cap = b->cap == 0 ? FIRST_BYTES : b->cap - HTTP_BODY_PADDING;
@@ -44,7 +45,7 @@ static size_t next_capacity(const struct body *b, size_t need, size_t most)
 		cap = cap < FAST_BYTES ? cap * 4 : cap * 2;
 	if (cap < need)
 		cap = need;
-	return cap < most ? cap : most;
+	return most - cap < cap || most < cap ? most : cap;
 }
 
 int body_reserve(struct body *b, size_t need, size_t most, struct budget *budget)

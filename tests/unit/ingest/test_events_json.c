@@ -382,42 +382,24 @@ static void every_prefix_of_a_body_is_refused(void **state)
 	done(&d);
 }
 
-/* Events of a few layouts in any order, with fields missing at the end and in the middle, must come out as if each were alone. */
-static void prediction_never_changes_an_event(void **state)
+/* Each of the lines must come out as if it were alone. */
+static void assert_as_if_alone(struct buf *lines, uint32_t count)
 {
-	(void)state;
-	static const char *const fields[] = {"\"type\":\"t\"", "\"id\":\"%d\"", "\"a\":%d",    "\"user_id\":\"\"",
-	                                     "\"b\":[%d]",     "\"a.b\":\"x\"", "\"ab\":null", "\"\\u0063\":1"};
-	uint32_t random = 12345;
-	struct buf all = {0};
 	struct buf wanted = {0}, got = {0};
-	for (int i = 0; i < 3000; i++) {
-		struct buf one = {0};
-		buf_byte(&one, '{');
-		random = random * 1664525 + 1013904223;
-		uint32_t mask = (random >> 16 & 0xff) | 1;
-		if (i % 3 != 0)
-			mask = i % 2 ? 0x07 : 0x1f; /* mostly the same few */
-		for (int f = 0; f < 8; f++) {
-			if (mask >> f & 1) {
-				buf_str(&one, one.len > 1 ? "," : "");
-				buf_printf(&one, fields[f], i);
-			}
-		}
-		buf_str(&one, "}");
-		buf_byte(&one, '\0');
-		struct decoded d = decode(one.ptr);
+	buf_byte(lines, '\0');
+	assert_false(buf_failed(lines));
+	for (char *at = lines->ptr, *end; *at != '\0'; at = end + 1) {
+		end = strchr(at, '\n');
+		*end = '\0';
+		struct decoded d = decode(at);
+		*end = '\n';
 		assert_int_equal(d.batch->count, 1);
 		record_json(&wanted, &d.batch->records[0]);
 		buf_byte(&wanted, '\n');
 		done(&d);
-		buf_append(&all, one.ptr, one.len - 1);
-		buf_byte(&all, '\n');
-		buf_free(&one);
 	}
-	buf_byte(&all, '\0');
-	struct decoded d = decode(all.ptr);
-	assert_int_equal(d.batch->count, 3000);
+	struct decoded d = decode(lines->ptr);
+	assert_int_equal(d.batch->count, count);
 	for (uint32_t i = 0; i < d.batch->count; i++) {
 		record_json(&got, &d.batch->records[i]);
 		buf_byte(&got, '\n');
@@ -425,9 +407,79 @@ static void prediction_never_changes_an_event(void **state)
 	assert_int_equal(got.len, wanted.len);
 	assert_memory_equal(got.ptr, wanted.ptr, got.len);
 	done(&d);
-	buf_free(&all);
 	buf_free(&wanted);
 	buf_free(&got);
+}
+
+static uint32_t random_state = 12345;
+
+static uint32_t draw(uint32_t below)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 16) % below;
+}
+
+/* Events of a few kinds in any order, with fields missing at the end and in the middle. */
+static void prediction_never_changes_an_event(void **state)
+{
+	(void)state;
+	static const char *const fields[] = {"\"type\":\"t\"", "\"id\":\"%d\"", "\"a\":%d",    "\"user_id\":\"\"",
+	                                     "\"b\":[%d]",     "\"a.b\":\"x\"", "\"ab\":null", "\"\\u0063\":1"};
+	struct buf lines = {0};
+	for (int i = 0; i < 3000; i++) {
+		uint32_t mask = draw(256) | 1;
+		if (i % 3 != 0)
+			mask = i % 2 ? 0x07 : 0x1f; /* mostly the same few */
+		buf_byte(&lines, '{');
+		for (int f = 0; f < 8; f++) {
+			if (mask >> f & 1) {
+				buf_str(&lines, f > 0 ? "," : "");
+				buf_printf(&lines, fields[f], i);
+			}
+		}
+		buf_str(&lines, "}\n");
+	}
+	assert_as_if_alone(&lines, 3000);
+	buf_free(&lines);
+}
+
+/* The same names with other white space around them, and values of every kind behind each. */
+static void white_space_never_changes_an_event(void **state)
+{
+	(void)state;
+	static const char *const spaces[] = {"", "", "", " ", "\t", "  "};
+	static const char *const values[] = {
+	    "1",   "12345678", "123456789012345", "1234567890123456",      "0.5",   "1234567.1234567", "-3",   "1e3",
+	    "0",   "\"\"",     "\"v\"",           "\"0123456789abcdef0\"", "\"é\"", "\"\\n\"",         "true", "null",
+	    "[1]", "{\"n\":2}"};
+	struct buf lines = {0};
+	for (int i = 0; i < 3000; i++) {
+		buf_str(&lines, "{\"type\":\"t\"");
+		for (int f = 0; f < 5; f++) {
+			buf_printf(&lines, "%s,%s\"f%d\"%s:%s", spaces[draw(6)], spaces[draw(6)], f, spaces[draw(6)],
+			           spaces[draw(6)]);
+			buf_printf(&lines, "%s%s", values[draw(sizeof values / sizeof *values)], spaces[draw(6)]);
+		}
+		buf_str(&lines, "}\n");
+	}
+	assert_as_if_alone(&lines, 3000);
+	buf_free(&lines);
+}
+
+/* More names than are remembered: at once in an event, in all, and behind one and the same. */
+static void more_names_than_are_remembered(void **state)
+{
+	(void)state;
+	struct buf lines = {0};
+	for (int i = 0; i < 1000; i++) {
+		int kind = (int)draw(20), count = kind == 0 ? 200 : 1 + (int)draw(10);
+		buf_str(&lines, "{\"type\":\"t\"");
+		for (int f = 0; f < count; f++)
+			buf_printf(&lines, ",\"k%d_%d\":%d", kind, kind < 10 ? f : f * 1000 + (int)draw(1000), i);
+		buf_str(&lines, "}\n");
+	}
+	assert_as_if_alone(&lines, 1000);
+	buf_free(&lines);
 }
 
 static void limits_refuse_the_event_alone(void **state)
@@ -560,6 +612,8 @@ int main(void)
 	    cmocka_unit_test(a_syntax_error_names_its_event),
 	    cmocka_unit_test(every_prefix_of_a_body_is_refused),
 	    cmocka_unit_test(prediction_never_changes_an_event),
+	    cmocka_unit_test(white_space_never_changes_an_event),
+	    cmocka_unit_test(more_names_than_are_remembered),
 	    cmocka_unit_test(limits_refuse_the_event_alone),
 	    cmocka_unit_test(memory_stays_in_proportion),
 	    cmocka_unit_test(refusals_are_listed_as_far_as_there_is_room),
