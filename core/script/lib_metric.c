@@ -201,8 +201,8 @@ struct unknown {
 };
 
 /* The series of the labels. `lasting`: all of them are strings on the stack. */
-static inline int find_series(struct handle *h, const struct slice *labels, bool lasting, struct series_ref *series,
-                              struct unknown *unknown)
+static inline int find_series(struct script *s, struct handle *h, const struct slice *labels, bool lasting,
+                              struct series_ref *series, struct unknown *unknown)
 {
 	struct metric *m = h->metric->metric;
 	const uint32_t count = h->metric->def.label_count;
@@ -216,6 +216,7 @@ static inline int find_series(struct handle *h, const struct slice *labels, bool
 		return 0;
 	}
 	unknown->place = e;
+	sight_met(s, h->metric, labels);
 	return metric_series(m, labels, series);
 }
 
@@ -249,7 +250,7 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 	if (m->def.type == METRIC_TOPK) {
 		rc = metric_topk_add(m->metric, labels, c.value);
 	} else {
-		rc = find_series(h, labels, lasting, &series, &unknown);
+		rc = find_series(s, h, labels, lasting, &series, &unknown);
 		if (rc == 0)
 			rc = change_or_forget(&c, series);
 	}
