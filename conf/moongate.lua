@@ -12,8 +12,9 @@ return {
 
   -- Who may do what: the SHA-256 of each token's text (printf %s "$TOKEN" | sha256sum), never the token itself.
   -- Scopes: "ingest" sends data, "query" reads /metrics, "admin" reloads.
+  -- rate: requests a second, over all its connections; more are answered 429 with Retry-After. burst: how many may come at once (default: those of a second).
   tokens = {
-    -- { sha256 = "…", scopes = { "ingest", "query" } },
+    -- { sha256 = "…", scopes = { "ingest", "query" }, rate = 500, burst = 1000 },
   },
 
   http = {
@@ -25,6 +26,8 @@ return {
     body_timeout = "30s",           -- until the body is there
     idle_timeout = "75s",           -- between two requests of a connection
     write_timeout = "10s",          -- a client that does not read its answer
+    rate = 0,                       -- without tokens: requests a second, of all clients together; more are 429. 0: no limit
+    burst = 0,                      -- and how many may come at once; 0: those of a second
   },
 
   events = {                        -- what one event may be; more refuses that event alone

@@ -6,13 +6,13 @@
 #include "base/mem.h"
 
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events},
-    {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics},
-    {"/health", HTTP_GET_, SCOPE_NONE, api_get_health},
-    {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
-    {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready},
-    {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy},
-    {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
+    {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
+    {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
+    {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
+    {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy, NULL},
+    {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
 };
 
 static void set_limits(struct ingest_limits *l, const struct config *c)
@@ -38,6 +38,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	for (uint32_t i = 0; i < c->token_count; i++) {
 		memcpy(tokens[i].sha256, c->tokens[i].sha256, sizeof tokens[i].sha256);
 		tokens[i].scopes = c->tokens[i].scopes;
+		tokens[i].rate = c->tokens[i].rate;
+		tokens[i].burst = c->tokens[i].burst;
 	}
 	a->config = c;
 	a->engine = engine;
@@ -58,6 +60,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	    .write_timeout_ns = c->http.write_timeout_ns,
 	    .tokens = tokens,
 	    .token_count = c->token_count,
+	    .rate = c->http.rate,
+	    .burst = c->http.burst,
 	    .routes = routes,
 	    .route_count = sizeof routes / sizeof *routes,
 	    .ctx = a,

@@ -1,10 +1,13 @@
 /* POST /v1/events: decode on the loop's thread, hand over to the engine, answer when everything is durable and applied. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "api/internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define REFUSED "nothing was taken: "
+#define NO_MEMORY REFUSED "out of memory"
 #define TOO_MUCH "nothing was taken: too much is waiting already, or the gateway is stopping"
 
 /* One request's way through the engine. Reused: its batch keeps its memory. */
@@ -115,30 +118,51 @@ static uint32_t put_rejects(struct buf *b, const struct ingest_rejects *r, const
 	return n;
 }
 
-static void reply_counts(struct ingest *in)
+/* Counts and refusals, in braces; of an answer that is no 200 behind the error. */
+static void put_counts(struct ingest *in, const struct ingest_rejects *r, int status, const char *why)
 {
 	const struct submission *s = &in->submission;
 	struct buf *b = &in->reply;
-	buf_str(b, "{\"accepted\":");
+	buf_byte(b, '{');
+	if (status != 200) {
+		http_error_member(b, status, slice_cstr(why));
+		buf_byte(b, ',');
+	}
+	buf_str(b, "\"accepted\":");
 	buf_int(b, s->accepted);
 	buf_str(b, ",\"duplicate\":");
 	buf_int(b, s->duplicate);
 	buf_str(b, ",\"rejected\":[");
-	uint32_t listed = put_rejects(b, &in->rejects, s, in->rejects_room);
+	uint32_t listed = put_rejects(b, r, s, in->rejects_room);
 	buf_byte(b, ']');
-	uint32_t unlisted = in->rejects.count + in->rejects.unlisted + s->failed - listed;
+	uint32_t unlisted = r->count + r->unlisted + s->failed - listed;
 	if (unlisted > 0) {
 		buf_str(b, ",\"unlisted\":");
 		buf_int(b, unlisted);
 	}
 	buf_byte(b, '}');
+}
+
+static const char *why_nothing(const struct ingest *in)
+{
+	return in->rejects.count + in->rejects.unlisted + in->submission.failed > 0
+	           ? "nothing was taken: every event was refused"
+	           : "nothing was taken: the body has no events";
+}
+
+static void reply_counts(struct ingest *in)
+{
+	const struct submission *s = &in->submission;
+	int status = s->accepted + s->duplicate > 0 ? 200 : 400;
+	struct buf *b = &in->reply;
+	put_counts(in, &in->rejects, status, why_nothing(in));
 	if (buf_failed(b)) {
 		/* The records are in all the same; a client that repeats them because of this answer is recognised by their ids. */
 		http_reply_error(in->req, 503, 1, "out of memory for the answer");
 		return;
 	}
 	struct http_reply reply = {
-	    .status = s->accepted + s->duplicate > 0 ? 200 : 400,
+	    .status = status,
 	    .body = buf_slice(b),
 	};
 	http_reply(in->req, &reply);
@@ -186,14 +210,25 @@ static int decode(struct ingest *in, struct error *err)
 	return ingest_events_json(in->submission.batch, body, clock_wall_ns(), &in->api->limits, &in->rejects, err);
 }
 
-static void reply_refused(struct http_request *req, int code, const struct error *err)
+/* The body was refused as a whole: the answer has the shape of every other, and names the event in which the error lies, where it lies in one. */
+static void reply_refused(struct ingest *in, int code, const struct error *err)
 {
-	if (code == -ENOMEM)
-		http_reply_error(req, 503, 1, "nothing was taken: out of memory");
-	else if (code == -EFBIG)
-		http_reply_error(req, 413, 0, "nothing was taken: %s", err->text);
+	struct ingest_rejects *r = &in->rejects;
+	if (code == -ENOMEM) {
+		http_reply_error(in->req, 503, 1, NO_MEMORY);
+		return;
+	}
+	char why[sizeof err->text + sizeof REFUSED];
+	snprintf(why, sizeof why, REFUSED "%s", err->text);
+	struct ingest_reject broken = {r->event, slice_cstr(err->text)};
+	struct ingest_rejects only = {.items = &broken, .count = code == -EINVAL && r->in_event};
+	struct http_reply reply = {.status = code == -EFBIG ? 413 : 400};
+	put_counts(in, &only, reply.status, why);
+	reply.body = buf_slice(&in->reply);
+	if (buf_failed(&in->reply))
+		http_reply_error(in->req, 503, 1, NO_MEMORY);
 	else
-		http_reply_error(req, 400, 0, "nothing was taken: %s", err->text);
+		http_reply(in->req, &reply);
 }
 
 void api_post_events(void *ctx, struct http_request *req)
@@ -205,7 +240,7 @@ void api_post_events(void *ctx, struct http_request *req)
 	}
 	struct ingest *in = ingest_new(a);
 	if (in == NULL) {
-		http_reply_error(req, 503, 1, "nothing was taken: out of memory");
+		http_reply_error(req, 503, 1, NO_MEMORY);
 		return;
 	}
 	in->req = req;
@@ -214,7 +249,7 @@ void api_post_events(void *ctx, struct http_request *req)
 	struct error err = {0};
 	int code = decode(in, &err);
 	if (code != 0) {
-		reply_refused(req, code, &err);
+		reply_refused(in, code, &err);
 		ingest_release(in);
 		return;
 	}

@@ -66,6 +66,8 @@ static void render_http(struct pen p, const struct http_server *server)
 	    "Connections over the limit.");
 	one(p, "moongate_http_requests", METRIC_COUNTER, "", (double)s.requests, "Requests begun.");
 	one(p, "moongate_http_timeouts", METRIC_COUNTER, "", (double)s.timeouts, "Connections closed for being slow.");
+	one(p, "moongate_http_requests_limited", METRIC_COUNTER, "", (double)s.limited,
+	    "Requests answered 429: over the rate of their token.");
 	one(p, "moongate_http_received_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_in,
 	    "Bytes of bodies received, as sent.");
 	one(p, "moongate_http_sent_bytes", METRIC_COUNTER, "bytes", (double)s.bytes_out, "Bytes of bodies sent.");

@@ -96,6 +96,9 @@ int config_check(const struct config *c, struct error *err)
 	if (c->http.bodies_bytes < c->http.body_bytes)
 		return error_set(err, -EINVAL, "http.bodies_bytes: found %llu, wanted at least http.body_bytes (%llu)",
 		                 (unsigned long long)c->http.bodies_bytes, (unsigned long long)c->http.body_bytes);
+	if (c->http.burst > 0 && c->http.rate == 0)
+		return error_set(err, -EINVAL, "http.burst: found %u without a rate, wanted http.rate as well",
+		                 c->http.burst);
 	if (c->journal.retention_bytes < 2 * c->journal.segment_bytes)
 		return error_set(
 		    err, -EINVAL, "journal.retention_bytes: found %llu, wanted at least two segments (%llu)",

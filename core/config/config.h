@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-enum { CONFIG_TOKENS_MAX = 256 };
+enum { CONFIG_TOKENS_MAX = 256, CONFIG_RATE_MAX = 1000000 };
 enum { CONFIG_DATA_MAX = 400 }; /* bytes of the data directory's path: names in it are built in buffers of 512 */
 
 enum config_durability { DURABILITY_GROUP, DURABILITY_INTERVAL };
@@ -17,20 +17,23 @@ enum config_durability { DURABILITY_GROUP, DURABILITY_INTERVAL };
 struct config_token {
 	uint8_t sha256[32];
 	unsigned scopes; /* bits: 1 ingest, 2 query, 4 admin */
+	uint32_t rate;   /* requests a second, over all connections; 0: no limit */
+	uint32_t burst;  /* requests that may come at once; 0: those of a second */
 };
 
 /* Names as in the file; strings are owned by the struct; sizes take numbers or "16MiB", durations numbers of seconds or "10s". */
 struct config {
-	char *listen;                /* listen = "127.0.0.1:4318" */
-	char *data;                  /* data = "data"; relative to the working directory */
-	char *scripts;               /* scripts = "scripts" */
-	char *plugins;               /* plugins = "plugins" */
-	char *conf_dir;              /* directory of the file itself: where require finds prices */
-	uint32_t threads;            /* threads = cores − 1, at least 1 */
-	char *timezone;              /* timezone = "UTC" */
-	bool watch;                  /* watch = false: reload when a script changes */
-	bool allow_anonymous;        /* allow_anonymous = false */
-	struct config_token *tokens; /* tokens = { { sha256 = "…64 hex…", scopes = { "ingest" } } } */
+	char *listen;         /* listen = "127.0.0.1:4318" */
+	char *data;           /* data = "data"; relative to the working directory */
+	char *scripts;        /* scripts = "scripts" */
+	char *plugins;        /* plugins = "plugins" */
+	char *conf_dir;       /* directory of the file itself: where require finds prices */
+	uint32_t threads;     /* threads = cores − 1, at least 1 */
+	char *timezone;       /* timezone = "UTC" */
+	bool watch;           /* watch = false: reload when a script changes */
+	bool allow_anonymous; /* allow_anonymous = false */
+	struct config_token
+	    *tokens; /* tokens = { { sha256 = "…64 hex…", scopes = { "ingest" }, rate = …, burst = … } } */
 	uint32_t token_count;
 
 	struct {                           /* http = { … } */
@@ -42,6 +45,7 @@ struct config {
 		int64_t body_timeout_ns;   /* 30 s */
 		int64_t idle_timeout_ns;   /* 75 s */
 		int64_t write_timeout_ns;  /* 10 s */
+		uint32_t rate, burst;      /* 0: as a token's, for all requests where there are no tokens */
 	} http;
 
 	struct { /* events = { … }: limits of the decoder */

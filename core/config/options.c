@@ -36,6 +36,8 @@ const struct option options[] = {
     {"http.body_timeout", OPTION_DURATION, AT(http.body_timeout_ns), 0.01, 3600, "30s", NULL},
     {"http.idle_timeout", OPTION_DURATION, AT(http.idle_timeout_ns), 0.01, DAY, "75s", NULL},
     {"http.write_timeout", OPTION_DURATION, AT(http.write_timeout_ns), 0.01, 3600, "10s", NULL},
+    {"http.rate", OPTION_COUNT, AT(http.rate), 0, CONFIG_RATE_MAX, "0", NULL},
+    {"http.burst", OPTION_COUNT, AT(http.burst), 0, CONFIG_RATE_MAX, "0", NULL},
     {"events.depth", OPTION_COUNT, AT(events.depth), 1, 128, "32", NULL},
     {"events.fields", OPTION_COUNT, AT(events.fields), 1, 4096, "1024", NULL},
     {"events.key_bytes", OPTION_SIZE32, AT(events.key_bytes), 1, 64 * KIB, "256", NULL},

@@ -233,6 +233,40 @@ static int read_scopes(struct reading *r, lua_State *L, struct config_token *tok
 	return token->scopes != 0 ? 0 : refuse(r, "tokens", "a token without scopes", "at least one scope");
 }
 
+/* A whole number of requests in a field of the token on the stack's top; none is 0. */
+static int read_requests(struct reading *r, lua_State *L, const char *name, uint32_t *out)
+{
+	lua_getfield(L, -1, name);
+	double v = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+	bool none = lua_isnil(L, -1);
+	lua_pop(L, 1);
+	if (!none && !(v >= 1 && v <= CONFIG_RATE_MAX && v == (double)(uint32_t)v))
+		return refuse(r, "tokens", "a token's rate or burst that is none",
+		              "a whole number of requests from 1 to 1000000");
+	*out = none ? 0 : (uint32_t)v;
+	return 0;
+}
+
+static int read_rate(struct reading *r, lua_State *L, struct config_token *token)
+{
+	int code = read_requests(r, L, "rate", &token->rate);
+	if (code == 0)
+		code = read_requests(r, L, "burst", &token->burst);
+	if (code == 0 && token->burst > 0 && token->rate == 0)
+		return refuse(r, "tokens", "a token's burst without a rate", "rate = requests a second as well");
+	return code;
+}
+
+static bool is_token_field(const char *key)
+{
+	static const char *const names[] = {"sha256", "scopes", "rate", "burst"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(key, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* One { sha256 = …, scopes = { … } } on the stack's top. */
 static int read_token(struct reading *r, lua_State *L, struct config_token *token)
 {
@@ -240,8 +274,8 @@ static int read_token(struct reading *r, lua_State *L, struct config_token *toke
 		return refuse(r, "tokens", "an entry that is no table", "{ sha256 = \"…\", scopes = { … } }");
 	for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
 		const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-		if (strcmp(key, "sha256") != 0 && strcmp(key, "scopes") != 0)
-			return refuse(r, "tokens", "an unknown field in a token", "sha256 and scopes");
+		if (!is_token_field(key))
+			return refuse(r, "tokens", "an unknown field in a token", "sha256, scopes, rate and burst");
 	}
 	size_t len = 0;
 	lua_getfield(L, -1, "sha256");
@@ -254,7 +288,7 @@ static int read_token(struct reading *r, lua_State *L, struct config_token *toke
 	lua_getfield(L, -1, "scopes");
 	int code = read_scopes(r, L, token);
 	lua_pop(L, 1);
-	return code;
+	return code == 0 ? read_rate(r, L, token) : code;
 }
 
 static int read_tokens(struct reading *r, lua_State *L)

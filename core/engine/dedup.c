@@ -2,8 +2,8 @@
  *
  * Time is cut into generations, a new one every 1/64 of the window or every max/64 keys, whichever comes first. A key is live while its
  * generation is; forgetting is moving `oldest` on, which costs nothing. Dead keys are swept by a cursor that passes over the
- * whole table before the 16-bit generation numbers come round. Sixteen partitions grow by half one at a time, and begin with sizes that lie apart, since keys fill
- * them all alike: so no growth, nor a row of them, stalls the writer for more than a few milliseconds.
+ * whole table before the 16-bit generation numbers come round, and all at once, in place, where a partition is nearly full. Sixteen partitions grow by half one at a time, up to what a full
+ * window needs, and begin with sizes that lie apart, since keys fill them all alike: so no growth, nor a row of them, stalls the writer for more than a few milliseconds.
  *
  * Road not taken: a ring of keys with an index beside it forgets exactly in order, but needs a second cache miss a look-up and
  * twice the memory. */
@@ -162,6 +162,47 @@ static int partition_rebuild(const struct dedup *d, struct partition *p, uint32_
 	return 0;
 }
 
+/* An empty slot; there always is one. */
+static uint32_t empty_slot(const struct partition *p)
+{
+	uint32_t i = 0;
+	while (p->slots[i].key != 0)
+		i++;
+	return i;
+}
+
+/* Clears all dead keys where they lie. Each slot in turn, from behind an empty one on, is emptied and a live key put where it is now found first: at its slot or before it, among those that
+ * have had their turn. So no memory is taken, and no run is moved once for each dead key in it. */
+static void partition_purge(const struct dedup *d, struct partition *p)
+{
+	uint32_t i = empty_slot(p);
+	p->used = 0;
+	for (uint32_t n = 0; n < p->cap; n++) {
+		i = next_slot(i, p->cap);
+		struct slot s = p->slots[i];
+		if (s.key == 0)
+			continue;
+		p->slots[i].key = 0;
+		if (is_live(d, &s))
+			slot_place(p, s);
+	}
+}
+
+/* The slots that a partition's share of a full window needs: 4 live ones in 7, so that as many dead ones as 23 in 100 may gather before they are cleared away. Shares differ a
+ * little, since all are filled alike and would be cleared in a row. */
+static uint32_t full_cap(const struct dedup *d, const struct partition *p)
+{
+	uint32_t cap = (uint32_t)((uint64_t)d->max * 7 / 4 / PARTITIONS);
+	return cap + (uint32_t)((uint64_t)cap * (uint32_t)(p - d->parts) / (PARTITIONS * PARTITIONS));
+}
+
+/* By half, but not past what a full window needs. */
+static uint32_t grown_cap(const struct dedup *d, const struct partition *p)
+{
+	uint32_t full = full_cap(d, p), grown = p->cap + p->cap / 2;
+	return p->cap < full && full < grown ? full : grown;
+}
+
 static int partition_make_room(const struct dedup *d, struct partition *p)
 {
 	if (p->cap == 0)
@@ -169,11 +210,10 @@ static int partition_make_room(const struct dedup *d, struct partition *p)
 		                         PARTITION_START + PARTITION_START / 2 * (uint32_t)(p - d->parts) / PARTITIONS);
 	if ((uint64_t)p->used * 5 < (uint64_t)p->cap * 4)
 		return 0;
-	uint32_t live = 0;
-	for (uint32_t i = 0; i < p->cap; i++)
-		live += p->slots[i].key != 0 && is_live(d, &p->slots[i]);
-	uint32_t cap = (uint64_t)live * 2 > p->cap ? p->cap + p->cap / 2 : p->cap;
-	return partition_rebuild(d, p, cap);
+	partition_purge(d, p);
+	if ((uint64_t)p->used * 10 < (uint64_t)p->cap * 7)
+		return 0;
+	return partition_rebuild(d, p, grown_cap(d, p));
 }
 
 static struct generation *generation_at(struct dedup *d, uint64_t g)

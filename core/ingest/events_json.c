@@ -432,9 +432,14 @@ static int too_many(const struct decoder *d, struct error *err)
 	return error_set(err, -EFBIG, "the body has more than %u events", d->limits->events);
 }
 
+/* Reading an event failed, and with it the body. */
 static int fail(const struct decoder *d, int code, const char *start, struct error *err)
 {
-	return code == -EINVAL ? syntax_error(d, start, err) : error_set(err, code, "out of memory");
+	if (code != -EINVAL)
+		return error_set(err, code, "out of memory");
+	d->rejects->in_event = d->event < d->j.end; /* at the end none had begun */
+	d->rejects->event = d->index;
+	return syntax_error(d, start, err);
 }
 
 static int read_array_body(struct decoder *d, const char *start, struct error *err)
@@ -582,6 +587,7 @@ int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, c
 	    .arrival_ns = arrival_ns,
 	};
 	rejects->room = ingest_rejects_room(body.len);
+	rejects->in_event = false;
 	int code = read_body(&d, body, err);
 	mem_free(d.names);
 	mem_free(d.stack);

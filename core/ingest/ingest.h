@@ -32,7 +32,9 @@ struct ingest_rejects {
 	uint32_t count;
 	uint32_t unlisted; /* refused, but beyond the room for the list */
 	size_t cap;
-	size_t room; /* bytes that may still be listed, as an answer has them */
+	size_t room;    /* bytes that may still be listed, as an answer has them */
+	bool in_event;  /* the body was refused as a whole for a syntax error within an event, */
+	uint32_t event; /* the one at this 0-based position */
 };
 
 /* How many bytes the refusals of a body may take: what is refused must not cost more than what is taken. Twice the body, and at least 256 KiB, is room for all refusals of
@@ -63,7 +65,8 @@ void ingest_limits_default(struct ingest_limits *limits);
  *
  * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings without escapes point into it.
  * 0: decoded, each event is either a record of the batch or in `rejects`, listed or counted. Values of what was refused are given back, so that decoding never takes
- * more than some eight times the body. -EINVAL: the whole body is refused, `err` says why and at which byte offset.
+ * more than some eight times the body. -EINVAL: the whole body is refused, `err` says why and at which byte offset,
+ * rejects->in_event and rejects->event within which event where it is one.
  * -EFBIG: over limits->events. -ENOMEM. After an error the batch is to be reset. */
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);

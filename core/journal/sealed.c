@@ -14,7 +14,7 @@
 
 #define SEALED_MAGIC "MOONSEAL"
 
-enum { SEALED_VERSION = 1, FLUSH_BYTES = 4 << 20 };
+enum { SEALED_VERSION = 1, FLUSH_BYTES = 256 << 10 };
 
 static const char *const kind_names[FRAME_KINDS] = {
     [FRAME_EVENTS] = "events", [FRAME_SPANS] = "spans",     [FRAME_LOGS] = "logs",

@@ -1,4 +1,4 @@
-/* Routes, tokens, origins, encodings, lengths. In this order, so that who may not use a path learns nothing about its limits. */
+/* Routes, tokens, origins, rates, encodings, lengths. In this order, so that who may not use a path learns nothing about its limits. */
 #include "net/admit.h"
 
 #include <nettle/memops.h>
@@ -88,13 +88,14 @@ static struct refusal check_route(const struct gate *g, const struct head *h, st
 
 /* ---- tokens ---- */
 
-int admit_scopes(const struct gate *g, struct slice authorization)
+int admit_scopes(const struct gate *g, struct slice authorization, uint32_t *which)
 {
 	static const struct slice scheme = SLICE("bearer ");
 	struct sha256_ctx sha;
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	unsigned scopes = 0;
 	unsigned found = 0;
+	uint32_t number = 0;
 
 	if (authorization.len <= scheme.len || !text_same(slice_new(authorization.ptr, scheme.len), scheme))
 		return -1;
@@ -106,18 +107,22 @@ int admit_scopes(const struct gate *g, struct slice authorization)
 		unsigned same = (unsigned)memeql_sec(digest, g->tokens[i].sha256, sizeof digest);
 		found |= same;
 		scopes |= g->tokens[i].scopes & (0u - same);
+		number = (number & ~(0u - same)) | (i & (0u - same));
 	}
+	*which = number;
 	return found != 0 ? (int)scopes : -1;
 }
 
-static struct refusal check_token(const struct gate *g, const struct head *h, unsigned scope)
+/* *which: the number of the rate that holds for the request. */
+static struct refusal check_token(const struct gate *g, const struct head *h, unsigned scope, uint32_t *which)
 {
+	*which = g->token_count;
 	if (g->token_count == 0 || scope == SCOPE_NONE)
 		return (struct refusal){0};
 	struct slice authorization = head_known_value(h, HEAD_AUTHORIZATION);
 	if (authorization.ptr == NULL)
 		return (struct refusal){401, "this needs a token: Authorization: Bearer"};
-	int scopes = admit_scopes(g, authorization);
+	int scopes = admit_scopes(g, authorization, which);
 	if (scopes < 0)
 		return (struct refusal){401, "the token is not known"};
 	if (((unsigned)scopes & scope) == 0)
@@ -170,6 +175,23 @@ static struct refusal check_origin(const struct head *h)
 	return (struct refusal){0};
 }
 
+/* ---- rates ---- */
+
+/* Who asks first whether it may send its body, and is told no, may send it or not: the connection is closed then, for nobody can tell what would come next. */
+static struct refusal check_rate(const struct gate *g, const struct head *h, uint32_t which, int64_t now_ns,
+                                 struct admission *out)
+{
+	if (g->rates == NULL || out->route->scope == SCOPE_NONE)
+		return (struct refusal){0};
+	out->retry_after_s = rate_take(&g->rates[which], now_ns);
+	if (out->retry_after_s == 0)
+		return (struct refusal){0};
+	out->drain = h->times[HEAD_EXPECT] == 0 && h->content_length <= g->body_bytes;
+	if (which == g->token_count)
+		return (struct refusal){429, "more requests came than may be sent without a token"};
+	return (struct refusal){429, "more requests came than this token may send"};
+}
+
 /* ---- the body to come ---- */
 
 static struct refusal check_body(const struct gate *g, const struct head *h, struct admission *out)
@@ -190,14 +212,17 @@ static struct refusal check_body(const struct gate *g, const struct head *h, str
 	return (struct refusal){0};
 }
 
-void admit(const struct gate *g, const struct head *h, struct admission *out)
+void admit(const struct gate *g, const struct head *h, int64_t now_ns, struct admission *out)
 {
+	uint32_t which = 0;
 	*out = (struct admission){0};
 	out->no = check_route(g, h, out);
 	if (out->no.status == 0)
-		out->no = check_token(g, h, out->route->scope);
+		out->no = check_token(g, h, out->route->scope, &which);
 	if (out->no.status == 0)
 		out->no = check_origin(h);
+	if (out->no.status == 0)
+		out->no = check_rate(g, h, which, now_ns, out);
 	if (out->no.status == 0)
 		out->no = check_body(g, h, out);
 	if (out->no.status != 0)

@@ -313,7 +313,7 @@ void conn_replied(struct conn *c)
 static bool body_is_slow(const struct conn *c, int64_t passed)
 {
 	const struct reader *r = &c->req->reader;
-	uint64_t bytes = r->wire > r->body.len ? r->wire : r->body.len;
+	uint64_t bytes = r->wire > reader_seen(r) ? r->wire : reader_seen(r);
 	if (passed > c->loop->server->options.body_timeout_ns)
 		return true;
 	return passed > RATE_FROM_NS && bytes < (uint64_t)(passed / NS_PER_S) * RATE_BYTES;

@@ -23,6 +23,7 @@ static struct slice allow_text(unsigned methods, char *out, size_t size)
 	return slice_new(out, len);
 }
 
+/* `allow`: room for a value. */
 static uint32_t extra_headers(const struct http_request *req, int status, struct http_header *out, char *allow,
                               size_t size)
 {
@@ -36,6 +37,10 @@ static uint32_t extra_headers(const struct http_request *req, int status, struct
 		return 1;
 	case 415:
 		out[0] = (struct http_header){"Accept-Encoding", SLICE("gzip, zstd")};
+		return 1;
+	case 429:
+		snprintf(allow, size, "%u", req->admission.retry_after_s);
+		out[0] = (struct http_header){"Retry-After", slice_cstr(allow)};
 		return 1;
 	case 503:
 		out[0] = (struct http_header){"Retry-After", SLICE("1")};
@@ -55,7 +60,7 @@ static void answer(struct conn *c, struct refusal no)
 	uint32_t n = extra_headers(req, no.status, &header, allow, sizeof allow);
 
 	if (no.why != NULL)
-		status_json(&body, no.status, slice_cstr(no.why));
+		status_json(&body, no.status, slice_cstr(no.why), req->route != NULL ? req->route->refused : NULL);
 	if (req->id_len == 0)
 		request_identify(req);
 	bool at_end = req->reader.phase == READER_AT_END;
@@ -85,11 +90,14 @@ void dispatch_head(struct conn *c, bool more)
 	struct http_request *req = c->req;
 	struct head *h = &req->reader.head;
 
-	admit(&c->loop->server->gate, h, &req->admission);
-	if (req->admission.no.status != 0) {
+	admit(&c->loop->server->gate, h, c->loop->now_ns, &req->admission);
+	if (req->admission.no.status == 429)
+		count(&c->loop->counters.limited, 1);
+	if (req->admission.no.status != 0 && !req->admission.drain) {
 		answer(c, req->admission.no);
 		return;
 	}
+	req->reader.discard = req->admission.drain;
 	req->route = req->admission.route;
 	req->body_wire = h->content_length;
 	c->state = CONN_BODY;
@@ -193,11 +201,13 @@ void dispatch_request(struct conn *c)
 {
 	struct http_request *req = c->req;
 	if (req->reader.head.chunked)
-		req->body_wire = req->reader.body.len;
+		req->body_wire = reader_seen(&req->reader);
 	count(&c->loop->counters.bytes_in, req->body_wire);
 	c->state = CONN_HANDLER;
 	c->since_ns = c->loop->now_ns;
-	if (req->admission.encoding != ENCODING_IDENTITY && req->reader.body.len > 0)
+	if (req->admission.no.status != 0)
+		answer(c, req->admission.no); /* it was drained */
+	else if (req->admission.encoding != ENCODING_IDENTITY && req->reader.body.len > 0)
 		inflate(c);
 	else
 		call_handler(c);

@@ -110,7 +110,7 @@ TAILQ_HEAD(request_list, http_request);
 /* Written by the loop's thread, read by any: relaxed atomics. */
 struct counters {
 	uint64_t connections, connections_total, connections_refused, requests, responses[6], bytes_in, bytes_out,
-	    timeouts;
+	    timeouts, limited;
 };
 
 struct loop {
@@ -156,6 +156,7 @@ struct http_server {
 	unsigned magic;
 	struct http_options options;
 	struct http_token *tokens; /* owned */
+	struct rate *rates;        /* owned: one a token, then that of requests without one */
 	struct gate gate;
 	struct reader_limits limits;
 	struct budget budget;

@@ -6,9 +6,11 @@
  *
  * What the server refuses by itself, always as JSON {"error":{"code":…,"message":…}}: malformed HTTP (400, then close), unknown path (404), wrong method
  * (405 with Allow), wrong or missing token (401, 403), foreign Origin on a POST, PUT or DELETE (403), a client that is too slow with its request (408), header
- * bytes (431), body bytes or inflated bytes (413), unknown Content-Encoding (415), an expectation other than 100-continue (417), a body's memory budget spent
+ * bytes (431), body bytes or inflated bytes (413), unknown Content-Encoding (415), an expectation other than 100-continue (417), more requests than their token may send (429 with Retry-After), a body's memory budget spent
  * (503 with Retry-After), too many connections (503, close). OPTIONS is answered with Allow, HEAD as GET without a body, Expect: 100-continue
- * before the body is read and only when the request would be accepted. After a refusal that leaves a body unread the connection is closed.
+ * before the body is read and only when the request would be accepted. After a refusal that leaves a body unread the connection is closed; a body that comes
+ * with a 429 is read, counted and thrown away, and the connection goes on (unless its client waits for 100, or it is larger than body_bytes). Rates hold for all routes that have a
+ * scope, over all loops together.
  *
  * Slow clients cost nobody else anything: bodies take memory as they come, not as announced, and replies that clients do not read may take half of
  * bodies_bytes besides (past it those that have not read for the longest time are closed). */
@@ -39,11 +41,16 @@ struct http_route {
 	unsigned methods; /* bits of enum http_method; HEAD goes with GET */
 	unsigned scope;   /* one of enum http_scope */
 	http_handler *handler;
+	/* Further members of the server's own refusals of a request once it was admitted (a body that is broken, too large or too slow): JSON without braces, or NULL for none. So that
+	 * who speaks to this path reads one shape, whoever answers. */
+	const char *refused;
 };
 
 struct http_token {
 	uint8_t sha256[32]; /* of the token's text */
 	unsigned scopes;    /* bits of enum http_scope */
+	uint32_t rate;      /* requests a second; 0: no limit */
+	uint32_t burst;     /* requests that may come at once; 0: those of a second */
 };
 
 struct http_options {
@@ -59,6 +66,7 @@ struct http_options {
 	int64_t write_timeout_ns;        /* a client that does not read. Default 10 s */
 	const struct http_token *tokens; /* copied; 0 tokens: everything is allowed */
 	uint32_t token_count;
+	uint32_t rate, burst;            /* as a token's, of all requests together where there are no tokens */
 	const struct http_route *routes; /* borrowed for the server's life */
 	uint32_t route_count;
 	void *ctx; /* for the handlers */
@@ -124,6 +132,9 @@ void http_reply(struct http_request *req, const struct http_reply *reply);
 void http_reply_error(struct http_request *req, int status, int retry_after_s, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Appends "error":{"code":"…","message":"…"}, as http_reply_error has it, without braces around: for replies that say more. */
+void http_error_member(struct buf *out, int status, struct slice message);
+
 /* Runs `work` on a worker thread (libuv's pool), not on the loop: for rendering and compressing. `work` must reply. 0 or a negative errno. In a handler only. */
 int http_request_offload(struct http_request *req, void (*work)(void *ctx, struct http_request *req), void *ctx);
 
@@ -133,6 +144,7 @@ struct http_stats {
 	uint64_t responses[6];        /* by status / 100 */
 	uint64_t bytes_in, bytes_out; /* of bodies as sent */
 	uint64_t timeouts;            /* connections closed by one */
+	uint64_t limited;             /* requests over the rate of their token: 429 */
 	uint64_t bodies_bytes;        /* in flight now */
 };
 void http_server_stats(const struct http_server *s, struct http_stats *out); /* any thread */

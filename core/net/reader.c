@@ -36,7 +36,8 @@ void reader_reset(struct reader *r, const struct reader_limits *limits, size_t k
 	head_reset(&r->head, keep);
 	r->limits = limits;
 	r->phase = READER_IN_HEAD;
-	r->left = r->wire = 0;
+	r->left = r->wire = r->passed = 0;
+	r->discard = false;
 	r->trailer = (struct trailer){0};
 	r->no = (struct refusal){0};
 }
@@ -102,12 +103,32 @@ static enum reader_event feed_head(struct reader *r, const char *bytes, size_t l
 
 /* ---- a body of declared length ---- */
 
+/* `n` more bytes of a body of declared length have come. */
+static enum reader_event fixed_came(struct reader *r, size_t n)
+{
+	CHECK(r->phase == READER_IN_FIXED && n <= r->left);
+	r->left -= n;
+	if (r->discard)
+		r->passed += n;
+	else
+		r->body.len += n;
+	if (r->left > 0)
+		return READER_MORE;
+	body_finish(&r->body);
+	r->phase = READER_AT_END;
+	return READER_DONE;
+}
+
 static enum reader_event feed_fixed(struct reader *r, const char *bytes, size_t len, size_t *used)
 {
 	size_t n = len < r->left ? len : (size_t)r->left;
 	CHECK(r->head.content_length <= r->limits->body_bytes);
 	if (n == 0)
 		return READER_MORE;
+	if (r->discard) {
+		*used = n;
+		return fixed_came(r, n);
+	}
 	int code = body_reserve(&r->body, r->body.len + n, r->head.content_length, r->limits->budget);
 	if (code != 0)
 		return refuse_memory(r, code);
@@ -118,7 +139,7 @@ static enum reader_event feed_fixed(struct reader *r, const char *bytes, size_t 
 
 size_t reader_direct(struct reader *r, char **at)
 {
-	if (r->phase != READER_IN_FIXED || r->left < DIRECT_FROM)
+	if (r->phase != READER_IN_FIXED || r->left < DIRECT_FROM || r->discard)
 		return 0;
 	CHECK(r->head.content_length <= r->limits->body_bytes);
 	size_t step = r->left < DIRECT_STEP ? (size_t)r->left : DIRECT_STEP;
@@ -133,14 +154,7 @@ size_t reader_direct(struct reader *r, char **at)
 
 enum reader_event reader_landed(struct reader *r, size_t n)
 {
-	CHECK(r->phase == READER_IN_FIXED && n <= r->left);
-	r->body.len += n;
-	r->left -= n;
-	if (r->left > 0)
-		return READER_MORE;
-	body_finish(&r->body);
-	r->phase = READER_AT_END;
-	return READER_DONE;
+	return fixed_came(r, n);
 }
 
 /* ---- chunks ---- */
@@ -151,7 +165,7 @@ static int on_chunk_header(llhttp_t *parser)
 	uint64_t size = parser->content_length;
 	if (size == 0)
 		return HPE_PAUSED; /* the last one */
-	if (size <= r->limits->body_bytes - r->body.len)
+	if (size <= r->limits->body_bytes - reader_seen(r))
 		return 0;
 	refuse(r, 413, "the body is too large");
 	return -1;
@@ -160,7 +174,7 @@ static int on_chunk_header(llhttp_t *parser)
 /* `wire` bytes of the body have been seen, framing and all. Looked at before each chunk's bytes and at the end of what was fed. */
 static bool is_nearly_empty(const struct reader *r, uint64_t wire)
 {
-	return wire > WIRE_SLACK + WIRE_TIMES * (uint64_t)r->body.len;
+	return wire > WIRE_SLACK + WIRE_TIMES * reader_seen(r);
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)
@@ -170,7 +184,11 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
 		refuse(r, 400, "the chunks of the body are nearly empty");
 		return -1;
 	}
-	CHECK(len <= r->limits->body_bytes - r->body.len);
+	CHECK(len <= r->limits->body_bytes - reader_seen(r));
+	if (r->discard) {
+		r->passed += len;
+		return 0;
+	}
 	int code = body_reserve(&r->body, r->body.len + len, r->limits->body_bytes, r->limits->budget);
 	if (code != 0) {
 		refuse_memory(r, code);

@@ -45,6 +45,8 @@ struct reader {
 	struct head head;
 	struct body body;
 	uint64_t left;   /* of a body with Content-Length */
+	bool discard;    /* set at READER_HEAD: the body is counted, not kept */
+	uint64_t passed; /* its bytes so far */
 	uint64_t wire;   /* bytes of a chunked body with its framing */
 	const char *fed; /* what is being fed; borrowed for the call */
 	struct trailer trailer;
@@ -62,6 +64,12 @@ size_t reader_direct(struct reader *r, char **at);
 
 /* `n` bytes were written to where reader_direct pointed. */
 enum reader_event reader_landed(struct reader *r, size_t n);
+
+/* The body's bytes that have come, kept or not. */
+static inline uint64_t reader_seen(const struct reader *r)
+{
+	return r->body.len + r->passed;
+}
 
 /* Has the request's first byte been seen? */
 bool reader_has_begun(const struct reader *r);

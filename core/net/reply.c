@@ -136,7 +136,7 @@ void http_reply_error(struct http_request *req, int status, int retry_after_s, c
 	va_start(args, format);
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	status_json(&body, status, slice_cstr(message));
+	status_json(&body, status, slice_cstr(message), NULL);
 	if (retry_after_s > 0) {
 		snprintf(seconds, sizeof seconds, "%d", retry_after_s);
 		headers[n++] = (struct http_header){"Retry-After", slice_cstr(seconds)};

@@ -65,7 +65,7 @@ static int64_t tick_ms(const struct http_options *o)
 static int make_refusal(struct http_server *s)
 {
 	struct buf body = {0};
-	status_json(&body, 503, SLICE("too many connections"));
+	status_json(&body, 503, SLICE("too many connections"), NULL);
 	if (buf_failed(&body)) {
 		buf_free(&body);
 		return -ENOMEM;
@@ -88,16 +88,21 @@ static int copy_options(struct http_server *s, const struct http_options *o)
 	s->tick_ms = tick_ms(&s->options);
 	s->budget.max = s->options.bodies_bytes;
 	s->tokens = mem_zalloc(o->token_count + 1, sizeof *s->tokens);
+	s->rates = mem_zalloc(o->token_count + 1, sizeof *s->rates);
 	s->loops = mem_zalloc(s->options.threads, sizeof *s->loops);
-	if (s->tokens == NULL || s->loops == NULL || make_refusal(s) != 0)
+	if (s->tokens == NULL || s->rates == NULL || s->loops == NULL || make_refusal(s) != 0)
 		return -ENOMEM;
 	if (o->token_count > 0)
 		memcpy(s->tokens, o->tokens, o->token_count * sizeof *s->tokens);
+	for (uint32_t i = 0; i < o->token_count; i++)
+		rate_init(&s->rates[i], s->tokens[i].rate, s->tokens[i].burst);
+	rate_init(&s->rates[o->token_count], o->rate, o->burst);
 	s->gate = (struct gate){
 	    .routes = o->routes,
 	    .route_count = o->route_count,
 	    .tokens = s->tokens,
 	    .token_count = o->token_count,
+	    .rates = s->rates,
 	    .body_bytes = s->options.body_bytes,
 	    .budget = &s->budget,
 	};
@@ -199,6 +204,7 @@ void http_server_free(struct http_server *s)
 		loop_deinit(&s->loops[i]);
 	mem_free(s->loops);
 	mem_free(s->tokens);
+	mem_free(s->rates);
 	s->magic = 0;
 	mem_free(s);
 }
@@ -222,5 +228,6 @@ void http_server_stats(const struct http_server *s, struct http_stats *out)
 		out->bytes_in += get(&c->bytes_in);
 		out->bytes_out += get(&c->bytes_out);
 		out->timeouts += get(&c->timeouts);
+		out->limited += get(&c->limited);
 	}
 }

@@ -1,6 +1,8 @@
 /* The status codes that the gateway answers with. */
 #include "net/status.h"
 
+#include "net/net.h"
+
 static const struct {
 	int status;
 	const char *reason;
@@ -59,11 +61,22 @@ const char *status_code(int status)
 	return status < 500 ? "bad_request" : "internal";
 }
 
-void status_json(struct buf *out, int status, struct slice message)
+void http_error_member(struct buf *out, int status, struct slice message)
 {
-	buf_str(out, "{\"error\":{\"code\":\"");
+	buf_str(out, "\"error\":{\"code\":\"");
 	buf_str(out, status_code(status));
 	buf_str(out, "\",\"message\":");
 	buf_json_string(out, message);
-	buf_str(out, "}}");
+	buf_byte(out, '}');
+}
+
+void status_json(struct buf *out, int status, struct slice message, const char *members)
+{
+	buf_byte(out, '{');
+	http_error_member(out, status, message);
+	if (members != NULL) {
+		buf_byte(out, ',');
+		buf_str(out, members);
+	}
+	buf_byte(out, '}');
 }

@@ -10,7 +10,7 @@ const char *status_reason(int status);
 /* "not_found": the word that programs look at in an error's JSON. */
 const char *status_code(int status);
 
-/* {"error":{"code":"…","message":"…"}} */
-void status_json(struct buf *out, int status, struct slice message);
+/* {"error":{"code":"…","message":"…"}}, with further members behind the error: JSON without its braces, or NULL. */
+void status_json(struct buf *out, int status, struct slice message, const char *members);
 
 #endif

@@ -31,9 +31,9 @@ static void ignore(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, ignore},
-    {"/metrics", HTTP_GET_, SCOPE_QUERY, ignore},
-    {"/label/*", HTTP_GET_ | HTTP_POST_ | HTTP_PUT_ | HTTP_DELETE_, SCOPE_NONE, ignore},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, ignore, NULL},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, ignore, NULL},
+    {"/label/*", HTTP_GET_ | HTTP_POST_ | HTTP_PUT_ | HTTP_DELETE_, SCOPE_NONE, ignore, NULL},
 };
 
 static void must(bool condition)
@@ -124,7 +124,7 @@ static void look(struct reader *r, const struct gate *gate, struct understood *u
 	u->query = sum(h->query);
 	check_path(h);
 	check_params(h->query);
-	admit(gate, h, &admission);
+	admit(gate, h, 0, &admission);
 	must((admission.route == NULL) == (admission.no.status != 0));
 	u->status = admission.no.status;
 	if (u->event != READER_DONE)

@@ -87,15 +87,45 @@ describe("POST /v1/events", function()
   it("refuses the whole body for a syntax error in an array, and applies none of it", function()
     local status, reply = post '[{"type":"half","user_id":"h"},{"type":"half","user_id":"h"'
     assert.equal(400, status)
+    assert.equal("bad_request", reply.error.code)
     assert.is_string(reply.error.message)
+    assert.equal(1, #reply.rejected)
+    assert.equal(1, reply.rejected[1].index)
+    assert.match(reply.rejected[1].error, reply.error.message, 1, true)
+    assert.same({ 0, 0 }, { reply.accepted, reply.duplicate })
     assert.equal(0, seen("half", "h"))
   end)
 
   it("answers 400 in the same shape when no event is accepted", function()
     local status, reply = post '[{"user_id":"m"}]'
     assert.equal(400, status)
-    assert.equal(0, reply.accepted)
+    assert.same({ 0, 0 }, { reply.accepted, reply.duplicate })
     assert.equal(0, reply.rejected[1].index)
+    assert.equal("bad_request", reply.error.code)
+    assert.is_string(reply.error.message)
+  end)
+
+  it("says of an error between events that no event is to blame", function()
+    for _, body in ipairs { "", "[]", "42", '[{"type":"gap"}', '[{"type":"gap"},', '[{"type":"gap"}] x' } do
+      local status, reply = post(body)
+      assert.equal(400, status, body)
+      assert.same({ 0, 0, 0 }, { reply.accepted, reply.duplicate, #reply.rejected }, body)
+      assert.equal("bad_request", reply.error.code)
+    end
+    assert.equal(0, seen("gap", "g"))
+  end)
+
+  it("answers in the same shape when the body cannot be inflated", function()
+    local reply = server:request { method = "POST", path = "/v1/events", body = "no gzip", headers = { ["Content-Encoding"] = "gzip" } }
+    assert.equal(400, reply.status)
+    assert.match('^{"error":{"code":"bad_request","message":"[^"]+"},"accepted":0,"duplicate":0,"rejected":%[%]}$', reply.body)
+  end)
+
+  it("echoes nothing of the body as it was sent", function()
+    local reply = server:request { method = "POST", path = "/v1/events", body = '[{"type":"e","<\1\"":}]' }
+    assert.equal(400, reply.status)
+    assert.is_nil(reply.body:find("[%c<]"))
+    assert.match('^{"error":{"code":"bad_request","message":".+"},"accepted":0,"duplicate":0,"rejected":%[{"index":0,"error":".+"}%]}$', reply.body)
   end)
 
   for name, body in pairs {
@@ -113,7 +143,8 @@ describe("POST /v1/events", function()
     it("refuses " .. name, function()
       local status, reply = post(body)
       assert.equal(400, status)
-      assert.is_truthy(reply.error or #reply.rejected > 0)
+      assert.is_string(reply.error.message)
+      assert.same({ 0, 0, "table" }, { reply.accepted, reply.duplicate, type(reply.rejected) })
     end)
   end
 

@@ -44,6 +44,77 @@ describe("the HTTP server", function()
     c:close()
   end)
 
+  it("answers a token over its rate 429, throws the body away and keeps the connection", function()
+    start { conf = { threads = 2, tokens = {
+      { sha256 = sha256("slow-token"), scopes = { "ingest", "query" }, rate = 1, burst = 1000000 },
+      { sha256 = sha256("dear-token"), scopes = { "ingest" }, rate = 1, burst = 2 },
+    } } }
+    local c = server:connect()
+    local function post(body, more)
+      local request = { method = "POST", path = "/v1/events", body = body, headers = { Authorization = "Bearer dear-token" } }
+      for name, value in pairs(more or {}) do request.headers[name] = value end
+      return c:request(request)
+    end
+    -- A second may pass here and there: until one is refused, all are taken.
+    local function refused(body, more)
+      local reply
+      for _ = 1, 1000 do
+        reply = post(body, more)
+        if reply.status == 429 then break end
+      end
+      assert.equal(429, reply.status)
+      assert.match("^[1-9]%d*$", reply.headers["retry-after"])
+      assert.is_nil(reply.headers.connection)
+      assert.equal("too_many_requests", json.decode(reply.body).error.code)
+      return reply
+    end
+    assert.equal(200, post(one_event).status)
+    assert.equal(200, post(one_event).status)
+    assert.equal("1", refused(one_event).headers["retry-after"])
+    local large = "[" .. (one_event .. ","):rep(50000) .. one_event .. "]"
+    refused(large)
+    refused("no JSON at all")
+    refused("no gzip", { ["Content-Encoding"] = "gzip" })
+    local chunked = "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer dear-token\r\nTransfer-Encoding: chunked\r\n\r\n"
+      .. "5\r\n{\"typ\r\n7\r\ne\":\"x\"}\r\n0\r\n\r\n"
+    c:send_raw(chunked:rep(20))
+    local answers = {}
+    for _ = 1, 20 do
+      local status = c:receive().status
+      answers[status] = (answers[status] or 0) + 1
+    end
+    assert.is_true((answers[429] or 0) > 10)
+    assert.equal(20, answers[429] + (answers[200] or 0))
+    for _ = 1, 5 do assert.equal(200, c:request { method = "GET", path = "/-/healthy", headers = { Authorization = "Bearer dear-token" } }.status) end
+    c:close()
+    -- Another connection, on another loop or not, shares the bucket; another token does not.
+    for _ = 1, 8 do
+      c = server:connect()
+      refused(one_event)
+      c:close()
+    end
+    local metrics = server:request { path = "/metrics", headers = { Authorization = "Bearer slow-token" } }
+    assert.equal(200, metrics.status)
+    assert.is_true(tonumber(metrics.body:match("\nmoongate_http_requests_limited_total (%d+)")) > 20)
+    assert.equal("0", metrics.body:match("\nmoongate_http_bodies_bytes (%d+)"))
+    assert.equal(200, server:request { path = "/ready" }.status)
+  end)
+
+  it("closes after a 429 on a client that waits for 100", function()
+    start { conf = { http = { rate = 1, burst = 1 } } }
+    local text
+    for _ = 1, 1000 do
+      text = server:raw("POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n", 1)
+      if text:find("^HTTP/1.1 429") then break end
+    end
+    assert.match("^HTTP/1.1 429", text)
+    assert.match("\r\nConnection: close\r\n", text)
+    assert.match("\r\nRetry%-After: 1\r\n", text)
+    for _, path in ipairs { "/-/healthy", "/-/ready", "/health", "/ready" } do
+      for _ = 1, 3 do assert.not_equal(429, server:request { path = path }.status) end
+    end
+  end)
+
   it("answers HEAD without a body and OPTIONS with Allow", function()
     start()
     local head = server:raw("HEAD /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

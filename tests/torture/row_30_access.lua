@@ -219,6 +219,16 @@ local function refused_configurations()
   for _, token in ipairs { "unknown = 1", "name = 'x'", "scope = {}", "Scopes = {}", "token = 'x'", "[1] = 'x'", "[true] = 1" } do
     add(("return { tokens = { { sha256 = '%s', scopes = { 'query' }, %s } } }"):format(hash, token), "unknown field in a token")
   end
+  local rates = { "rate = 0", "rate = -1", "rate = 0.5", "rate = 1e7", "rate = 0/0", "rate = '5'", "rate = {}", "rate = true",
+    "rate = 5, burst = 0", "rate = 5, burst = '1'" }
+  for _, rate in ipairs(rates) do
+    add(("return { tokens = { { sha256 = '%s', scopes = { 'query' }, %s } } }"):format(hash, rate), "from 1 to 1000000")
+  end
+  add(("return { tokens = { { sha256 = '%s', scopes = { 'query' }, burst = 5 } } }"):format(hash), "burst without a rate")
+  add("return { http = { burst = 5 } }", "without a rate")
+  for _, rate in ipairs { "-1", "0.5", "1e7", "0/0", "{}", "true" } do
+    add(("return { http = { rate = %s } }"):format(rate), "http.rate")
+  end
   for _, scope in ipairs { "'root'", "'Query'", "''", "1", "true", "{}", "'query '" } do
     add(("return { tokens = { { sha256 = '%s', scopes = { 'query', %s } } } }"):format(hash, scope), "unknown scope")
   end

@@ -148,7 +148,8 @@ static void reads_a_file(void **state)
 	                           "  http = { body_bytes = 2 * mib, idle_timeout = '1m30s', header_timeout = 0.25 },\n"
 	                           "  journal = { durability = 'interval', retention_bytes = '3GB' },\n"
 	                           "  log = { level = 'error', file = 'x.log' },\n"
-	                           "  tokens = { { sha256 = '" HASH "', scopes = { 'ingest', 'admin' } } } }",
+	                           "  tokens = { { sha256 = '" HASH
+	                           "', scopes = { 'ingest', 'admin' }, rate = 7, burst = 9 } } }",
 	                           &err),
 	                 0);
 	assert_string_equal(c.listen, "0.0.0.0:9");
@@ -163,6 +164,8 @@ static void reads_a_file(void **state)
 	assert_string_equal(c.log.file, "x.log");
 	assert_int_equal(c.token_count, 1);
 	assert_int_equal(c.tokens[0].scopes, 1 | 4);
+	assert_int_equal(c.tokens[0].rate, 7);
+	assert_int_equal(c.tokens[0].burst, 9);
 	assert_int_equal(c.tokens[0].sha256[0], 0x2c);
 	assert_int_equal(c.tokens[0].sha256[31], 0xae);
 	assert_string_equal(c.conf_dir, "/tmp");
@@ -217,6 +220,17 @@ static void names_the_mistake_in_tokens(void **state)
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, name = 'x' } } }",
 	               "found an unknown field in a token");
 	/* What is no item of the list may not be passed over: that would leave the door open. */
+	assert_refused("return {\n tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = 0 } } }",
+	               ":2: tokens: found a token's rate or burst that is none, wanted a whole number");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = 1.5 } } }",
+	               "rate or burst that is none");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = '5' } } }",
+	               "rate or burst that is none");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = 5, burst = 1e7 } } }",
+	               "rate or burst that is none");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, burst = 5 } } }",
+	               ":1: tokens: found a token's burst without a rate");
+	assert_refused("return { http = { rate = -1 } }", ":1: http.rate: found -1, wanted a whole number");
 	assert_refused("return { tokens = { ann = { sha256 = '" HASH "', scopes = { 'query' } } } }",
 	               ":1: tokens: found no list");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } }, ann = 1 } }",

@@ -144,6 +144,30 @@ static void it_agrees_with_the_exact_window(void **state)
 	dedup_free(d);
 }
 
+/* A window that stays full: what is forgotten is cleared away where it lies, and memory stays at what a full window needs. */
+static void a_full_window_stays_within_its_memory(void **state)
+{
+	(void)state;
+	enum { MAX = 200000, BYTES_A_KEY = 19 };
+	struct dedup *d = dedup_new(WINDOW, MAX);
+	struct dedup_stats stats;
+	for (uint64_t n = 0; n < UINT64_C(5) * MAX; n++) {
+		if (n % 500 == 0)
+			dedup_advance(d, NS_PER_S + (int64_t)n);
+		assert_int_equal(dedup_add(d, key_of(n)), 1);
+		if (n % 10000 == 0 && n >= MAX) {
+			dedup_stats(d, &stats);
+			assert_true(stats.bytes <= (uint64_t)BYTES_A_KEY * MAX + 16384);
+		}
+	}
+	dedup_stats(d, &stats);
+	assert_int_equal(stats.keys + stats.evicted, UINT64_C(5) * MAX);
+	assert_true(stats.keys > MAX - MAX / 32);
+	for (uint64_t n = UINT64_C(5) * MAX - stats.keys; n < UINT64_C(5) * MAX; n++)
+		assert_int_equal(dedup_add(d, key_of(n)), 0);
+	dedup_free(d);
+}
+
 static void memory_is_given_up_in_an_orderly_way(void **state)
 {
 	(void)state;
@@ -166,6 +190,7 @@ int main(void)
 	    cmocka_unit_test(a_forgotten_key_comes_back_while_the_table_is_swept),
 	    cmocka_unit_test(a_removed_key_is_new_again),
 	    cmocka_unit_test(it_agrees_with_the_exact_window),
+	    cmocka_unit_test(a_full_window_stays_within_its_memory),
 	    cmocka_unit_test(memory_is_given_up_in_an_orderly_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

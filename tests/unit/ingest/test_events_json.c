@@ -336,6 +336,34 @@ static void what_is_no_event_at_all_refuses_the_body(void **state)
 	}
 }
 
+/* Of a body that is refused as a whole it is known in which event the error lies, where it lies in one. */
+static void a_syntax_error_names_its_event(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		int event; /* -1: in none */
+	} cases[] = {
+	    {"", -1},
+	    {"42", -1},
+	    {"[", -1},
+	    {"[{\"type\":\"t\"}", -1},
+	    {"[{\"type\":\"t\"},", -1},
+	    {"[{\"type\":\"t\"} {\"type\":\"t\"}]", -1},
+	    {"[{\"type\":\"t\"}] x", -1},
+	    {"{\"type\":", 0},
+	    {"[{\"type\":", 0},
+	    {"[{\"type\":\"t\"},{\"v\":01}]", 1},
+	    {"[{\"type\":\"t\"},7,{},[x]]", 3},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct decoded d = decode(cases[i].body);
+		assert_int_equal(d.code, -EINVAL);
+		assert_int_equal(d.rejects.in_event ? (int)d.rejects.event : -1, cases[i].event);
+		done(&d);
+	}
+}
+
 static void every_prefix_of_a_body_is_refused(void **state)
 {
 	(void)state;
@@ -529,6 +557,7 @@ int main(void)
 	    cmocka_unit_test(a_long_number_is_refused_alone),
 	    cmocka_unit_test(a_syntax_error_refuses_array_or_line),
 	    cmocka_unit_test(what_is_no_event_at_all_refuses_the_body),
+	    cmocka_unit_test(a_syntax_error_names_its_event),
 	    cmocka_unit_test(every_prefix_of_a_body_is_refused),
 	    cmocka_unit_test(prediction_never_changes_an_event),
 	    cmocka_unit_test(limits_refuse_the_event_alone),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "net/admit.h"
 #include "net/reader.h"
 
@@ -19,15 +20,15 @@ static void handler(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/healthy", HTTP_GET_, SCOPE_NONE, handler},
-    {"/events", HTTP_POST_, SCOPE_INGEST, handler},
-    {"/metrics", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, handler},
-    {"/label/*", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/label/name/*", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/label/name/values", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/both", HTTP_GET_, SCOPE_QUERY, handler},
-    {"/both", HTTP_DELETE_, SCOPE_ADMIN, handler},
+    {"/healthy", HTTP_GET_, SCOPE_NONE, handler, NULL},
+    {"/events", HTTP_POST_, SCOPE_INGEST, handler, NULL},
+    {"/metrics", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, handler, NULL},
+    {"/label/*", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/label/name/*", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/label/name/values", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/both", HTTP_GET_, SCOPE_QUERY, handler, NULL},
+    {"/both", HTTP_DELETE_, SCOPE_ADMIN, handler, NULL},
 };
 
 enum { ROUTES = sizeof routes / sizeof *routes };
@@ -37,6 +38,7 @@ static struct gate gate = {.routes = routes, .route_count = ROUTES, .body_bytes 
 static const struct reader_limits limits = {.header_bytes = 16384, .body_bytes = 65536, .budget = &budget};
 static struct reader reader;
 static struct admission got;
+static int64_t now_ns = NS_PER_S;
 
 /* Admits a request with these header lines; the status, 0 for admitted. */
 static int ask_line(const char *line, const char *headers)
@@ -46,7 +48,7 @@ static int ask_line(const char *line, const char *headers)
 	int n = snprintf(text, sizeof text, "%s\r\nHost: gate:4318\r\n%s\r\n", line, headers);
 	reader_reset(&reader, &limits, 0);
 	assert_int_equal(reader_feed(&reader, text, (size_t)n, &used), READER_HEAD);
-	admit(&gate, &reader.head, &got);
+	admit(&gate, &reader.head, now_ns, &got);
 	assert_true((got.no.status == 0) == (got.route != NULL));
 	return got.no.status;
 }
@@ -64,6 +66,7 @@ static int teardown(void **state)
 	reader_reset(&reader, &limits, 0);
 	gate.tokens = NULL;
 	gate.token_count = 0;
+	gate.rates = NULL;
 	budget.used = 0;
 	return 0;
 }
@@ -213,9 +216,60 @@ static void scopes_of_equal_tokens_add_up(void **state)
 	tokens[2] = token_of("t", SCOPE_INGEST);
 	gate.tokens = tokens;
 	gate.token_count = 3;
-	assert_int_equal(admit_scopes(&gate, SLICE("Bearer t")), SCOPE_QUERY | SCOPE_INGEST);
-	assert_int_equal(admit_scopes(&gate, SLICE("Bearer u")), SCOPE_ADMIN);
-	assert_int_equal(admit_scopes(&gate, SLICE("Bearer v")), -1);
+	uint32_t which = 0;
+	assert_int_equal(admit_scopes(&gate, SLICE("Bearer t"), &which), SCOPE_QUERY | SCOPE_INGEST);
+	assert_int_equal(admit_scopes(&gate, SLICE("Bearer u"), &which), SCOPE_ADMIN);
+	assert_int_equal(admit_scopes(&gate, SLICE("Bearer v"), &which), -1);
+}
+
+/* ---- rates ---- */
+
+static void a_token_over_its_rate_is_refused(void **state)
+{
+	(void)state;
+	struct http_token tokens[] = {token_of("t", SCOPE_INGEST | SCOPE_QUERY), token_of("u", SCOPE_QUERY)};
+	struct rate rates[3];
+	gate.tokens = tokens;
+	gate.token_count = 2;
+	gate.rates = rates;
+	rate_init(&rates[0], 2, 3);
+	rate_init(&rates[1], 0, 0);
+	rate_init(&rates[2], 1, 1);
+	now_ns = 100 * NS_PER_S;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask("POST", "/events", "Authorization: Bearer t\r\nContent-Length: 5\r\n"), 0);
+	assert_int_equal(ask("POST", "/events", "Authorization: Bearer t\r\nContent-Length: 5\r\n"), 429);
+	assert_int_equal(got.retry_after_s, 1);
+	assert_true(got.drain);
+	assert_int_equal(ask("GET", "/metrics", "Authorization: Bearer t\r\n"), 429); /* every route behind it */
+	assert_int_equal(
+	    ask("POST", "/events", "Authorization: Bearer t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n"), 429);
+	assert_false(got.drain);
+	assert_int_equal(ask("POST", "/events", "Authorization: Bearer t\r\nContent-Length: 65537\r\n"), 429);
+	assert_false(got.drain);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ask("GET", "/healthy", ""), 0);
+		assert_int_equal(ask("GET", "/healthy", "Authorization: Bearer t\r\n"), 0);
+		assert_int_equal(ask("GET", "/metrics", "Authorization: Bearer u\r\n"), 0);
+		assert_int_equal(ask("GET", "/metrics", "Authorization: Bearer v\r\n"), 401);
+	}
+	now_ns += NS_PER_S / 2;
+	assert_int_equal(ask("GET", "/metrics", "Authorization: Bearer t\r\n"), 0);
+	assert_int_equal(ask("GET", "/metrics", "Authorization: Bearer t\r\n"), 429);
+}
+
+static void requests_without_a_token_have_a_rate(void **state)
+{
+	(void)state;
+	struct rate rates[1];
+	gate.rates = rates;
+	rate_init(&rates[0], 1, 0);
+	now_ns = 200 * NS_PER_S;
+	assert_int_equal(ask("GET", "/metrics", ""), 0);
+	assert_int_equal(ask("POST", "/events", ""), 429);
+	assert_int_equal(ask("GET", "/healthy", ""), 0);
+	now_ns += NS_PER_S;
+	assert_int_equal(ask("POST", "/events", ""), 0);
 }
 
 /* ---- origins ---- */
@@ -344,6 +398,8 @@ int main(void)
 	    cmocka_unit_test_teardown(scopes_are_wanted, teardown),
 	    cmocka_unit_test_teardown(other_credentials_are_not_known, teardown),
 	    cmocka_unit_test_teardown(scopes_of_equal_tokens_add_up, teardown),
+	    cmocka_unit_test_teardown(a_token_over_its_rate_is_refused, teardown),
+	    cmocka_unit_test_teardown(requests_without_a_token_have_a_rate, teardown),
 	    cmocka_unit_test_teardown(origins_are_compared, teardown),
 	    cmocka_unit_test_teardown(foreign_origins_may_not_change, teardown),
 	    cmocka_unit_test_teardown(bodies_are_announced, teardown),

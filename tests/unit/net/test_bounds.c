@@ -56,10 +56,10 @@ static void sum(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_, SCOPE_NONE, echo},
-    {"/keep", HTTP_POST_, SCOPE_NONE, keep_body},
-    {"/sum", HTTP_POST_, SCOPE_NONE, sum},
-    {"/secret", HTTP_GET_ | HTTP_POST_, SCOPE_ADMIN, echo},
+    {"/", HTTP_GET_, SCOPE_NONE, echo, NULL},
+    {"/keep", HTTP_POST_, SCOPE_NONE, keep_body, NULL},
+    {"/sum", HTTP_POST_, SCOPE_NONE, sum, NULL},
+    {"/secret", HTTP_GET_ | HTTP_POST_, SCOPE_ADMIN, echo, NULL},
 };
 
 static struct http_options options(void)
@@ -363,7 +363,9 @@ static void tokens_are_wanted(void **state)
 	static const struct http_token tokens[] = {
 	    {{0x27, 0x04, 0x2f, 0x4e, 0x6e, 0xca, 0x7d, 0x0b, 0x2a, 0x7e, 0xe4, 0x02, 0x6d, 0xf2, 0xec, 0xfa,
 	      0x51, 0xd3, 0x33, 0x9e, 0x6d, 0x12, 0x2a, 0xa0, 0x99, 0x11, 0x8e, 0xcd, 0x85, 0x63, 0xba, 0xd9},
-	     SCOPE_ADMIN}};
+	     SCOPE_ADMIN,
+	     0,
+	     0}};
 	struct http_options o = options();
 	struct answer a = {0};
 	(void)state;

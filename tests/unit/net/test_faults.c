@@ -37,10 +37,10 @@ static void offload(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo},
-    {"/zip", HTTP_GET_, SCOPE_NONE, zip},
-    {"/fail", HTTP_GET_, SCOPE_NONE, complain},
-    {"/offload", HTTP_GET_, SCOPE_NONE, offload},
+    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo, NULL},
+    {"/zip", HTTP_GET_, SCOPE_NONE, zip, NULL},
+    {"/fail", HTTP_GET_, SCOPE_NONE, complain, NULL},
+    {"/offload", HTTP_GET_, SCOPE_NONE, offload, NULL},
 };
 
 static void pack(void)

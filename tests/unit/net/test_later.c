@@ -118,9 +118,9 @@ static void lend(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/lend", HTTP_GET_, SCOPE_NONE, lend},     {"/", HTTP_POST_, SCOPE_NONE, echo},
-    {"/hold", HTTP_POST_, SCOPE_NONE, hold},    {"/take", HTTP_POST_, SCOPE_NONE, take_body},
-    {"/work", HTTP_POST_, SCOPE_NONE, offload},
+    {"/lend", HTTP_GET_, SCOPE_NONE, lend, NULL},     {"/", HTTP_POST_, SCOPE_NONE, echo, NULL},
+    {"/hold", HTTP_POST_, SCOPE_NONE, hold, NULL},    {"/take", HTTP_POST_, SCOPE_NONE, take_body, NULL},
+    {"/work", HTTP_POST_, SCOPE_NONE, offload, NULL},
 };
 
 static int setup(void **state)

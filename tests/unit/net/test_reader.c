@@ -411,6 +411,34 @@ static void long_bodies_are_read_in_place(void **state)
 	reader_reset(&reader, &limits, 0);
 }
 
+/* What is to be thrown away is counted, held to the same limits, and takes no memory. */
+static void discarded_bodies_take_no_memory(void **state)
+{
+	static const char *const texts[] = {
+	    HEAD "Content-Length: 11\r\n\r\nhello world",
+	    HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+	};
+	size_t used;
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		const char *at = texts[i];
+		enum reader_event event = READER_MORE;
+		reader_reset(&reader, &limits, 0);
+		assert_int_equal(reader_feed(&reader, at, strlen(at), &used), READER_HEAD);
+		reader.discard = true;
+		for (at += used; *at != '\0'; at += used) {
+			assert_int_equal(event, READER_MORE);
+			event = reader_feed(&reader, at, 1, &used);
+			assert_null(reader.body.ptr);
+		}
+		assert_int_equal(event, READER_DONE);
+		assert_int_equal(reader_seen(&reader), 11);
+		assert_int_equal(budget.used, 0);
+	}
+	reader_reset(&reader, &limits, 0);
+	assert_false(reader.discard);
+}
+
 /* ---- parameters ---- */
 
 static void parameters_are_decoded(void **state)
@@ -445,6 +473,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(framing_is_bounded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(spent_budget_refuses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(long_bodies_are_read_in_place, setup, teardown),
+	    cmocka_unit_test_setup_teardown(discarded_bodies_take_no_memory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(parameters_are_decoded, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

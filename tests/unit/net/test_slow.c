@@ -62,9 +62,9 @@ static struct http_request *take_waiting(void)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo},
-    {"/large", HTTP_GET_, SCOPE_NONE, send_large},
-    {"/wait", HTTP_GET_, SCOPE_NONE, wait_for_test},
+    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo, NULL},
+    {"/large", HTTP_GET_, SCOPE_NONE, send_large, NULL},
+    {"/wait", HTTP_GET_, SCOPE_NONE, wait_for_test, NULL},
 };
 
 static int setup_with(uint64_t bodies_bytes)

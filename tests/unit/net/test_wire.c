@@ -58,9 +58,9 @@ static void nothing(void *ctx, struct http_request *req)
 }
 
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo},      {"/echo", HTTP_POST_, SCOPE_NONE, echo},
-    {"/show/*", HTTP_GET_ | HTTP_PUT_, SCOPE_NONE, show}, {"/zipped", HTTP_GET_, SCOPE_NONE, zipped},
-    {"/teapot", HTTP_GET_, SCOPE_NONE, teapot},           {"/nothing", HTTP_GET_, SCOPE_NONE, nothing},
+    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo, NULL},      {"/echo", HTTP_POST_, SCOPE_NONE, echo, NULL},
+    {"/show/*", HTTP_GET_ | HTTP_PUT_, SCOPE_NONE, show, NULL}, {"/zipped", HTTP_GET_, SCOPE_NONE, zipped, NULL},
+    {"/teapot", HTTP_GET_, SCOPE_NONE, teapot, NULL},           {"/nothing", HTTP_GET_, SCOPE_NONE, nothing, NULL},
 };
 
 static int setup(void **state)
