@@ -31,7 +31,7 @@ void reserve_deinit(struct reserve *r)
 	*r = (struct reserve){0};
 }
 
-static bool is_from(const struct reserve *r, const void *ptr)
+bool reserve_has(const struct reserve *r, const void *ptr)
 {
 	return (uintptr_t)ptr - (uintptr_t)r->bytes < r->size;
 }
@@ -49,7 +49,7 @@ static void *take(struct reserve *r, size_t size)
 
 void *reserve_realloc(struct reserve *r, void *ptr, size_t old_size, size_t new_size)
 {
-	bool from = ptr != NULL && is_from(r, ptr);
+	bool from = ptr != NULL && reserve_has(r, ptr);
 
 	if (new_size == 0) {
 		if (!from)

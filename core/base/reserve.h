@@ -22,6 +22,9 @@ void reserve_close(struct reserve *r);
 /* Gives the memory back: nothing that came from it is in use any more. Harmless on a zeroed one. */
 void reserve_deinit(struct reserve *r);
 
+/* Is it a piece of the reserve? */
+bool reserve_has(const struct reserve *r, const void *ptr);
+
 /* What lua_Alloc is: `new_size` 0 frees, `ptr` NULL allocates, else the block of `old_size` bytes is resized, which
  * fails only where it grows. From the reserve while it is open and has room, else from mem. */
 void *reserve_realloc(struct reserve *r, void *ptr, size_t old_size, size_t new_size);

@@ -48,6 +48,19 @@ static inline void table_prefetch(const struct table *t, uint64_t hash)
 		__builtin_prefetch(&t->slots[(uint32_t)hash & t->mask]);
 }
 
+/* The first item whose hash seems to be this one, or TABLE_NONE: a guess that reads no item. */
+static inline uint32_t table_peek(const struct table *t, uint64_t hash)
+{
+	uint32_t tag = (uint32_t)hash;
+
+	if (t->used == 0)
+		return TABLE_NONE;
+	for (uint32_t i = tag & t->mask;; i = (i + 1) & t->mask) {
+		if (t->slots[i].tag == tag || t->slots[i].item == TABLE_NONE)
+			return t->slots[i].item;
+	}
+}
+
 /* The item with this hash for which `same(ctx, key, item)` holds, or TABLE_NONE. */
 static inline uint32_t table_find(const struct table *t, uint64_t hash, table_same same, const void *ctx,
                                   const void *key)

@@ -153,6 +153,13 @@ struct series_ref {
  * UTF-8 in a value is replaced by U+FFFD. Not for topk. 0 or -ENOMEM. */
 int metric_series(struct metric *m, const struct slice *values, struct series_ref *out);
 
+/* For many look-ups at once: asks the processor for what metric_series() will read, in two steps with other work between them. Nothing changes, whatever
+ * the values are. Worth while for a large metric only: a small one is in the cache. */
+bool metric_is_large(const struct metric *m);
+/* The first step; what it returns is for the second one. */
+uint64_t metric_prefetch_index(const struct metric *m, const struct slice *values);
+void metric_prefetch_series(const struct metric *m, uint64_t hash);
+
 /* Takes back a series that was made for a change which then failed with -ENOMEM, so that it is not shown without a
  * value; one that was changed before stays. */
 void metric_series_forget(struct metric *m, struct series_ref s);

@@ -12,7 +12,10 @@
 #include "metrics/internal.h"
 #include "metrics/labels.h"
 
-enum { VISITS = 16384 }; /* rows that registry_expire looks at in a call: some 5 ms when all of them have to go */
+enum {
+	VISITS = 16384, /* rows that registry_expire looks at in a call: some 5 ms when all of them have to go */
+	LARGE = 1024 /* series whose index, keys and rows, some 100 bytes each, are no longer sure to be in the cache */
+};
 
 static inline bool same_values(const void *ctx, const void *values, uint32_t number)
 {
@@ -247,6 +250,32 @@ int metric_series(struct metric *m, const struct slice *values, struct series_re
 		return find_or_make(m, values, out);
 	*out = ref_of(m, number);
 	return 0;
+}
+
+bool metric_is_large(const struct metric *m)
+{
+	return m->count >= LARGE;
+}
+
+uint64_t metric_prefetch_index(const struct metric *m, const struct slice *values)
+{
+	for (uint32_t i = 0; i < m->label_count; i++) {
+		if (values[i].len > METRIC_LABEL_VALUE_MAX)
+			return 0;
+	}
+	uint64_t hash = values_hash(values, m->label_count, m->registry->seed);
+	table_prefetch(index_part(&m->index, hash), hash);
+	return hash;
+}
+
+void metric_prefetch_series(const struct metric *m, uint64_t hash)
+{
+	uint32_t number = table_peek(index_part(&m->index, hash), hash);
+
+	if (number == TABLE_NONE)
+		return;
+	__builtin_prefetch(metric_key(m, number));
+	__builtin_prefetch(metric_row(m, number), 1);
 }
 
 void metric_series_forget(struct metric *m, struct series_ref s)

@@ -285,8 +285,11 @@ void script_set_apply(struct script_set *set, struct record *const *records, uin
 	const uint16_t *slots = find_slots(set, records, count);
 	for (uint32_t at = 0; at < count; at += BLOCK_RECORDS) {
 		uint32_t n = count - at < BLOCK_RECORDS ? count - at : BLOCK_RECORDS;
-		for (uint32_t i = 0; i < set->count; i++)
+		for (uint32_t i = 0; i < set->count; i++) {
+			if (slots != NULL)
+				sight_ahead(set->scripts[i], records + at, slots + at, n);
 			run_records(set->scripts[i], records + at, slots != NULL ? slots + at : NULL, n);
+		}
 	}
 	set_untrace(set);
 }

@@ -21,6 +21,7 @@
 
 #include "base/slice.h"
 #include "record/record.h"
+#include "script/sight.h"
 #include "script/texts.h"
 
 enum {
@@ -84,6 +85,7 @@ struct view {
 	uint8_t index[VIEW_INDEX]; /* by the key's address: field + 1; 0: free */
 	struct setter setters[VIEW_SETTERS];
 	struct plan plans[VIEW_PLANS];
+	struct sights sights;
 };
 
 /* A view that has learned nothing, or NULL. Owned by the caller: view_free (before or after its state is closed). */

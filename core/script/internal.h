@@ -103,6 +103,7 @@ struct script {
 	struct watch *watch; /* of the thread that runs it; NULL: it does not run */
 	enum phase phase;
 	int bound_metatables[METRIC_MEAN + 1]; /* by metric type, in the registry */
+	bool sighted;                          /* some view looks ahead */
 
 	size_t kept; /* bytes of the set's arena that it has taken */
 	struct handlers on, filters, timers;

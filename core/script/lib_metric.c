@@ -47,6 +47,7 @@ struct bound {
 
 /* What the methods of one script's metric have in common; a userdata that only they hold. */
 struct handle {
+	struct script *script;
 	struct script_metric *metric;
 	struct memo memo; /* only where the metric has at most MEMO_LABELS labels */
 };
@@ -145,7 +146,7 @@ static int64_t time_of(const struct script *s)
 	return s->record != NULL ? s->record->time_ns : s->host->now_ns;
 }
 
-static int change_series(const struct change *c, struct series_ref series)
+static inline __attribute__((always_inline)) int change_series(const struct change *c, struct series_ref series)
 {
 	struct metric *m = c->metric->metric;
 
@@ -170,7 +171,7 @@ static int change_series(const struct change *c, struct series_ref series)
 }
 
 /* Neither must a change that memory is out for leave a new series behind: a replay would not come to it. */
-static int change_or_forget(const struct change *c, struct series_ref series)
+static inline __attribute__((always_inline)) int change_or_forget(const struct change *c, struct series_ref series)
 {
 	int rc = change_series(c, series);
 
@@ -180,8 +181,10 @@ static int change_or_forget(const struct change *c, struct series_ref series)
 }
 
 /* A value that will be refused must not make a series. */
-static bool value_fits(const struct change *c)
+static inline __attribute__((always_inline)) bool value_fits(const struct change *c)
 {
+	if (!takes_number(c->op))
+		return true; /* it is 1 or −1, or none */
 	switch (c->metric->def.type) {
 	case METRIC_COUNTER:
 		return isfinite(c->value) && c->value >= 0;
@@ -201,8 +204,8 @@ struct unknown {
 };
 
 /* The series of the labels. `lasting`: all of them are strings on the stack. */
-static inline int find_series(struct handle *h, const struct slice *labels, bool lasting, struct series_ref *series,
-                              struct unknown *unknown)
+static inline int find_series(struct script *s, struct handle *h, const struct slice *labels, bool lasting,
+                              struct series_ref *series, struct unknown *unknown)
 {
 	struct metric *m = h->metric->metric;
 	const uint32_t count = h->metric->def.label_count;
@@ -216,13 +219,14 @@ static inline int find_series(struct handle *h, const struct slice *labels, bool
 		return 0;
 	}
 	unknown->place = e;
+	sight_met(s, h->metric, labels);
 	return metric_series(m, labels, series);
 }
 
 static inline __attribute__((always_inline)) int change(lua_State *L, enum op op)
 {
-	struct script *s = script_of(L);
 	struct handle *h = lua_touserdata(L, lua_upvalueindex(1));
+	struct script *s = h->script;
 	struct script_metric *m = h->metric;
 	const uint32_t count = m->def.label_count;
 	bool lasting = count <= MEMO_LABELS; /* the series may be remembered: its labels are strings */
@@ -249,7 +253,7 @@ static inline __attribute__((always_inline)) int change(lua_State *L, enum op op
 	if (m->def.type == METRIC_TOPK) {
 		rc = metric_topk_add(m->metric, labels, c.value);
 	} else {
-		rc = find_series(h, labels, lasting, &series, &unknown);
+		rc = find_series(s, h, labels, lasting, &series, &unknown);
 		if (rc == 0)
 			rc = change_or_forget(&c, series);
 	}
@@ -444,6 +448,7 @@ void metric_push_methods(lua_State *L, struct script_metric *m)
 	lua_createtable(L, 0, 5);
 	struct handle *h = lua_newuserdata(L, size);
 	memset(h, 0, size);
+	h->script = script_of(L);
 	h->metric = m;
 	for (int op = 0; op < OPS; op++) {
 		if ((ops_of[m->def.type] & 1 << op) == 0)

@@ -15,7 +15,7 @@ static void script_free(struct script *s)
 		return;
 	if (s->L != NULL)
 		lua_close(s->L);
-	reserve_deinit(&s->heap.reserve);
+	heap_deinit(&s->heap);
 	for (uint32_t i = 0; i <= TYPES_MAX; i++)
 		view_free(s->views[i]);
 	mem_free(s->on.items);

@@ -189,7 +189,7 @@ static inline const char *refusal(struct world *w, const char *text)
 
 static inline struct value value_of(struct batch *b, const char *text, size_t len)
 {
-	char copy[1024];
+	char copy[2048];
 	char *end;
 
 	assert_true(len < sizeof copy);

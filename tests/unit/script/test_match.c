@@ -38,6 +38,7 @@ static void test_equals_stock(void **state)
 		fail_msg("%s", lua_tostring(L, -1));
 	assert_true(lua_tointeger(L, -1) > 60000); /* comparisons */
 	lua_close(L);
+	heap_deinit(&s.heap);
 }
 
 static bool stop_at_once(const void *ctx)
