@@ -1,4 +1,4 @@
-/* What chunks and columns cost, and how small they are, on series of agents (chunk/series.h).
+/* What chunks and columns cost, and how small they are, on series of agents (support/series.h).
  *
  * Times are CPU time of this thread (CLOCK_THREAD_CPUTIME_ID), the best of some rounds, so that they hold on a busy machine. */
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "chunk/series.h"
+#include "bench/support/series.h"
 #include "tsdb/chunk.h"
 #include "tsdb/columns.h"
 

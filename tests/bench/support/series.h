@@ -1,6 +1,6 @@
-/* Series as a fleet of agents has them, from a seed: what bench_chunk measures on. */
-#ifndef MOONGATE_BENCH_CHUNK_SERIES_H
-#define MOONGATE_BENCH_CHUNK_SERIES_H
+/* Series as a fleet of agents has them, from a seed: what bench_chunk and bench_tsdb measure on. */
+#ifndef MOONGATE_BENCH_SUPPORT_SERIES_H
+#define MOONGATE_BENCH_SUPPORT_SERIES_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "series.h"
+#include "bench/support/series.h"
 
 #include <math.h>
 #include <stdbool.h>
