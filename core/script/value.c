@@ -56,14 +56,16 @@ static void look_whether_stopped(lua_State *L)
 		script_raise_cut(L);
 }
 
-static void string_from_lua(lua_State *L, int index, struct batch *b, struct value *out, const char *what)
+static void string_from_lua(lua_State *L, int index, struct batch *b, struct value *out,
+                            const struct value_budget *budget)
 {
 	struct slice s;
 
 	look_whether_stopped(L);
+	budget->check_room(L);
 	s.ptr = lua_tolstring(L, index, &s.len);
 	if (s.len > TEXT_MAX)
-		script_raise(L, "%s: a text of %zu bytes; at most %d are allowed", what, s.len, TEXT_MAX);
+		script_raise(L, "%s: a text of %zu bytes; at most %d are allowed", budget->what, s.len, TEXT_MAX);
 	struct slice copy = arena_copy(&b->arena, s);
 	if (copy.ptr == NULL)
 		script_starve(L);
@@ -226,7 +228,7 @@ void value_from_lua(lua_State *L, int index, struct batch *b, struct value *out,
 		*out = value_from_number(lua_tonumber(L, index));
 		return;
 	case LUA_TSTRING:
-		string_from_lua(L, index, b, out, budget->what);
+		string_from_lua(L, index, b, out, budget);
 		return;
 	case LUA_TTABLE:
 		table_from_lua(L, index, b, out, budget);
