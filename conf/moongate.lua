@@ -26,7 +26,7 @@ return {
     body_timeout = "30s",           -- until the body is there
     idle_timeout = "75s",           -- between two requests of a connection
     write_timeout = "10s",          -- a client that does not read its answer
-    rate = 0,                       -- without tokens: requests a second, of all clients together; more are 429. 0: no limit
+    rate = 0,                       -- only without tokens: requests a second, of all clients together; more are 429. 0: no limit
     burst = 0,                      -- and how many may come at once; 0: those of a second
   },
 

@@ -87,6 +87,10 @@ struct config {
 		uint64_t min_free_bytes;   /* 256 MiB: below it /health says disk = false */
 		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
 	} health;
+
+	char *file; /* that was read; NULL: none */
+	int32_t *
+	    lines; /* where in it each option stands, in the order of options.h; −1: in no line that can be told; 0: not there, or a flag has taken its place */
 };
 
 /* The defaults, without any file. 0 or -ENOMEM. */
@@ -98,7 +102,8 @@ int config_read(struct config *c, const char *path, struct error *err);
 /* What flags may set after the file. Each checks as the file's key does; the sentence names the flag. */
 int config_set(struct config *c, const char *key, const char *value, struct error *err);
 
-/* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, the data directory is not too deep, … */
+/* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, the data directory is not
+ * too deep, … The sentence names file and line of a key that stands in the file. */
 int config_check(const struct config *c, struct error *err);
 
 /* Frees what the struct owns and zeroes it; harmless on a zeroed one. */

@@ -167,7 +167,11 @@ static int read_option(struct reading *r, lua_State *L, const struct option *o)
 		return refuse(r, o->key, found, option_wanted(o));
 	}
 	}
-	return code != 0 ? at_key(r, o->key, code) : 0;
+	if (code != 0)
+		return at_key(r, o->key, code);
+	unsigned line = line_of(r, o->key);
+	r->config->lines[o - options] = line > 0 ? (int32_t)line : -1;
+	return 0;
 }
 
 static int hex_value(char c)
@@ -446,14 +450,21 @@ static int run_text(struct reading *r)
 	return code;
 }
 
-static int set_conf_dir(struct config *c, const char *path)
+/* Keeps where the file is. */
+static int keep_path(struct config *c, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash == NULL ? mem_strndup(".", 1) : mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-	if (dir == NULL)
+	char *file = mem_strndup(path, strlen(path));
+	if (dir == NULL || file == NULL) {
+		mem_free(dir);
+		mem_free(file);
 		return -ENOMEM;
+	}
 	mem_free(c->conf_dir);
+	mem_free(c->file);
 	c->conf_dir = dir;
+	c->file = file;
 	return 0;
 }
 
@@ -470,7 +481,7 @@ int config_read(struct config *c, const char *path, struct error *err)
 			code = run_text(&r);
 	}
 	buf_free(&b);
-	if (code == 0 && set_conf_dir(c, path) != 0)
+	if (code == 0 && keep_path(c, path) != 0)
 		code = error_set(&local, -ENOMEM, "out of memory for the configuration");
 	if (code != 0) {
 		config_deinit(c);

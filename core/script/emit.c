@@ -7,8 +7,9 @@
 #include "script/value.h"
 
 /* Raises, and counts, when no more may be emitted. */
-static void check_room(lua_State *L, struct script *s)
+static void check_room(lua_State *L)
 {
+	struct script *s = script_of(L);
 	struct script_set *set = s->set;
 	const char *why = NULL;
 
@@ -88,11 +89,11 @@ static int l_emit(lua_State *L)
 {
 	struct script *s = script_of(L);
 	struct batch *b = s->set->emitted;
-	struct value_budget budget = {EMIT_FIELDS_MAX, EMIT_NESTING_MAX, "emit"};
+	struct value_budget budget = {EMIT_FIELDS_MAX, EMIT_NESTING_MAX, "emit", check_room};
 	struct object fields;
 
 	script_check_changes(L, s, "emit");
-	check_room(L, s);
+	check_room(L);
 	struct slice type = check_type(L);
 	lua_settop(L, 2);
 	if (lua_isnil(L, 2)) {

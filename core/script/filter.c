@@ -97,10 +97,19 @@ static bool is_known(struct slice name)
 	return false;
 }
 
+/* What is written lies in the batch until its request is answered, where the script's memory limit does not see it; a record has to fit
+ * into a frame, too. */
+static void check_room(lua_State *L)
+{
+	if (record_of(L)->batch->arena.total > script_of(L)->filtered_bytes_max)
+		script_raise(L, "filter: more than %d MiB were written into the events of one body",
+		             FILTER_BYTES_MAX >> 20);
+}
+
 /* The value at 3 for the record. Fields that moongate knows are strings. */
 static struct value read_value(lua_State *L, struct record *r, struct slice name)
 {
-	struct value_budget budget = {EMIT_FIELDS_MAX, EMIT_NESTING_MAX, "filter"};
+	struct value_budget budget = {EMIT_FIELDS_MAX, EMIT_NESTING_MAX, "filter", check_room};
 	struct value v;
 
 	if (is_known(name) && lua_type(L, 3) != LUA_TSTRING) {
@@ -113,15 +122,6 @@ static struct value read_value(lua_State *L, struct record *r, struct slice name
 	}
 	value_from_lua(L, 3, r->batch, &v, &budget);
 	return v;
-}
-
-/* What is written lies in the batch until its request is answered, where the script's memory limit does not see it; a record has to fit
- * into a frame, too. */
-static void check_room(lua_State *L, const struct record *r)
-{
-	if (r->batch->arena.total > script_of(L)->filtered_bytes_max)
-		script_raise(L, "filter: more than %d MiB were written into the events of one body",
-		             FILTER_BYTES_MAX >> 20);
 }
 
 static int ev_newindex(lua_State *L)
@@ -138,12 +138,12 @@ static int ev_newindex(lua_State *L)
 		script_raise(L, "filter: the %s of an event stays as it is", name.ptr);
 	if (name.len > NAME_BYTES_MAX)
 		script_raise(L, "filter: a field name of %zu bytes; at most %d are allowed", name.len, NAME_BYTES_MAX);
-	check_room(L, r);
+	check_room(L);
 	if (lua_isnil(L, 3)) {
 		rc = record_remove(r, name);
 	} else {
 		v = read_value(L, r, name);
-		check_room(L, r);
+		check_room(L);
 		rc = record_set(r, name, v);
 	}
 	if (rc == -ENOMEM)

@@ -47,13 +47,25 @@ struct value value_from_number(lua_Number n)
 	return (struct value){.number = n, .type = VALUE_DOUBLE};
 }
 
-static void string_from_lua(lua_State *L, int index, struct batch *b, struct value *out, const char *what)
+/* Copying much takes a while, and nothing of it is an instruction at which the hook could raise. */
+static void look_whether_stopped(lua_State *L)
+{
+	const struct watch *watch = script_of(L)->watch;
+
+	if (watch != NULL && watch_stopped(watch))
+		script_raise_cut(L);
+}
+
+static void string_from_lua(lua_State *L, int index, struct batch *b, struct value *out,
+                            const struct value_budget *budget)
 {
 	struct slice s;
 
+	look_whether_stopped(L);
+	budget->check_room(L);
 	s.ptr = lua_tolstring(L, index, &s.len);
 	if (s.len > TEXT_MAX)
-		script_raise(L, "%s: a text of %zu bytes; at most %d are allowed", what, s.len, TEXT_MAX);
+		script_raise(L, "%s: a text of %zu bytes; at most %d are allowed", budget->what, s.len, TEXT_MAX);
 	struct slice copy = arena_copy(&b->arena, s);
 	if (copy.ptr == NULL)
 		script_starve(L);
@@ -186,8 +198,7 @@ static void table_from_lua(lua_State *L, int index, struct batch *b, struct valu
 		script_raise(L, "%s: nested too deeply", budget->what);
 	luaL_checkstack(L, 8, "nested too deeply");
 	event_refuse(L, index, budget->what);
-	if (script_of(L)->watch != NULL && watch_stopped(script_of(L)->watch))
-		script_raise_cut(L); /* each table may take a while: one that was emptied has all its slots */
+	look_whether_stopped(L); /* one that was emptied has all its slots */
 	budget->depth--;
 	if (is_array(L, index, &count, budget)) {
 		array_from_lua(L, index, b, out, count, budget);
@@ -217,7 +228,7 @@ void value_from_lua(lua_State *L, int index, struct batch *b, struct value *out,
 		*out = value_from_number(lua_tonumber(L, index));
 		return;
 	case LUA_TSTRING:
-		string_from_lua(L, index, b, out, budget->what);
+		string_from_lua(L, index, b, out, budget);
 		return;
 	case LUA_TTABLE:
 		table_from_lua(L, index, b, out, budget);

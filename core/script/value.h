@@ -38,6 +38,8 @@ struct value_budget {
 	uint32_t values;  /* scalars, objects, arrays; counted down */
 	uint32_t depth;   /* levels below */
 	const char *what; /* whose value it is, for errors: `emit("x")` */
+	/* Raises when the batch holds as much as it may: asked at each text, since one value can have many. */
+	void (*check_room)(lua_State *L);
 };
 
 /* Copies the Lua value at the absolute index into the batch. Tables with the keys 1 to n and no other are arrays, others objects, whose keys are

@@ -79,19 +79,22 @@ static void give_up(const struct watchdog *w, const struct watch *watch)
 static void look_at(struct watchdog *w, struct watch *watch)
 {
 	uint64_t call = atomic_load_explicit(&watch->call, memory_order_acquire);
+	int64_t cpu = thread_cpu_ns(watch->clock);
 
 	if (call != watch->seen) {
 		watch->seen = call;
-		watch->seen_cpu_ns = thread_cpu_ns(watch->clock);
+		watch->seen_cpu_ns = cpu;
 		return;
 	}
-	int64_t spent = thread_cpu_ns(watch->clock) - watch->seen_cpu_ns;
+	int64_t spent = cpu - watch->seen_cpu_ns;
 	if (spent < watch->limit_ns)
 		return;
-	if (atomic_load(&watch->stopped) != call)
+	if (atomic_load(&watch->stopped) != call) {
+		watch->late_cpu_ns = cpu;
 		arm(watch, call);
-	else if (watch->backstop && spent >= watch->limit_ns + BACKSTOP_NS)
+	} else if (watch->backstop && spent >= watch->limit_ns + BACKSTOP_NS) {
 		give_up(w, watch);
+	}
 }
 
 static void *run(void *arg)

@@ -37,6 +37,10 @@ struct watch {
 	/* The watchdog's own. */
 	uint64_t seen;       /* the call that it saw last */
 	int64_t seen_cpu_ns; /* CPU time when it saw it first */
+
+	/* The watchdog's while a state runs, then the runner's. */
+	int64_t
+	    late_cpu_ns; /* CPU time of the runner's thread when a call was last stopped for taking too long; tests look at what comes behind */
 };
 
 struct watchdog;

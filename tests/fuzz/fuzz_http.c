@@ -1,4 +1,4 @@
-/* Any bytes as what a client sends: read as requests, whole and in two pieces, which must give the same; admitted, their bodies inflated.
+/* Any bytes as what a client sends: read as requests, whole, in two pieces, and with their bodies thrown away, which must give the same; admitted, their bodies inflated.
  *
  * The input's first two bytes say where it is cut, the next one how. */
 #include <stdlib.h>
@@ -23,6 +23,8 @@ struct understood {
 	uint64_t path, query, body;
 	size_t body_len, used;
 };
+
+enum bodies { KEEP, DISCARD };
 
 static void ignore(void *ctx, struct http_request *req)
 {
@@ -51,7 +53,8 @@ static uint64_t sum(struct slice s)
 }
 
 /* Feeds [from, to) and then [to, size). */
-static enum reader_event feed(struct reader *r, const char *bytes, size_t from, size_t to, size_t size, size_t *used)
+static enum reader_event feed(struct reader *r, enum bodies bodies, const char *bytes, size_t from, size_t to,
+                              size_t size, size_t *used)
 {
 	enum reader_event event = READER_HEAD;
 	size_t at = from;
@@ -65,6 +68,7 @@ static enum reader_event feed(struct reader *r, const char *bytes, size_t from, 
 			at += n;
 			if (event == READER_HEAD && r->head.content_length > BODY_BYTES)
 				break;
+			r->discard |= event == READER_HEAD && bodies == DISCARD;
 		}
 		if (event != READER_MORE)
 			break;
@@ -129,16 +133,17 @@ static void look(struct reader *r, const struct gate *gate, struct understood *u
 	u->status = admission.no.status;
 	if (u->event != READER_DONE)
 		return;
-	u->body = sum(slice_new(r->body.ptr, r->body.len));
-	u->body_len = r->body.len;
-	must(r->body.len <= BODY_BYTES);
-	must(h->chunked || r->body.len == h->content_length);
+	u->body = r->discard ? 0 : sum(slice_new(r->body.ptr, r->body.len));
+	u->body_len = reader_seen(r);
+	must(u->body_len <= BODY_BYTES);
+	must(h->chunked || u->body_len == h->content_length);
+	must(!r->discard || r->body.ptr == NULL);
 	if (r->body.len > 0 && (admission.encoding == ENCODING_GZIP || admission.encoding == ENCODING_ZSTD))
 		inflate(slice_new(r->body.ptr, r->body.len), admission.encoding, r->limits->budget);
 }
 
 /* Reads the bytes as requests one after the other, each cut at `cut` of what is left of the input. */
-static int understand(const char *bytes, size_t size, uint32_t cut, struct understood *out)
+static int understand(const char *bytes, size_t size, uint32_t cut, enum bodies bodies, struct understood *out)
 {
 	static const struct http_token token = {.scopes = SCOPE_QUERY};
 	struct budget budget = {.max = BUDGET_BYTES};
@@ -159,7 +164,7 @@ static int understand(const char *bytes, size_t size, uint32_t cut, struct under
 		struct understood *u = &out[n++];
 		memset(u, 0, sizeof *u);
 		reader_reset(&r, &limits, 1024);
-		u->event = feed(&r, bytes, at, at + cut % (size - at + 1), size, &u->used);
+		u->event = feed(&r, bodies, bytes, at, at + cut % (size - at + 1), size, &u->used);
 		at += u->used;
 		if (u->event == READER_REFUSED) {
 			must(r.no.status >= 400 && r.no.why != NULL);
@@ -181,14 +186,18 @@ static int understand(const char *bytes, size_t size, uint32_t cut, struct under
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct understood whole[REQUESTS_MAX], pieces[REQUESTS_MAX];
+	static struct understood whole[REQUESTS_MAX], pieces[REQUESTS_MAX], thrown[REQUESTS_MAX];
 	if (size < 2)
 		return 0;
 	uint32_t cut = (uint32_t)data[0] << 8 | data[1];
 	const char *bytes = (const char *)data + 2;
 	size -= 2;
-	int n = understand(bytes, size, 0, whole);
-	int m = understand(bytes, size, cut, pieces);
+	int n = understand(bytes, size, 0, KEEP, whole);
+	int m = understand(bytes, size, cut, KEEP, pieces);
 	must(n == m && memcmp(whole, pieces, sizeof *whole * (size_t)n) == 0);
+	m = understand(bytes, size, cut, DISCARD, thrown);
+	for (int i = 0; i < n; i++)
+		whole[i].body = 0;
+	must(n == m && memcmp(whole, thrown, sizeof *whole * (size_t)n) == 0);
 	return 0;
 }

@@ -226,6 +226,7 @@ local function refused_configurations()
   end
   add(("return { tokens = { { sha256 = '%s', scopes = { 'query' }, burst = 5 } } }"):format(hash), "burst without a rate")
   add("return { http = { burst = 5 } }", "without a rate")
+  add(("return { tokens = { { sha256 = '%s', scopes = { 'query' } } }, http = { rate = 5 } }"):format(hash), "beside tokens")
   for _, rate in ipairs { "-1", "0.5", "1e7", "0/0", "{}", "true" } do
     add(("return { http = { rate = %s } }"):format(rate), "http.rate")
   end

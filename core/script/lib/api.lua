@@ -388,7 +388,7 @@ function every(interval, fn) end
 ---
 --- Errors: called outside of handlers; a value that is no string, finite number, boolean or table; a field `type`, or one named by another thing than a
 --- string of at most 256 bytes; nesting over 32 levels; more than 1,024 values; a text of over 65,536 bytes; more than 1,000 events from one call or 100,000
---- from one frame; the emitted events of emitted events … more than 8 deep.
+--- from one frame, or over 64 MiB of them; the emitted events of emitted events … more than 8 deep.
 ---
 --- ```lua
 --- emit("user.expensive", { user_id = ev.user_id, usd = usd })

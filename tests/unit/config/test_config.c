@@ -219,7 +219,6 @@ static void names_the_mistake_in_tokens(void **state)
 	               "found an unknown scope");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, name = 'x' } } }",
 	               "found an unknown field in a token");
-	/* What is no item of the list may not be passed over: that would leave the door open. */
 	assert_refused("return {\n tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = 0 } } }",
 	               ":2: tokens: found a token's rate or burst that is none, wanted a whole number");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, rate = 1.5 } } }",
@@ -231,6 +230,7 @@ static void names_the_mistake_in_tokens(void **state)
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' }, burst = 5 } } }",
 	               ":1: tokens: found a token's burst without a rate");
 	assert_refused("return { http = { rate = -1 } }", ":1: http.rate: found -1, wanted a whole number");
+	/* What is no item of the list may not be passed over: that would leave the door open. */
 	assert_refused("return { tokens = { ann = { sha256 = '" HASH "', scopes = { 'query' } } } }",
 	               ":1: tokens: found no list");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } }, ann = 1 } }",
@@ -380,6 +380,39 @@ static void checks_what_hangs_together(void **state)
 	assert_check("timezone", "UTC", NULL);
 }
 
+/* What is only seen when all is known is told with its place, too: that of the key, unless a flag has taken it over. */
+static void names_the_line_of_what_does_not_fit(void **state)
+{
+	static const char *const files[][2] = {
+	    {"return {\n\n listen = '0.0.0.0:1' }", ":3: listen: \"0.0.0.0:1\" can be reached from other machines"},
+	    {"return {\n data = ('d'):upper(), http = {\n burst = 5 } }",
+	     ":3: http.burst: found 5 without a rate, wanted http.rate as well"},
+	    {"return {\n http = { body_bytes = '8MiB',\n bodies_bytes = '1MiB' } }", ":3: http.bodies_bytes: found"},
+	    {"return { journal = {\n retention_bytes = '100MiB' } }", ":2: journal.retention_bytes: found"},
+	    {"return {\n timezone = 'Mars/Olympus' }", ":2: timezone: "},
+	    {"local t = {} t['time' .. 'zone'] = 'Mars' return t", ": timezone: "},
+	    {"return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } } },\n http = {\n rate = 9 } }",
+	     ":3: http.rate: found 9 beside tokens, wanted a rate in each token instead"},
+	};
+	struct config c;
+	struct error err;
+	char wanted[256];
+	(void)state;
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		assert_int_equal(read_text(&c, files[i][0], &err), 0);
+		assert_int_equal(config_check(&c, &err), -EINVAL);
+		snprintf(wanted, sizeof wanted, "%s%s", path, files[i][1]);
+		if (strncmp(err.text, wanted, strlen(wanted)) != 0)
+			fail_msg("%s\n  gave:   %s\n  wanted: %s", files[i][0], err.text, wanted);
+		config_deinit(&c);
+	}
+	assert_int_equal(read_text(&c, "return { listen = '127.0.0.1:1' }", &err), 0);
+	assert_int_equal(config_set(&c, "listen", "0.0.0.0:2", &err), 0);
+	assert_int_equal(config_check(&c, &err), -EINVAL);
+	assert_int_equal(strncmp(err.text, "listen: \"0.0.0.0:2\"", 19), 0);
+	config_deinit(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +421,7 @@ int main(void)
 	    cmocka_unit_test(reads_a_file),
 	    cmocka_unit_test(names_the_line_of_a_mistake),
 	    cmocka_unit_test(names_the_mistake_in_tokens),
+	    cmocka_unit_test(names_the_line_of_what_does_not_fit),
 	    cmocka_unit_test(survives_hostile_files),
 	    cmocka_unit_test(ends_in_time_whatever_the_file_does),
 	    cmocka_unit_test(refuses_bytecode_and_files_that_are_not_there),

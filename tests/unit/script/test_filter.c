@@ -99,13 +99,22 @@ static void test_what_is_written_is_bounded(void **state)
 	world_file(w, "scripts/metrics/t.lua", NULL,
 	           "local text = ('x'):rep(65536)\n"
 	           "filter('x', function(ev) for i = 1, 4096 do ev.text = text end end)\n"
-	           "filter('y', function(ev) ev.text = 'short' end)\n");
+	           "filter('y', function(ev) ev.text = 'short' end)\n"
+	           "local many = {}\n"
+	           "for i = 1, 1000 do many[i] = text end\n"
+	           "filter('z', function(ev) ev.texts = many end)\n");
 	world_load(w);
 	event(w, "x", "");
 	filter(w);
 	assert_int_equal(refused, 1);
 	assert_contains(why, "scripts/metrics/t.lua:2: filter: ");
-	assert_true(w->batch->arena.total < 100 << 20);
+	assert_true(w->batch->arena.total < 34 << 20);
+	batch_reset(w->batch, 1 << 16);
+	event(w, "z", ""); /* one value alone would be past it */
+	filter(w);
+	assert_int_equal(refused, 1);
+	assert_contains(why, "scripts/metrics/t.lua:6: filter: more than 32 MiB");
+	assert_true(w->batch->arena.total < 34 << 20);
 	batch_reset(w->batch, 1 << 16);
 	event(w, "y", "");
 	filter(w);

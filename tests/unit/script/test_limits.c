@@ -56,6 +56,37 @@ static void test_what_has_expired_makes_room(void **state)
 	world_free(w);
 }
 
+/* What is emitted lies outside of any script's memory until it runs. One event can have more texts than there is room. */
+static void test_what_is_emitted_is_bounded(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	struct script_totals totals;
+
+	w->options.call_ms = 1900; /* the bound is to end it, not the clock */
+	world_close_host(w);
+	world_open_host(w);
+	world_file(w, "scripts/metrics/t.lua", NULL,
+	           "local got, refused = counter 'got_total' {}, counter 'refused_total' {}\n"
+	           "local many, text = {}, ('x'):rep(65536)\n"
+	           "for i = 1, 1000 do many['f' .. i] = text end\n"
+	           "on('x', function()\n"
+	           "  for _ = 1, 2 do\n"
+	           "    local ok, e = pcall(emit, 'y', many)\n"
+	           "    if not ok and e:find('too many events wait', 1, true) then refused:inc() end\n"
+	           "  end\n"
+	           "end)\n"
+	           "on('y', function(ev) got:inc() end)\n");
+	world_load(w);
+	post(w, "x", "");
+	assert_int_equal(stats_of(w, 0).errors + stats_of(w, 0).cuts, 0);
+	assert_value(w, "got_total", 1);
+	assert_value(w, "refused_total", 1);
+	script_set_totals(w->set, &totals);
+	assert_int_equal(totals.emit_refused, 1);
+	world_free(w);
+}
+
 /* A length of time that no 64 bits hold is refused like any other that is too long. */
 static void test_lengths_of_time_are_bounded(void **state)
 {
@@ -147,9 +178,10 @@ static void test_memory_runs_out_anywhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_memory_runs_out_anywhere),    cmocka_unit_test(test_what_has_expired_makes_room),
-	    cmocka_unit_test(test_lengths_of_time_are_bounded), cmocka_unit_test(test_timers_have_no_trace),
-	    cmocka_unit_test(test_walks_of_tables_end),         cmocka_unit_test(test_memory_is_full_before_a_call),
+	    cmocka_unit_test(test_memory_runs_out_anywhere),     cmocka_unit_test(test_what_has_expired_makes_room),
+	    cmocka_unit_test(test_what_is_emitted_is_bounded),   cmocka_unit_test(test_lengths_of_time_are_bounded),
+	    cmocka_unit_test(test_timers_have_no_trace),         cmocka_unit_test(test_walks_of_tables_end),
+	    cmocka_unit_test(test_memory_is_full_before_a_call),
 	};
 	quiet();
 	return cmocka_run_group_tests(tests, NULL, NULL);

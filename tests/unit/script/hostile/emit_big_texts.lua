@@ -1,5 +1,5 @@
 -- expect: any
--- What failed emits have copied counts, too.
+-- What failed emits have copied counts, too; and 64 MiB of texts are not copied to their end when the time is up on the way.
 on("x", function()
   local text = ("x"):rep(65536)
   local fields = { zzz = print }
