@@ -295,6 +295,16 @@ static int read_token(struct reading *r, lua_State *L, struct config_token *toke
 	return code == 0 ? read_rate(r, L, token) : code;
 }
 
+/* Is the last of the first `count` tokens among those before it? Which of the two holds would be anyone's guess. */
+static bool is_repeated(const struct config_token *tokens, int count)
+{
+	for (int i = 0; i < count - 1; i++) {
+		if (memcmp(tokens[i].sha256, tokens[count - 1].sha256, sizeof tokens->sha256) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int read_tokens(struct reading *r, lua_State *L)
 {
 	int count = list_length(L);
@@ -311,6 +321,8 @@ static int read_tokens(struct reading *r, lua_State *L)
 		lua_pop(L, 1);
 		if (code != 0)
 			return code;
+		if (is_repeated(r->config->tokens, i))
+			return refuse(r, "tokens", "the same sha256 twice", "each token once");
 		r->config->token_count++;
 	}
 	return 0;

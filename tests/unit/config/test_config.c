@@ -214,6 +214,9 @@ static void names_the_mistake_in_tokens(void **state)
 	               "found a sha256 that is none");
 	assert_refused("return { tokens = { { scopes = { 'query' } } } }", "found a sha256 that is none");
 	assert_refused("return { tokens = { { sha256 = '" HASH "' } } }", "found scopes that are no list");
+	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } },\n { sha256 = '" HASH
+	               "', scopes = { 'admin' } } } }",
+	               "tokens: found the same sha256 twice, wanted each token once");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = {} } } }", "found a token without scopes");
 	assert_refused("return { tokens = { { sha256 = '" HASH "', scopes = { 'root' } } } }",
 	               "found an unknown scope");
