@@ -11,12 +11,6 @@
 
 enum { MERGE_FACTOR = 3 /* each size of blocks is so many of the one below */ };
 
-static int64_t floor_to(int64_t time_ms, int64_t step)
-{
-	int64_t rest = time_ms % step;
-	return time_ms - (rest < 0 ? rest + step : rest);
-}
-
 static int out_of_memory(const struct tsdb *t, struct error *err)
 {
 	return error_set(err, -ENOMEM, "out of memory while maintaining %s", t->dir);
@@ -165,8 +159,10 @@ static int seal(struct tsdb *t, struct error *err)
 		/* A stretch without samples is passed over at once. */
 		int64_t begin = floor_to(first, t->options.block_ms);
 		begin = begin < from ? from : begin;
-		int64_t end = floor_to(first, t->options.block_ms) + t->options.block_ms;
-		code = seal_one(t, v, begin, end < to ? end : to, err);
+		int64_t end;
+		if (__builtin_add_overflow(floor_to(first, t->options.block_ms), t->options.block_ms, &end) || end > to)
+			end = to;
+		code = seal_one(t, v, begin, end, err);
 	}
 	head_view_close(v);
 	return code;
@@ -337,7 +333,7 @@ static uint32_t within(const struct block_set *s, uint32_t at, int64_t begin, in
 	uint32_t count = 0;
 	for (; at + count < s->count && count < 64; count++) {
 		const struct block_info *b = block_info(s->items[at + count]->block);
-		if (s->items[at + count]->damaged || b->to_ms > begin + span)
+		if (s->items[at + count]->damaged || span_ms(begin, b->to_ms) > (uint64_t)span)
 			break;
 	}
 	return count;
@@ -351,7 +347,7 @@ static int merge_some(struct tsdb *t, struct error *err)
 	for (int64_t span = t->options.block_ms * MERGE_FACTOR; span <= most; span *= MERGE_FACTOR) {
 		for (uint32_t i = 0; i < s->count; i++) {
 			int64_t begin = floor_to(block_info(s->items[i]->block)->from_ms, span);
-			if (begin + span > s->sealed_ms)
+			if (span_ms(begin, s->sealed_ms) < (uint64_t)span)
 				break; /* it is not full yet */
 			uint32_t count = within(s, i, begin, span);
 			if (count >= 2)

@@ -22,14 +22,24 @@ struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code)
 	if (v == NULL)
 		return NULL;
 	v->t = t;
-	/* The head first: what leaves it from now on stays for this view, and what left it before is in the set. */
-	v->head = head_view_open(t->head, code);
-	if (v->head == NULL) {
-		mem_free(v);
-		return NULL;
-	}
+	/* The set that there was when the head's view was opened: a later one may have what batches after it brought, which are then seen in half; an earlier one lacks what the head has let go. */
 	v->set = block_set_get(t);
-	return v;
+	for (;;) {
+		v->head = head_view_open(t->head, code);
+		struct block_set *now = block_set_get(t);
+		if (v->head != NULL && now == v->set) {
+			block_set_unref(now);
+			return v;
+		}
+		block_set_unref(v->set);
+		v->set = now;
+		if (v->head == NULL)
+			break;
+		head_view_close(v->head);
+	}
+	block_set_unref(v->set);
+	mem_free(v);
+	return NULL;
 }
 
 void tsdb_view_close(struct tsdb_view *v)

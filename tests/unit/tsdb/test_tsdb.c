@@ -259,6 +259,38 @@ static void test_a_long_gap_is_passed_over(void **state)
 	end();
 }
 
+static void test_the_earliest_times(void **state)
+{
+	struct error err = {0};
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_with((struct tsdb_options){.max_series = 1000, .retention_ms = INT64_MAX});
+	static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, INT64_MIN + HOUR, INT64_MIN + 5 * HOUR,
+	                                INT64_MIN + 40 * HOUR};
+	enum { TIMES = sizeof times / sizeof *times };
+	for (uint32_t i = 0; i < TIMES; i++) {
+		tsdb_batch_begin(t);
+		assert_int_equal(tsdb_append(t, series(t, 1), times[i], i), APPEND_STORED);
+		tsdb_batch_end(t);
+	}
+	maintain(t);
+	assert_true(stats_of(t).sealed >= 2);
+	struct tsdb_view *v = tsdb_view_open(t, &code);
+	struct series_set *s = tsdb_select(v, NULL, 0, INT64_MIN, INT64_MAX, &err);
+	struct series_samples samples;
+	struct slice labels;
+	assert_int_equal(series_set_next(s, &labels, &err), 1);
+	assert_int_equal(series_set_samples(s, &samples, &err), 0);
+	assert_int_equal(samples.count, TIMES);
+	for (uint32_t i = 0; i < TIMES; i++)
+		assert_int_equal(samples.times_ms[i], times[i]);
+	series_set_free(s);
+	tsdb_view_close(v);
+	tsdb_close(t);
+	end();
+}
+
 static void test_retention(void **state)
 {
 	(void)state;
@@ -329,6 +361,37 @@ static void checkpoint(struct tsdb *t, const char *name)
 	assert_non_null(c);
 	assert_int_equal(tsdb_cut_write(c, name, &err), 0);
 	tsdb_cut_free(c);
+}
+
+static void test_a_cut_that_is_not_durable_is_none(void **state)
+{
+	struct error err = {0};
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 3 * 60);
+	uint32_t failures = 0;
+	for (uint64_t nth = 1;; nth++, failures++) {
+		char path[96];
+		int code;
+		snprintf(path, sizeof path, "%s/head-1", dir);
+		struct tsdb_cut *c = tsdb_cut(t, &code);
+		assert_non_null(c);
+		fault_set(FAULT_FSYNC, nth, false, EIO);
+		code = tsdb_cut_write(c, "head-1", &err);
+		fault_clear();
+		tsdb_cut_free(c);
+		assert_int_equal(access(path, F_OK) == 0, code == 0);
+		if (code == 0)
+			break;
+	}
+	assert_true(failures >= 3); /* the file's, its directory's, that of chunks */
+	tsdb_close(t);
+	t = open_store();
+	assert_int_equal(tsdb_load(t, "head-1", &err), 0);
+	check(t, 0, 3 * 60);
+	tsdb_close(t);
+	end();
 }
 
 static void test_a_restart_at_any_time(void **state)
@@ -575,8 +638,10 @@ int main(void)
 	    cmocka_unit_test(test_blocks_and_head_are_one),
 	    cmocka_unit_test(test_sealed_time_takes_no_samples),
 	    cmocka_unit_test(test_a_long_gap_is_passed_over),
+	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_labels),
+	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
 	    cmocka_unit_test(test_damaged_samples_are_named_and_not_merged),
