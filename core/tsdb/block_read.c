@@ -27,6 +27,7 @@ struct decoded {
 struct block_reader {
 	const struct block *block;
 	struct arena index; /* lists and values */
+	bool index_failed;  /* memory did not suffice for a list: the answer was that it is empty */
 
 	/* The page that was read last. */
 	uint32_t page;
@@ -128,8 +129,10 @@ static struct postings every_series(struct block_reader *r)
 {
 	uint32_t count = r->block->info.series;
 	uint32_t *numbers = arena_alloc(&r->index, count * sizeof *numbers);
-	if (numbers == NULL)
+	if (numbers == NULL) {
+		r->index_failed = true;
 		return (struct postings){NULL, 0};
+	}
 	for (uint32_t i = 0; i < count; i++)
 		numbers[i] = i;
 	return (struct postings){numbers, count};
@@ -152,6 +155,7 @@ static struct postings equal(void *ctx, struct slice name, struct slice value)
 	if (v->series == b->info.series)
 		return every_series(r);
 	uint32_t *numbers = arena_alloc(&r->index, v->series * sizeof *numbers);
+	r->index_failed = r->index_failed || numbers == NULL;
 	struct slice rest = b->sections[BLOCK_POSTINGS];
 	rest = slice_new(rest.ptr + v->offset, rest.len - v->offset);
 	uint32_t count = 0;
@@ -183,6 +187,11 @@ static int values_of(void *ctx, struct slice name, struct arena *arena, const st
 void block_reader_index(struct block_reader *r, struct postings_source *out)
 {
 	*out = (struct postings_source){.equal = equal, .values = values_of, .all = all, .ctx = r};
+}
+
+bool block_reader_index_failed(const struct block_reader *r)
+{
+	return r->index_failed;
 }
 
 int block_reader_label_names(struct block_reader *r, struct arena *arena, const struct slice **names, uint32_t *count)

@@ -69,15 +69,16 @@ static int sorted_series(struct head_view *v, struct sealable **out, uint32_t *c
 	return 0;
 }
 
-/* The time of the first sample from `from_ms` on; INT64_MAX: there is none before `to_ms`. */
-static int first_sample(struct head_view *v, int64_t from_ms, int64_t to_ms, int64_t *first)
+/* A time from `from_ms` on in the first block that has a sample; INT64_MAX: there is none before `to_ms`. */
+static int first_sample(struct head_view *v, int64_t block_ms, int64_t from_ms, int64_t to_ms, int64_t *first)
 {
 	struct postings_source source;
 	struct head_samples s;
 	head_view_index(v, &source);
 	struct postings all = source.all(source.ctx);
 	*first = INT64_MAX;
-	for (uint32_t i = 0; i < all.count; i++) {
+	/* Mostly one series tells: it has a sample in the first block that there may be. */
+	for (uint32_t i = 0; i < all.count && (*first == INT64_MAX || floor_to(*first, block_ms) > from_ms); i++) {
 		int64_t until = *first < to_ms ? *first : to_ms;
 		int code = head_view_read(v, all.numbers[i], from_ms, until - 1, &s);
 		if (code != 0)
@@ -98,17 +99,23 @@ static int write_sealed(struct tsdb *t, struct head_view *v, int64_t from_ms, in
 		return out_of_memory(t, err);
 	struct block_writer *w = block_writer_new(t->dir, from_ms, to_ms, err);
 	int code = w == NULL ? err->code : 0;
+	uint64_t lost = 0;
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		struct head_samples s;
 		code = head_view_read(v, all[i].number, from_ms, to_ms - 1, &s);
+		lost += s.damaged;
 		if (code != 0)
 			out_of_memory(t, err);
 		else if (s.count > 0)
 			code = block_writer_add(w, all[i].labels, &(struct column){s.times_ms, s.values, s.count}, err);
 	}
 	mem_free(all);
-	if (code == 0)
-		return block_writer_finish(w, name, err);
+	if (code == 0) {
+		code = block_writer_finish(w, name, err);
+		if (code == 0 || code == -ENODATA)
+			atomic_fetch_add(&t->lost, lost);
+		return code;
+	}
 	block_writer_cancel(w);
 	return code;
 }
@@ -146,7 +153,7 @@ static int seal(struct tsdb *t, struct error *err)
 	if (v == NULL)
 		return error_set(err, code, "no view of the head could be opened: %s", strerror(-code));
 	int64_t first;
-	code = first_sample(v, from, to, &first);
+	code = first_sample(v, t->options.block_ms, from, to, &first);
 	if (code != 0) {
 		out_of_memory(t, err);
 	} else if (first == INT64_MAX) { /* nothing up to `to` */

@@ -40,7 +40,7 @@ struct tsdb {
 	int64_t ceiling_ms; /* the writer's, as the next one */
 	int64_t cut_ms;     /* what the head was told to cut */
 
-	_Atomic uint64_t sealed, merged, removed, refused;
+	_Atomic uint64_t sealed, merged, removed, refused, lost;
 };
 
 /* The largest multiple of `step` that is not above, times before 1970 too; where that is no int64_t, INT64_MIN. */

@@ -396,6 +396,7 @@ void tsdb_stats(struct tsdb *t, struct tsdb_stats *out)
 	                           .merged = t->merged,
 	                           .removed = t->removed,
 	                           .refused = t->refused,
+	                           .lost = t->lost,
 	                           .oldest_ms = s->count > 0 ? block_info(s->items[0]->block)->from_ms : h.oldest_ms,
 	                           .newest_ms = h.newest_ms};
 	for (uint32_t i = 0; i < s->count; i++)

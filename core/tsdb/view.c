@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "record/labels.h"
 #include "tsdb/postings.h"
 #include "tsdb/store.h"
@@ -130,7 +132,8 @@ static int select_block(struct series_set *s, struct source *of, struct matcher 
 	if (of->reader == NULL)
 		return out_of_memory(err);
 	block_reader_index(of->reader, &source);
-	if (postings_select(&source, matchers, count, &s->arena, &of->numbers) != 0)
+	if (postings_select(&source, matchers, count, &s->arena, &of->numbers) != 0 ||
+	    block_reader_index_failed(of->reader))
 		return out_of_memory(err);
 	of->count = of->numbers.count;
 	return load_labels(of, err);
@@ -312,37 +315,45 @@ static int compare_texts(const void *a, const void *b)
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* Texts of several sources: growing, then sorted, each once. */
+/* Texts of several sources, each once; sorted in the end. */
 struct texts {
 	struct slice *items; /* owned */
 	size_t count, cap;
+	struct table table;
 	struct arena *arena; /* of their bytes */
 };
 
+static bool same_text(const void *ctx, const void *key, uint32_t item)
+{
+	const struct texts *t = ctx;
+	return slice_eq(t->items[item], *(const struct slice *)key);
+}
+
 static int add_text(struct texts *t, struct slice text)
 {
-	if (t->count == t->cap && mem_grow((void **)&t->items, &t->cap, t->count, sizeof *t->items) != 0)
+	uint64_t hash = hash_bytes(text.ptr, text.len, hash_seed());
+	if (table_find(&t->table, hash, same_text, t, &text) != TABLE_NONE)
+		return 0;
+	if (mem_grow((void **)&t->items, &t->cap, t->count, sizeof *t->items) != 0)
 		return -ENOMEM;
-	t->items[t->count] = arena_copy(t->arena, text);
-	return t->items[t->count++].ptr == NULL ? -ENOMEM : 0;
+	struct slice copy = arena_copy(t->arena, text);
+	if (copy.ptr == NULL || table_add(&t->table, hash, (uint32_t)t->count) != 0)
+		return -ENOMEM;
+	t->items[t->count++] = copy;
+	return 0;
 }
 
 static int finish_texts(struct texts *t, const struct slice **out, uint32_t *count)
 {
-	size_t kept = 0;
-	if (t->count > 0)
-		qsort(t->items, t->count, sizeof *t->items, compare_texts);
-	for (size_t i = 0; i < t->count; i++) {
-		if (kept == 0 || !slice_eq(t->items[kept - 1], t->items[i]))
-			t->items[kept++] = t->items[i];
-	}
-	struct slice *copy = arena_alloc(t->arena, (kept + 1) * sizeof *copy);
+	struct slice *copy = arena_alloc(t->arena, (t->count + 1) * sizeof *copy);
 	if (copy == NULL)
 		return -ENOMEM;
-	if (kept > 0)
-		memcpy(copy, t->items, kept * sizeof *copy);
+	if (t->count > 0) {
+		qsort(t->items, t->count, sizeof *t->items, compare_texts);
+		memcpy(copy, t->items, t->count * sizeof *copy);
+	}
 	*out = copy;
-	*count = (uint32_t)kept;
+	*count = (uint32_t)t->count;
 	return 0;
 }
 
@@ -351,19 +362,16 @@ static int add_of_series(struct tsdb_view *v, const struct slice *name, struct m
                          int64_t from_ms, int64_t to_ms, struct texts *to, struct error *err)
 {
 	struct series_set *s = tsdb_select(v, matchers, count, from_ms, to_ms, err);
-	struct slice labels, last = {0};
+	struct slice labels;
 	int code = s == NULL ? err->code : 0;
 	while (code == 0 && (code = series_set_next(s, &labels, err)) == 1) {
 		code = 0;
 		for (struct label l; code == 0 && labels_next(&labels, &l);) {
-			struct slice text = name == NULL ? l.name : l.value;
-			if ((name != NULL && !slice_eq(l.name, *name)) || (last.ptr != NULL && slice_eq(last, text)))
+			if (name != NULL && !slice_eq(l.name, *name))
 				continue;
-			code = add_text(to, text);
+			code = add_text(to, name == NULL ? l.name : l.value);
 			if (code != 0)
 				out_of_memory(err);
-			else if (name != NULL)
-				last = to->items[to->count - 1]; /* neighbours often have the same */
 		}
 	}
 	series_set_free(s);
@@ -413,10 +421,12 @@ static int collect(struct tsdb_view *v, const struct slice *name, struct matcher
                    struct error *err)
 {
 	struct texts t = {.arena = arena};
+	table_init(&t.table);
 	int code = count == 0 ? add_of_indexes(v, name, from_ms, to_ms, &t, err)
 	                      : add_of_series(v, name, matchers, count, from_ms, to_ms, &t, err);
 	if (code == 0 && finish_texts(&t, out, out_count) != 0)
 		code = out_of_memory(err);
+	table_deinit(&t.table);
 	mem_free(t.items);
 	return code;
 }

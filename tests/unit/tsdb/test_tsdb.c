@@ -500,6 +500,81 @@ static void test_damaged_samples_are_named_and_not_merged(void **state)
 	end();
 }
 
+/* The file of full chunks is damaged: what it had is missing from the block, and that is said. */
+static void test_chunks_that_are_lost_are_counted(void **state)
+{
+	char command[160];
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 2 * 60 + 29);
+	snprintf(command, sizeof command,
+	         "dd if=/dev/zero of='%s/head/chunks-0000000000' bs=64k count=16 conv=notrunc "
+	         "status=none",
+	         dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(stats_of(t).lost, 0);
+	for (uint32_t i = 2 * 60 + 29; i < 3 * 60 + 10; i++) {
+		tsdb_batch_begin(t);
+		for (uint32_t n = 0; n < SERIES; n++)
+			assert_int_equal(tsdb_append(t, series(t, n), i * MINUTE, 1), APPEND_STORED);
+		tsdb_batch_end(t);
+	}
+	maintain(t);
+	assert_true(stats_of(t).lost > 0);
+	assert_int_equal(stats_of(t).sealed, 1);
+	tsdb_close(t);
+	end();
+}
+
+/* A query finds all that there is, or says that it could not look. */
+static void test_selecting_without_memory(void **state)
+{
+	struct error err = {0};
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 7 * 60);
+	struct matcher *odd = matcher_new(MATCH_EQUAL, SLICE("odd"), SLICE("yes"), &err);
+	struct matcher *not_odd = matcher_new(MATCH_NOT_EQUAL, SLICE("odd"), SLICE("no"), &err);
+	struct matcher *both[] = {odd, not_odd};
+	for (uint32_t kind = 0; kind < 3; kind++) {
+		uint32_t failures = 0;
+		for (uint64_t nth = 1;; nth++) {
+			struct tsdb_view *v = tsdb_view_open(t, &code);
+			uint32_t found = 0;
+			struct slice labels;
+			struct series_samples samples;
+			fault_set(FAULT_MALLOC, nth, false, ENOMEM);
+			struct series_set *s =
+			    tsdb_select(v, both + kind % 2, kind == 2 ? 0 : 1, INT64_MIN, 4 * HOUR - 1, &err);
+			code = s == NULL ? err.code : 0;
+			while (code == 0 && (code = series_set_next(s, &labels, &err)) == 1) {
+				code = series_set_samples(s, &samples, &err);
+				found += samples.count > 0;
+			}
+			fault_clear();
+			series_set_free(s);
+			tsdb_view_close(v);
+			uint32_t there = 0;
+			for (uint32_t n = 0; n < SERIES; n++)
+				there += (kind == 2 || n % 2 == 1) && has_any(n, 0, 4 * 60);
+			if (code == 0)
+				assert_int_equal(found, there);
+			if (code == 0)
+				break;
+			assert_int_equal(code, -ENOMEM);
+			failures++;
+		}
+		assert_true(failures > 3);
+	}
+	matcher_free(odd);
+	matcher_free(not_odd);
+	tsdb_close(t);
+	end();
+}
+
 static void test_maintenance_fails_anywhere(void **state)
 {
 	static const struct {
@@ -645,6 +720,8 @@ int main(void)
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
 	    cmocka_unit_test(test_damaged_samples_are_named_and_not_merged),
+	    cmocka_unit_test(test_chunks_that_are_lost_are_counted),
+	    cmocka_unit_test(test_selecting_without_memory),
 	    cmocka_unit_test(test_maintenance_fails_anywhere),
 	    cmocka_unit_test(test_readers_beside_writer_and_keeper),
 	};
