@@ -22,6 +22,12 @@
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SPARSE = 2 }; /* of the steps at which something may fail, so much fewer the later they are */
+#else
+enum { SPARSE = 10 };
+#endif
+
 enum { SERIES = 150 };
 
 static char dir[64];
@@ -584,7 +590,7 @@ static void test_maintenance_fails_anywhere(void **state)
 	              {FAULT_RENAME, EIO},    {FAULT_OPEN, EMFILE},  {FAULT_MMAP, ENOMEM}};
 	(void)state;
 	for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
-		for (uint64_t nth = 1;; nth += 1 + nth / 10) {
+		for (uint64_t nth = 1;; nth += 1 + nth / SPARSE) {
 			struct error err = {0};
 			begin();
 			struct tsdb *t = open_store();
