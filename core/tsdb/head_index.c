@@ -460,14 +460,6 @@ struct postings head_index_all(void *ctx)
 	return list_postings(&ix->all);
 }
 
-static int compare_slices(const void *a, const void *b)
-{
-	const struct slice *x = a, *y = b;
-	size_t len = x->len < y->len ? x->len : y->len;
-	int order = len == 0 ? 0 : memcmp(x->ptr, y->ptr, len);
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
-}
-
 int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, const struct slice **values,
                       uint32_t *count)
 {
@@ -486,7 +478,7 @@ int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, c
 		if (list_postings(&p->list).count > 0)
 			out[n++] = slice_new(p->bytes, p->len);
 	}
-	qsort(out, n, sizeof *out, compare_slices);
+	qsort(out, n, sizeof *out, slice_order);
 	*values = out;
 	*count = n;
 	return 0;
@@ -506,7 +498,7 @@ int head_index_names(struct head_index *ix, struct arena *arena, const struct sl
 		    atomic_load_explicit(&name->first, memory_order_acquire) != NULL)
 			out[n++] = slice_new(name->bytes, name->len);
 	}
-	qsort(out, n, sizeof *out, compare_slices);
+	qsort(out, n, sizeof *out, slice_order);
 	*names = out;
 	*count = n;
 	return 0;

@@ -10,6 +10,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/head.h"
 #include "tsdb/head_index.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/spill.h"
 
 /* A chunk in memory. What a reader may read of it never moves: where it must grow a copy takes its place. */
@@ -173,15 +174,6 @@ int head_finish_leaving(struct head *h);
 int head_spill(struct head *h, const struct series *s, const struct head_chunk *full, spill_ref *out, uint32_t *count);
 
 /* ---- head_read.c: what readers and the writer read of a series ---- */
-
-/* Room for the samples of one series; grows as wanted. */
-struct sample_room {
-	int64_t *times_ms; /* owned */
-	uint64_t *values;  /* owned */
-	uint32_t count;
-	size_t cap;
-};
-void sample_room_deinit(struct sample_room *room);
 
 /* Reads the samples of from_ms..to_ms that had been stored when batch `until` ended (UINT64_MAX: all there are), rising in time. Chunks that cannot be read are counted in *damaged. 0 or -ENOMEM. */
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,

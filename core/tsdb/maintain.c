@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "record/labels.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/store.h"
 
 enum { MERGE_FACTOR = 3 /* each size of blocks is so many of the one below */ };
@@ -207,33 +208,9 @@ static const struct merge_source *least(const struct merge_source *m, uint32_t c
 	return best;
 }
 
-/* The samples of one series of all blocks behind each other. */
-struct gathered {
-	int64_t *times_ms;
-	uint64_t *values;
-	size_t count, times_cap, values_cap;
-};
-
-static int gather(struct gathered *g, const struct column *c)
-{
-	if (c->count == 0)
-		return 0;
-	int code = g->count + c->count > g->times_cap
-	               ? mem_grow((void **)&g->times_ms, &g->times_cap, g->count + c->count, sizeof *g->times_ms)
-	               : 0;
-	if (code == 0 && g->count + c->count > g->values_cap)
-		code = mem_grow((void **)&g->values, &g->values_cap, g->count + c->count, sizeof *g->values);
-	if (code != 0)
-		return code;
-	memcpy(g->times_ms + g->count, c->times_ms, c->count * sizeof *g->times_ms);
-	memcpy(g->values + g->count, c->values, c->count * sizeof *g->values);
-	g->count += c->count;
-	return 0;
-}
-
 /* Adds the series with these labels of all sources that have it, and moves these on. */
-static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, struct slice labels, struct gathered *g,
-                        struct block_writer *w, struct error *err)
+static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, struct slice labels,
+                        struct sample_room *g, struct block_writer *w, struct error *err)
 {
 	g->count = 0;
 	bool has[64] = {false};
@@ -247,10 +224,10 @@ static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, 
 			m[i].held->damaged = true;
 		if (code != 0)
 			return code;
-		if (gather(g, &c) != 0)
+		if (sample_room_add(g, c.times_ms, c.values, c.count) != 0)
 			return out_of_memory(t, err);
 	}
-	int code = block_writer_add(w, labels, &(struct column){g->times_ms, g->values, (uint32_t)g->count}, err);
+	int code = block_writer_add(w, labels, &(struct column){g->times_ms, g->values, g->count}, err);
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		if (!has[i])
 			continue;
@@ -264,7 +241,7 @@ static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, 
 
 static int merge_all(struct tsdb *t, struct merge_source *m, uint32_t count, struct block_writer *w, struct error *err)
 {
-	struct gathered g = {0};
+	struct sample_room g = {0};
 	struct buf labels = {0};
 	int code = 0;
 	for (const struct merge_source *next; code == 0 && (next = least(m, count)) != NULL;) {
@@ -274,8 +251,7 @@ static int merge_all(struct tsdb *t, struct merge_source *m, uint32_t count, str
 		                           : merge_series(t, m, count, slice_new(labels.ptr, labels.len), &g, w, err);
 	}
 	buf_free(&labels);
-	mem_free(g.times_ms);
-	mem_free(g.values);
+	sample_room_deinit(&g);
 	return code;
 }
 

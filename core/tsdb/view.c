@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "record/labels.h"
 #include "tsdb/postings.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/store.h"
 
 struct tsdb_view {
@@ -77,10 +78,8 @@ struct series_set {
 	struct arena arena;
 	struct source *sources; /* in the order of time, the head last */
 	uint32_t count;
-	struct buf labels; /* of the series that was given last */
-	int64_t *times_ms; /* owned: samples that come from several sources */
-	uint64_t *values;
-	size_t cap;
+	struct buf labels;       /* of the series that was given last */
+	struct sample_room room; /* of samples that come from several sources */
 };
 
 static int out_of_memory(struct error *err)
@@ -180,8 +179,7 @@ void series_set_free(struct series_set *s)
 	mem_free(s->sources);
 	arena_deinit(&s->arena);
 	buf_free(&s->labels);
-	mem_free(s->times_ms);
-	mem_free(s->values);
+	sample_room_deinit(&s->room);
 	mem_free(s);
 }
 
@@ -255,29 +253,10 @@ static int read_source(struct series_set *s, const struct source *of, struct col
 	return 0;
 }
 
-static int grow(struct series_set *s, size_t want)
-{
-	if (want <= s->cap)
-		return 0;
-	size_t cap = s->cap < 1024 ? 1024 : s->cap;
-	while (cap < want)
-		cap *= 2;
-	int64_t *times = mem_realloc(s->times_ms, cap * sizeof *times);
-	if (times != NULL)
-		s->times_ms = times;
-	uint64_t *values = mem_realloc(s->values, cap * sizeof *values);
-	if (values != NULL)
-		s->values = values;
-	if (times == NULL || values == NULL)
-		return -ENOMEM;
-	s->cap = cap;
-	return 0;
-}
-
 int series_set_samples(struct series_set *s, struct series_samples *out, struct error *err)
 {
-	size_t count = 0;
 	uint32_t givers = 0;
+	s->room.count = 0;
 	*out = (struct series_samples){0};
 	for (uint32_t i = 0; i < s->count; i++)
 		givers += s->sources[i].given;
@@ -292,28 +271,14 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 			*out = (struct series_samples){c.times_ms, c.values, c.count};
 			return 0;
 		}
-		if (grow(s, count + c.count) != 0)
+		if (sample_room_add(&s->room, c.times_ms, c.values, c.count) != 0)
 			return out_of_memory(err);
-		if (c.count > 0) {
-			memcpy(s->times_ms + count, c.times_ms, c.count * sizeof *c.times_ms);
-			memcpy(s->values + count, c.values, c.count * sizeof *c.values);
-		}
-		count += c.count;
 	}
-	CHECK(count <= UINT32_MAX);
-	*out = (struct series_samples){s->times_ms, s->values, (uint32_t)count};
+	*out = (struct series_samples){s->room.times_ms, s->room.values, s->room.count};
 	return 0;
 }
 
 /* ---- names and values of labels ---- */
-
-static int compare_texts(const void *a, const void *b)
-{
-	const struct slice *x = a, *y = b;
-	size_t len = x->len < y->len ? x->len : y->len;
-	int order = len == 0 ? 0 : memcmp(x->ptr, y->ptr, len);
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
-}
 
 /* Texts of several sources, each once; sorted in the end. */
 struct texts {
@@ -349,7 +314,7 @@ static int finish_texts(struct texts *t, const struct slice **out, uint32_t *cou
 	if (copy == NULL)
 		return -ENOMEM;
 	if (t->count > 0) {
-		qsort(t->items, t->count, sizeof *t->items, compare_texts);
+		qsort(t->items, t->count, sizeof *t->items, slice_order);
 		memcpy(copy, t->items, t->count * sizeof *copy);
 	}
 	*out = copy;
