@@ -26,7 +26,8 @@ struct epoch_retired {
 struct epochs {
 	_Atomic uint64_t now; /* counts from 1 */
 	struct {
-		_Alignas(64) _Atomic uint64_t entered; /* the epoch at which its reader entered; 0: free */
+		_Atomic uint64_t entered; /* the epoch at which its reader entered; 0: free */
+		uint64_t apart[7]; /* no two readers in one cache line, wherever this lies: it may be on the heap */
 	} readers[EPOCH_READERS];
 	/* The writer's: what waits to be freed, oldest first. */
 	struct epoch_retired *retired;

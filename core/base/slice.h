@@ -69,4 +69,18 @@ static inline bool slice_eq(struct slice a, struct slice b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* By bytes, as memcmp orders them; of two that begin alike the shorter one comes first. */
+static inline int slice_compare(struct slice a, struct slice b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* slice_compare for qsort over slices. */
+static inline int slice_order(const void *a, const void *b)
+{
+	return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
 #endif

@@ -103,13 +103,6 @@ void registry_stats(const struct registry *r, struct registry_stats *out)
 
 /* ---- families by name ---- */
 
-int slice_compare(struct slice a, struct slice b)
-{
-	int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* Where the name is among the families, or where it belongs. */
 static size_t position(const struct registry *r, struct slice name)
 {

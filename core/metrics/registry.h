@@ -13,7 +13,4 @@ struct metric *registry_add_pending(struct registry *r, const struct metric_def 
 /* Puts the waiting families among the others, in place of those of the same name. */
 void registry_install_pending(struct registry *r);
 
-/* memcmp over slices; the shorter one first. */
-int slice_compare(struct slice a, struct slice b);
-
 #endif

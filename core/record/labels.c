@@ -106,16 +106,6 @@ static inline uint64_t order_of(struct slice name, const char *end)
 	return name.len >= 8 ? word : word & ~(~UINT64_C(0) >> (8 * name.len));
 }
 
-static int compare_bytes(struct slice a, struct slice b)
-{
-	size_t shorter = a.len < b.len ? a.len : b.len;
-	int order = shorter == 0 ? 0 : memcmp(a.ptr, b.ptr, shorter);
-
-	if (order != 0)
-		return order;
-	return a.len < b.len ? -1 : a.len > b.len;
-}
-
 static bool is_utf8(const struct label *l)
 {
 	return utf8_valid(l->name, NULL) && utf8_valid(l->value, NULL);
@@ -147,7 +137,7 @@ static enum fault walk(struct slice from, struct labels_found *out)
 			return fault;
 		uint64_t order = order_of(l.name, end);
 		if (order <= order_before && out->count > 0) {
-			int real = compare_bytes(before.name, l.name);
+			int real = slice_compare(before.name, l.name);
 			if (real >= 0)
 				return real == 0 ? TWICE : NOT_RISING;
 		}
@@ -222,10 +212,10 @@ static void merge(struct label *labels, struct label *spare, uint32_t from, uint
 {
 	uint32_t left = from, right = middle, out = 0;
 
-	if (compare_bytes(labels[middle - 1].name, labels[middle].name) <= 0)
+	if (slice_compare(labels[middle - 1].name, labels[middle].name) <= 0)
 		return;
 	while (left < middle && right < to) {
-		bool second = compare_bytes(labels[right].name, labels[left].name) < 0;
+		bool second = slice_compare(labels[right].name, labels[left].name) < 0;
 		spare[out++] = labels[second ? right++ : left++];
 	}
 	memmove(labels + to - (middle - left), labels + left, (middle - left) * sizeof *labels);
@@ -249,7 +239,7 @@ static bool is_rising(const struct label *labels, uint32_t count)
 {
 	for (uint32_t i = 1; i < count; i++) {
 		struct slice a = labels[i - 1].name, b = labels[i].name;
-		if ((unsigned char)*a.ptr >= (unsigned char)*b.ptr && compare_bytes(a, b) >= 0)
+		if ((unsigned char)*a.ptr >= (unsigned char)*b.ptr && slice_compare(a, b) >= 0)
 			return false;
 	}
 	return true;
@@ -293,7 +283,7 @@ int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct erro
 	if (!is_rising(labels, kept)) {
 		sort(labels, kept);
 		for (uint32_t i = 1; i < kept; i++) {
-			if (compare_bytes(labels[i - 1].name, labels[i].name) == 0)
+			if (slice_compare(labels[i - 1].name, labels[i].name) == 0)
 				return error_set(err, -EINVAL, "the label \"%.*s\" comes twice",
 				                 SLICE_ARG(utf8_cut(labels[i].name, SHOWN_MAX)));
 		}
@@ -381,9 +371,9 @@ int labels_compare(struct slice a, struct slice b)
 		bool more_a = labels_next(&a, &x), more_b = labels_next(&b, &y);
 		if (!more_a || !more_b)
 			return (int)more_a - (int)more_b;
-		int order = compare_bytes(x.name, y.name);
+		int order = slice_compare(x.name, y.name);
 		if (order == 0)
-			order = compare_bytes(x.value, y.value);
+			order = slice_compare(x.value, y.value);
 		if (order != 0)
 			return order;
 	}

@@ -4,6 +4,7 @@
 #ifndef MOONGATE_TSDB_BLOCK_H
 #define MOONGATE_TSDB_BLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -68,6 +69,8 @@ void block_reader_free(struct block_reader *r);
 
 /* The index, for postings_select; lists and values are the reader's, until it is freed. */
 void block_reader_index(struct block_reader *r, struct postings_source *out);
+/* To be asked when the answers are complete: was memory out for one of them? It says that there are no such series then, which is not so. */
+bool block_reader_index_failed(const struct block_reader *r);
 
 /* The names of all labels, rising. */
 int block_reader_label_names(struct block_reader *r, struct arena *arena, const struct slice **names, uint32_t *count);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "record/labels.h"
 #include "tsdb/block_map.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/varint.h"
 
 enum {
@@ -27,6 +28,7 @@ struct decoded {
 struct block_reader {
 	const struct block *block;
 	struct arena index; /* lists and values */
+	bool index_failed;  /* memory did not suffice for a list: the answer was that it is empty */
 
 	/* The page that was read last. */
 	uint32_t page;
@@ -40,9 +42,7 @@ struct block_reader {
 	struct arena columns;
 
 	struct columns_coder *coder;
-	int64_t *times_ms; /* owned: of series that lie in several pieces */
-	uint64_t *values;
-	size_t cap;
+	struct sample_room room; /* of the series that was read last */
 };
 
 struct block_reader *block_reader_new(const struct block *b)
@@ -69,8 +69,7 @@ void block_reader_free(struct block_reader *r)
 	arena_deinit(&r->columns);
 	columns_coder_free(r->coder);
 	buf_free(&r->page_bytes);
-	mem_free(r->times_ms);
-	mem_free(r->values);
+	sample_room_deinit(&r->room);
 	mem_free(r);
 }
 
@@ -83,20 +82,13 @@ static int damaged(const struct block_reader *r, const char *what, uint32_t numb
 
 /* ---- the index ---- */
 
-static int compare(struct slice a, struct slice b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The label's number among the names, or -1. */
 static int64_t find_name(const struct block *b, struct slice name)
 {
 	uint32_t low = 0, high = b->name_count;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = compare(block_symbol_text(b, b->names[middle].symbol), name);
+		int order = slice_compare(block_symbol_text(b, b->names[middle].symbol), name);
 		if (order == 0)
 			return middle;
 		if (order < 0)
@@ -112,7 +104,7 @@ static const struct block_value *find_value(const struct block *b, uint32_t name
 	uint32_t low = b->names[name].first_value, high = b->names[name + 1].first_value;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = compare(block_symbol_text(b, b->values[middle].symbol), value);
+		int order = slice_compare(block_symbol_text(b, b->values[middle].symbol), value);
 		if (order == 0)
 			return &b->values[middle];
 		if (order < 0)
@@ -128,8 +120,10 @@ static struct postings every_series(struct block_reader *r)
 {
 	uint32_t count = r->block->info.series;
 	uint32_t *numbers = arena_alloc(&r->index, count * sizeof *numbers);
-	if (numbers == NULL)
+	if (numbers == NULL) {
+		r->index_failed = true;
 		return (struct postings){NULL, 0};
+	}
 	for (uint32_t i = 0; i < count; i++)
 		numbers[i] = i;
 	return (struct postings){numbers, count};
@@ -152,6 +146,7 @@ static struct postings equal(void *ctx, struct slice name, struct slice value)
 	if (v->series == b->info.series)
 		return every_series(r);
 	uint32_t *numbers = arena_alloc(&r->index, v->series * sizeof *numbers);
+	r->index_failed = r->index_failed || numbers == NULL;
 	struct slice rest = b->sections[BLOCK_POSTINGS];
 	rest = slice_new(rest.ptr + v->offset, rest.len - v->offset);
 	uint32_t count = 0;
@@ -183,6 +178,11 @@ static int values_of(void *ctx, struct slice name, struct arena *arena, const st
 void block_reader_index(struct block_reader *r, struct postings_source *out)
 {
 	*out = (struct postings_source){.equal = equal, .values = values_of, .all = all, .ctx = r};
+}
+
+bool block_reader_index_failed(const struct block_reader *r)
+{
+	return r->index_failed;
 }
 
 int block_reader_label_names(struct block_reader *r, struct arena *arena, const struct slice **names, uint32_t *count)
@@ -370,25 +370,6 @@ static int read_column(struct block_reader *r, uint32_t piece, uint32_t number, 
 	return 0;
 }
 
-static int grow(struct block_reader *r, size_t want)
-{
-	if (want <= r->cap)
-		return 0;
-	size_t cap = r->cap < 1024 ? 1024 : r->cap;
-	while (cap < want)
-		cap *= 2;
-	int64_t *times = mem_realloc(r->times_ms, cap * sizeof *times);
-	if (times != NULL)
-		r->times_ms = times;
-	uint64_t *values = mem_realloc(r->values, cap * sizeof *values);
-	if (values != NULL)
-		r->values = values;
-	if (times == NULL || values == NULL)
-		return -ENOMEM;
-	r->cap = cap;
-	return 0;
-}
-
 /* What lies in from_ms..to_ms. */
 static struct column within(struct column c, int64_t from_ms, int64_t to_ms)
 {
@@ -409,7 +390,7 @@ int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_m
 	CHECK(number < b->info.series);
 	uint32_t page = number / BLOCK_PAGE_SERIES;
 	*out = (struct column){0};
-	size_t count = 0;
+	r->room.count = 0;
 	if (begin_pieces(r, page) != 0)
 		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
 	for (uint32_t i = b->pages[page].first_piece; i < b->pages[page + 1].first_piece; i++) {
@@ -420,14 +401,9 @@ int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_m
 		if (code != 0)
 			return code;
 		c = within(c, from_ms, to_ms);
-		if (grow(r, count + c.count) != 0)
+		if (sample_room_add(&r->room, c.times_ms, c.values, c.count) != 0)
 			return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
-		if (c.count > 0) {
-			memcpy(r->times_ms + count, c.times_ms, c.count * sizeof *c.times_ms);
-			memcpy(r->values + count, c.values, c.count * sizeof *c.values);
-		}
-		count += c.count;
 	}
-	*out = (struct column){r->times_ms, r->values, (uint32_t)count};
+	*out = (struct column){r->room.times_ms, r->room.values, r->room.count};
 	return 0;
 }

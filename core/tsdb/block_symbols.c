@@ -134,20 +134,13 @@ void block_symbols_section(const struct block_symbols *s, struct buf *out)
 	buf_append(out, s->bytes.ptr, s->bytes.len);
 }
 
-static int compare_texts(struct slice a, struct slice b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_uses(const void *a, const void *b, void *ctx)
 {
 	const struct block_symbols *s = ctx;
 	const struct label_use *x = &s->uses[*(const uint32_t *)a], *y = &s->uses[*(const uint32_t *)b];
 	if (x->name != y->name)
-		return compare_texts(block_symbol(s, x->name), block_symbol(s, y->name));
-	return compare_texts(block_symbol(s, x->value), block_symbol(s, y->value));
+		return slice_compare(block_symbol(s, x->name), block_symbol(s, y->name));
+	return slice_compare(block_symbol(s, x->value), block_symbol(s, y->value));
 }
 
 /* The series of each use, gathered by counting: `lists` has those of use u from begins[u] on. */

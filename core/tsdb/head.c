@@ -53,14 +53,18 @@ static void free_undo(void *block)
 	}
 }
 
+void head_chain_free(void *chunk)
+{
+	for (struct head_chunk *c = chunk; c != NULL;) {
+		struct head_chunk *older = atomic_load(&c->older);
+		mem_free(c);
+		c = older;
+	}
+}
+
 void head_series_free(struct series *s)
 {
-	struct head_chunk *chunk = atomic_load(&s->newest);
-	while (chunk != NULL) {
-		struct head_chunk *older = atomic_load(&chunk->older);
-		mem_free(chunk);
-		chunk = older;
-	}
+	head_chain_free(atomic_load(&s->newest));
 	free_undo(atomic_load(&s->undo));
 	mem_free(atomic_load(&s->late));
 	mem_free(s);
@@ -81,6 +85,7 @@ void head_free(struct head *h)
 	if (h == NULL)
 		return;
 	epochs_deinit(&h->epochs); /* first: what is retired may look into the pages */
+	mem_free(h->leaving);
 	struct series_pages *pages = atomic_load(&h->pages);
 	for (uint32_t i = 0; pages != NULL && i < pages->count; i++) {
 		free_page(atomic_load(&pages->items[i]));
@@ -105,9 +110,13 @@ void head_batch_begin(struct head *h)
 	CHECK(h->batch == 0);
 	h->batch = atomic_load(&h->ended) + 1;
 	h->oldest_view = UINT64_MAX;
+	h->seen_count = 0;
 	for (uint32_t i = 0; i < EPOCH_READERS; i++) {
 		uint64_t batch = atomic_load(&h->view_batches[i]);
-		if (batch != 0 && batch < h->oldest_view)
+		if (batch == 0)
+			continue;
+		h->seen[h->seen_count++] = batch;
+		if (batch < h->oldest_view)
 			h->oldest_view = batch;
 	}
 }
@@ -204,7 +213,11 @@ int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *nu
 	uint32_t found = table_find(&h->table, hash, has_labels, h, &labels);
 	if (found == TABLE_NONE) {
 		struct series *s;
-		int code = head_series_make(h, h->next_number, labels, hash, &s);
+		/* It may be one of those that have left: the index never has the same labels twice. */
+		int code = head_finish_leaving(h);
+		if (code != 0)
+			return code;
+		code = head_series_make(h, h->next_number, labels, hash, &s);
 		if (code != 0)
 			return code;
 		found = s->number;
@@ -227,6 +240,30 @@ bool head_has(const struct head *h, uint32_t number)
 
 /* ---- appending ---- */
 
+/* Does a view look for the note of batch `last`, being from before it, but not from before the note under it, of batch `under`? */
+static bool is_looked_for(const struct head *h, uint64_t under, uint64_t last)
+{
+	for (uint32_t i = 0; i < h->seen_count; i++) {
+		if (h->seen[i] >= under && h->seen[i] < last)
+			return true;
+	}
+	return false;
+}
+
+/* Keeps the note of the last batch before this one for the views that look for it: one for each of them at most, however long they are open. 0 or -ENOMEM. */
+static int keep_note(struct head *h, struct series *s, uint64_t note)
+{
+	struct undo *undo = atomic_load_explicit(&s->undo, memory_order_relaxed);
+	if (!is_looked_for(h, undo == NULL ? 0 : note_unpack(undo->note).batch, note_unpack(note).batch))
+		return 0;
+	struct undo *u = mem_alloc(sizeof *u);
+	if (u == NULL)
+		return -ENOMEM;
+	*u = (struct undo){note, undo};
+	atomic_store_explicit(&s->undo, u, memory_order_release);
+	return 0;
+}
+
 /* Notes how many samples the series had before this batch, and keeps the note that this overwrites where a view needs it. 0 or -ENOMEM. */
 static int note_batch(struct head *h, struct series *s)
 {
@@ -236,11 +273,9 @@ static int note_batch(struct head *h, struct series *s)
 		return 0;
 	struct undo *undo = atomic_load_explicit(&s->undo, memory_order_relaxed);
 	if (last.batch > h->oldest_view) {
-		struct undo *u = mem_alloc(sizeof *u);
-		if (u == NULL)
-			return -ENOMEM;
-		*u = (struct undo){old, undo};
-		atomic_store_explicit(&s->undo, u, memory_order_release);
+		int code = keep_note(h, s, old);
+		if (code != 0)
+			return code;
 	} else if (undo != NULL) {
 		/* Views that are open now do not come so far down the list. */
 		atomic_store_explicit(&s->undo, NULL, memory_order_release);
@@ -268,34 +303,6 @@ static void publish_chunk(struct head *h, struct series *s, struct head_chunk *c
 	atomic_store_explicit(&s->newest, c, memory_order_release);
 }
 
-/* What is known of a chunk in memory: its samples read once more, which is less than carrying sums along for every series. */
-static void summarise(const struct head_chunk *c, struct chunk_summary *out)
-{
-	int64_t times[CHUNK_SAMPLES];
-	uint64_t values[CHUNK_SAMPLES];
-	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
-	uint32_t read = chunk_read(c->words, c->capacity, count, times, values);
-	CHECK(read == count);
-	summary_init(out);
-	for (uint32_t i = 0; i < count; i++)
-		summary_add(out, times[i], values[i]);
-}
-
-/* Puts a full chunk into a file. 0 and its reference, or a negative errno: it stays in memory. */
-static int spill_chunk(struct head *h, const struct series *s, const struct head_chunk *c, spill_ref *out)
-{
-	if (atomic_load_explicit(&c->older, memory_order_relaxed) != NULL)
-		return -EAGAIN; /* those before it are in memory: files are not to refer to that */
-	struct spilled record = {
-	    .words = chunk_words(&s->writer),
-	    .series = s->number,
-	    .first = c->first,
-	    .older = c->older_ref,
-	};
-	summarise(c, &record.summary);
-	return spill_add(h->spill, &record, c->words, out);
-}
-
 static uint32_t round_words(uint32_t words)
 {
 	return (words + CHUNK_STEP - 1) / CHUNK_STEP * CHUNK_STEP;
@@ -313,10 +320,11 @@ static int begin_chunk(struct head *h, struct series *s)
 	if (full != NULL) {
 		c->first = full->first + s->writer.count;
 		full->last_ms = s->writer.time_ms;
-		if (spill_chunk(h, s, full, &c->older_ref) == 0) {
-			h->stats.chunks_spilled++;
-			h->stats.bytes -= head_chunk_bytes(full);
-			epoch_retire(&h->epochs, full, mem_free);
+		uint32_t spilled;
+		if (head_spill(h, s, full, &c->older_ref, &spilled) == 0) {
+			h->stats.chunks_spilled += spilled;
+			h->stats.bytes -= head_chain_bytes(full);
+			epoch_retire(&h->epochs, full, head_chain_free);
 		} else {
 			h->stats.chunks_kept++;
 			atomic_store_explicit(&c->older, full, memory_order_relaxed);

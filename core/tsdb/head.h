@@ -69,7 +69,7 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);
 void head_cut(struct head *h, int64_t time_ms);
 
 /* Lets go of samples that were cut and that no view asks for, and of whole series whose newest sample is one of them and before `idle_ms`. Visits up to `visits` series, going on where the last call ended. 1: there are more; 0: all were
- * visited since the last 0; -ENOMEM: some of these are left as they are. Between batches. */
+ * visited since the last 0; -ENOMEM: some of these are left as they are. Numbers that mean no series any more cost next to nothing. Between batches. */
 int head_trim(struct head *h, int64_t idle_ms, uint32_t visits);
 
 /* Frees what no view sees any more. Cheap; between batches, now and then. */
@@ -91,10 +91,11 @@ void head_state(const struct head *h, struct head_state *out);
 int head_load(struct head *h, const char *dir, const char *name, struct error *err);
 
 struct head_stats {
-	uint64_t series, created, expired;    /* living; since the start */
-	uint64_t samples, late;               /* stored since the start; of them out of order */
-	uint64_t chunks_spilled, chunks_kept; /* full chunks written to files; those that could not be */
-	uint64_t bytes;                       /* memory in use, but for what waits for views to close */
+	uint64_t series, created, expired; /* living; since the start */
+	uint64_t samples, late;            /* stored since the start; of them out of order */
+	uint64_t chunks_spilled,
+	    chunks_kept; /* full chunks written to files; those that could not be when they were full, and may have been since */
+	uint64_t bytes; /* memory in use, but for what waits for views to close */
 	uint64_t spill_bytes;
 	int64_t oldest_ms, newest_ms; /* of the samples stored since the last cut; INT64_MAX, INT64_MIN: none */
 };

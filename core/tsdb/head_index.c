@@ -18,7 +18,9 @@ struct entry {
 
 struct pointer_map {
 	uint64_t mask; /* slots − 1 */
-	uint64_t used; /* the writer's */
+	/* The writer's. */
+	uint64_t used; /* slots that are not NULL */
+	uint64_t live; /* of them with an entry */
 	_Atomic(struct entry *) slots[];
 };
 
@@ -36,12 +38,16 @@ struct label_pair {
 	struct label_name *name;
 	_Atomic(struct label_pair *) next;
 	_Atomic(struct number_list *) list;
-	uint32_t removal; /* the writer's: the last one that took numbers out of `list` */
+	struct label_pair *prev; /* the writer's, as the next one; NULL: it is the name's first */
+	uint32_t removal;        /* the last one that took numbers out of `list` */
 	uint32_t len;
 	char bytes[]; /* the value */
 };
 
 /* ---- the maps ---- */
+
+/* Stands where an entry was taken out: what lies behind it is still found. */
+static struct entry taken_out;
 
 struct wanted {
 	uint64_t hash;
@@ -65,7 +71,7 @@ static struct entry *map_find(const struct pointer_map *map, const struct wanted
 {
 	for (uint64_t i = w->hash & map->mask;; i = (i + 1) & map->mask) {
 		struct entry *entry = atomic_load_explicit(&map->slots[i], memory_order_acquire);
-		if (entry == NULL || is_wanted(entry, w))
+		if (entry == NULL || (entry != &taken_out && is_wanted(entry, w)))
 			return entry;
 	}
 }
@@ -81,10 +87,23 @@ static struct pointer_map *map_new(uint64_t slots)
 static void map_put(struct pointer_map *map, struct entry *entry)
 {
 	uint64_t i = entry->hash & map->mask;
-	while (atomic_load_explicit(&map->slots[i], memory_order_relaxed) != NULL)
+	struct entry *there;
+	while ((there = atomic_load_explicit(&map->slots[i], memory_order_relaxed)) != NULL && there != &taken_out)
 		i = (i + 1) & map->mask;
 	atomic_store_explicit(&map->slots[i], entry, memory_order_release);
-	map->used++;
+	map->used += there == NULL;
+	map->live++;
+}
+
+static void map_remove(struct pointer_map *map, const struct entry *entry)
+{
+	uint64_t i = entry->hash & map->mask;
+	for (struct entry *at; (at = atomic_load_explicit(&map->slots[i], memory_order_relaxed)) != entry;) {
+		CHECK(at != NULL);
+		i = (i + 1) & map->mask;
+	}
+	atomic_store_explicit(&map->slots[i], &taken_out, memory_order_release);
+	map->live--;
 }
 
 static uint64_t map_bytes(const struct pointer_map *map)
@@ -92,17 +111,17 @@ static uint64_t map_bytes(const struct pointer_map *map)
 	return sizeof *map + (map->mask + 1) * sizeof map->slots[0];
 }
 
-/* Replaces a map by one of `slots` with the entries that `keep` wants (NULL: all). There is room for one retirement. */
-static int map_rebuild(struct head_index *ix, _Atomic(struct pointer_map *) *at, uint64_t slots,
-                       bool (*keep)(const struct entry *entry))
+/* Replaces a map by one of `slots` with the same entries. 0 or -ENOMEM. */
+static int map_rebuild(struct head_index *ix, _Atomic(struct pointer_map *) *at, uint64_t slots)
 {
 	struct pointer_map *old = atomic_load_explicit(at, memory_order_relaxed);
-	struct pointer_map *map = map_new(slots);
+	int code = epoch_reserve(ix->epochs, 1);
+	struct pointer_map *map = code == 0 ? map_new(slots) : NULL;
 	if (map == NULL)
 		return -ENOMEM;
 	for (uint64_t i = 0; i <= old->mask; i++) {
 		struct entry *entry = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
-		if (entry != NULL && (keep == NULL || keep(entry)))
+		if (entry != NULL && entry != &taken_out)
 			map_put(map, entry);
 	}
 	ix->bytes += map_bytes(map) - map_bytes(old);
@@ -111,14 +130,30 @@ static int map_rebuild(struct head_index *ix, _Atomic(struct pointer_map *) *at,
 	return 0;
 }
 
+/* Slots for so many entries: a third of them at most, so that there is room for more. */
+static uint64_t map_slots(uint64_t entries)
+{
+	uint64_t slots = MAP_SLOTS_MIN;
+	while (entries * 3 > slots)
+		slots *= 2;
+	return slots;
+}
+
 /* Room for one more entry: at most half of the slots are used. */
 static int map_grow(struct head_index *ix, _Atomic(struct pointer_map *) *at)
 {
 	struct pointer_map *map = atomic_load_explicit(at, memory_order_relaxed);
 	if ((map->used + 1) * 2 <= map->mask + 1)
 		return 0;
-	int code = epoch_reserve(ix->epochs, 1);
-	return code != 0 ? code : map_rebuild(ix, at, (map->mask + 1) * 2, NULL);
+	return map_rebuild(ix, at, map_slots(map->live + 1));
+}
+
+/* Where few of many entries are left. One that cannot be made smaller now is at another time. */
+static void map_shrink(struct head_index *ix, _Atomic(struct pointer_map *) *at)
+{
+	struct pointer_map *map = atomic_load_explicit(at, memory_order_relaxed);
+	if (map->mask + 1 > MAP_SLOTS_MIN && map->live * 16 < map->mask + 1)
+		(void)map_rebuild(ix, at, map_slots(map->live + 1));
 }
 
 /* ---- lists of numbers ---- */
@@ -175,7 +210,20 @@ static struct postings list_postings(_Atomic(struct number_list *) *at)
 	return (struct postings){list->numbers, atomic_load_explicit(&list->count, memory_order_acquire)};
 }
 
-/* Replaces a list by one without these numbers. 0 or -ENOMEM. */
+/* The first place from `at` on whose number is not below. */
+static uint32_t place_of(const uint32_t *numbers, uint32_t at, uint32_t count, uint32_t number)
+{
+	while (at < count) {
+		uint32_t middle = at + (count - at) / 2;
+		if (numbers[middle] < number)
+			at = middle + 1;
+		else
+			count = middle;
+	}
+	return at;
+}
+
+/* Replaces a list by one without these numbers, by stretches: of a million few go at a time. 0 or -ENOMEM. */
 static int list_subtract(struct head_index *ix, _Atomic(struct number_list *) *at, struct postings without)
 {
 	struct number_list *old = atomic_load_explicit(at, memory_order_relaxed);
@@ -184,12 +232,13 @@ static int list_subtract(struct head_index *ix, _Atomic(struct number_list *) *a
 	struct number_list *list = code == 0 ? list_new(had < LIST_MIN ? LIST_MIN : had) : NULL;
 	if (list == NULL)
 		return -ENOMEM;
-	uint32_t count = 0;
-	for (uint32_t i = 0, gone = 0; i < had; i++) {
-		while (gone < without.count && without.numbers[gone] < old->numbers[i])
-			gone++;
-		if (gone == without.count || without.numbers[gone] != old->numbers[i])
-			list->numbers[count++] = old->numbers[i];
+	uint32_t count = 0, gone = 0;
+	for (uint32_t i = 0, end; i < had; i = end) {
+		gone = place_of(without.numbers, gone, without.count, old->numbers[i]);
+		end = gone == without.count ? had : place_of(old->numbers, i, had, without.numbers[gone]);
+		memcpy(list->numbers + count, old->numbers + i, (end - i) * sizeof old->numbers[0]);
+		count += end - i;
+		end += end < had && old->numbers[end] == without.numbers[gone];
 	}
 	atomic_store_explicit(&list->count, count, memory_order_relaxed);
 	ix->bytes += list_bytes(list) - list_bytes(old);
@@ -221,14 +270,18 @@ void head_index_deinit(struct head_index *ix)
 {
 	struct pointer_map *pairs = atomic_load(&ix->pairs);
 	for (uint64_t i = 0; pairs != NULL && i <= pairs->mask; i++) {
-		struct label_pair *pair = (struct label_pair *)atomic_load(&pairs->slots[i]);
-		if (pair != NULL)
-			mem_free(atomic_load(&pair->list));
-		mem_free(pair);
+		struct entry *entry = atomic_load(&pairs->slots[i]);
+		if (entry == NULL || entry == &taken_out)
+			continue;
+		mem_free(atomic_load(&((struct label_pair *)entry)->list));
+		mem_free(entry);
 	}
 	struct pointer_map *names = atomic_load(&ix->names);
-	for (uint64_t i = 0; names != NULL && i <= names->mask; i++)
-		mem_free(atomic_load(&names->slots[i]));
+	for (uint64_t i = 0; names != NULL && i <= names->mask; i++) {
+		struct entry *entry = atomic_load(&names->slots[i]);
+		if (entry != &taken_out)
+			mem_free(entry);
+	}
 	mem_free(pairs);
 	mem_free(names);
 	mem_free(atomic_load(&ix->all));
@@ -266,7 +319,7 @@ static struct label_name *make_name(struct head_index *ix, struct slice bytes)
 	return name;
 }
 
-/* The pair, made where there is none, with room for one more number; NULL when memory is out. One that was made and gets no number goes with the next removal. */
+/* The pair, made where there is none, with room for one more number; NULL when memory is out. One that was made and gets no number waits for one: readers pass over it. */
 static struct label_pair *ready_pair(struct head_index *ix, struct slice name_bytes, struct slice value)
 {
 	struct label_name *name = make_name(ix, name_bytes);
@@ -289,7 +342,10 @@ static struct label_pair *ready_pair(struct head_index *ix, struct slice name_by
 	pair->len = (uint32_t)value.len;
 	memcpy(pair->bytes, value.ptr, value.len);
 	atomic_init(&pair->list, list);
-	atomic_init(&pair->next, atomic_load_explicit(&name->first, memory_order_relaxed));
+	struct label_pair *next = atomic_load_explicit(&name->first, memory_order_relaxed);
+	atomic_init(&pair->next, next);
+	if (next != NULL)
+		next->prev = pair;
 	ix->bytes += sizeof *pair + value.len + list_bytes(list);
 	map_put(atomic_load_explicit(&ix->pairs, memory_order_relaxed), &pair->entry);
 	atomic_store_explicit(&name->first, pair, memory_order_release);
@@ -323,14 +379,32 @@ static bool pair_is_empty(const struct label_pair *pair)
 	return atomic_load_explicit(&list->count, memory_order_relaxed) == 0;
 }
 
-static bool keep_pair(const struct entry *entry)
+/* Off its name's list. A reader that stands on it goes on along its `next`, which stays. */
+static void unlink_pair(struct label_pair *pair)
 {
-	return !pair_is_empty((const struct label_pair *)entry);
+	struct label_pair *next = atomic_load_explicit(&pair->next, memory_order_relaxed);
+	if (next != NULL)
+		next->prev = pair->prev;
+	atomic_store_explicit(pair->prev == NULL ? &pair->name->first : &pair->prev->next, next, memory_order_release);
 }
 
-static bool keep_name(const struct entry *entry)
+enum { RETIRED_BY_DROP = 3 };
+
+/* Takes away a pair that no series has, and its name with the last one. There is room for RETIRED_BY_DROP retirements. */
+static void drop_pair(struct head_index *ix, struct label_pair *pair)
 {
-	return atomic_load_explicit(&((const struct label_name *)entry)->first, memory_order_relaxed) != NULL;
+	struct label_name *name = pair->name;
+	struct number_list *list = atomic_load_explicit(&pair->list, memory_order_relaxed);
+	unlink_pair(pair);
+	map_remove(atomic_load_explicit(&ix->pairs, memory_order_relaxed), &pair->entry);
+	ix->bytes -= sizeof *pair + pair->len + list_bytes(list);
+	epoch_retire(ix->epochs, list, mem_free);
+	epoch_retire(ix->epochs, pair, mem_free);
+	if (atomic_load_explicit(&name->first, memory_order_relaxed) != NULL)
+		return;
+	map_remove(atomic_load_explicit(&ix->names, memory_order_relaxed), &name->entry);
+	ix->bytes -= sizeof *name + name->len;
+	epoch_retire(ix->epochs, name, mem_free);
 }
 
 /* Takes the numbers out of the lists of one series' labels, each list once. */
@@ -341,94 +415,15 @@ static int subtract_labels(struct head_index *ix, struct slice labels, struct po
 		struct label_pair *pair = name == NULL ? NULL : find_pair(ix, name, l.value);
 		if (pair == NULL || pair->removal == ix->removal)
 			continue;
-		int code = list_subtract(ix, &pair->list, numbers);
+		int code = epoch_reserve(ix->epochs, 1 + RETIRED_BY_DROP);
+		if (code == 0)
+			code = list_subtract(ix, &pair->list, numbers);
 		if (code != 0)
 			return code;
 		pair->removal = ix->removal;
-	}
-	return 0;
-}
-
-/* Takes the empty pairs off a name's list. A reader that stands on one goes on along its `next`, which stays. */
-static void unlink_empty(struct label_name *name)
-{
-	_Atomic(struct label_pair *) *at = &name->first;
-	for (struct label_pair *pair; (pair = atomic_load_explicit(at, memory_order_relaxed)) != NULL;) {
 		if (pair_is_empty(pair))
-			atomic_store_explicit(at, atomic_load_explicit(&pair->next, memory_order_relaxed),
-			                      memory_order_release);
-		else
-			at = &pair->next;
+			drop_pair(ix, pair);
 	}
-}
-
-static void unlink_all_empty(struct head_index *ix)
-{
-	struct pointer_map *names = atomic_load_explicit(&ix->names, memory_order_relaxed);
-	for (uint64_t i = 0; i <= names->mask; i++) {
-		struct entry *entry = atomic_load_explicit(&names->slots[i], memory_order_relaxed);
-		if (entry != NULL)
-			unlink_empty((struct label_name *)entry);
-	}
-}
-
-/* Retires what a map that is about to be rebuilt will not keep. */
-static void retire_entries(struct head_index *ix, const struct pointer_map *map,
-                           bool (*keep)(const struct entry *entry), bool are_pairs)
-{
-	for (uint64_t i = 0; i <= map->mask; i++) {
-		struct entry *entry = atomic_load_explicit(&map->slots[i], memory_order_relaxed);
-		if (entry == NULL || keep(entry))
-			continue;
-		if (are_pairs) {
-			struct label_pair *pair = (struct label_pair *)entry;
-			struct number_list *list = atomic_load_explicit(&pair->list, memory_order_relaxed);
-			ix->bytes -= sizeof *pair + pair->len + list_bytes(list);
-			epoch_retire(ix->epochs, list, mem_free);
-		} else {
-			ix->bytes -= sizeof(struct label_name) + ((struct label_name *)entry)->len;
-		}
-		epoch_retire(ix->epochs, entry, mem_free);
-	}
-}
-
-static uint64_t count_unkept(const struct pointer_map *map, bool (*keep)(const struct entry *entry))
-{
-	uint64_t count = 0;
-	for (uint64_t i = 0; i <= map->mask; i++) {
-		const struct entry *entry = atomic_load_explicit(&map->slots[i], memory_order_relaxed);
-		count += entry != NULL && !keep(entry);
-	}
-	return count;
-}
-
-/* Slots for what a map keeps. */
-static uint64_t map_slots(uint64_t used)
-{
-	uint64_t slots = MAP_SLOTS_MIN;
-	while (used * 2 > slots)
-		slots *= 2;
-	return slots;
-}
-
-/* Rebuilds a map without what it is not to keep, which is retired. 0, or -ENOMEM with nothing changed. */
-static int map_sweep(struct head_index *ix, _Atomic(struct pointer_map *) *at, bool (*keep)(const struct entry *entry),
-                     bool are_pairs)
-{
-	struct pointer_map *map = atomic_load_explicit(at, memory_order_relaxed);
-	uint64_t gone = count_unkept(map, keep);
-	if (gone == 0)
-		return 0;
-	int code = epoch_reserve(ix->epochs, 2 * gone + 1);
-	if (code != 0)
-		return code;
-	/* The new map first: it is what can fail. The old one can still be read, being retired only. */
-	code = map_rebuild(ix, at, map_slots(map->used - gone), keep);
-	if (code != 0)
-		return code;
-	if (are_pairs)
-		unlink_all_empty(ix);
-	retire_entries(ix, map, keep, are_pairs);
 	return 0;
 }
 
@@ -444,8 +439,9 @@ int head_index_remove(struct head_index *ix, struct postings numbers,
 	int code = list_subtract(ix, &ix->all, numbers);
 	if (code != 0)
 		return code;
-	code = map_sweep(ix, &ix->pairs, keep_pair, true);
-	return code != 0 ? code : map_sweep(ix, &ix->names, keep_name, false);
+	map_shrink(ix, &ix->pairs);
+	map_shrink(ix, &ix->names);
+	return 0;
 }
 
 /* ---- reading ---- */
@@ -462,14 +458,6 @@ struct postings head_index_all(void *ctx)
 {
 	struct head_index *ix = ctx;
 	return list_postings(&ix->all);
-}
-
-static int compare_slices(const void *a, const void *b)
-{
-	const struct slice *x = a, *y = b;
-	size_t len = x->len < y->len ? x->len : y->len;
-	int order = len == 0 ? 0 : memcmp(x->ptr, y->ptr, len);
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
 int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, const struct slice **values,
@@ -490,7 +478,7 @@ int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, c
 		if (list_postings(&p->list).count > 0)
 			out[n++] = slice_new(p->bytes, p->len);
 	}
-	qsort(out, n, sizeof *out, compare_slices);
+	qsort(out, n, sizeof *out, slice_order);
 	*values = out;
 	*count = n;
 	return 0;
@@ -504,12 +492,13 @@ int head_index_names(struct head_index *ix, struct arena *arena, const struct sl
 	if (out == NULL)
 		return -ENOMEM;
 	for (uint64_t i = 0; i <= map->mask; i++) {
-		const struct label_name *name =
-		    (const struct label_name *)atomic_load_explicit(&map->slots[i], memory_order_acquire);
-		if (name != NULL && atomic_load_explicit(&name->first, memory_order_acquire) != NULL)
+		struct entry *entry = atomic_load_explicit(&map->slots[i], memory_order_acquire);
+		const struct label_name *name = (const struct label_name *)entry;
+		if (entry != NULL && entry != &taken_out &&
+		    atomic_load_explicit(&name->first, memory_order_acquire) != NULL)
 			out[n++] = slice_new(name->bytes, name->len);
 	}
-	qsort(out, n, sizeof *out, compare_slices);
+	qsort(out, n, sizeof *out, slice_order);
 	*names = out;
 	*count = n;
 	return 0;

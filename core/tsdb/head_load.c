@@ -72,6 +72,8 @@ static int take_up_spilled(struct loading *l, struct series *s, uint32_t first, 
 	int64_t times[CHUNK_SAMPLES];
 	uint64_t values[CHUNK_SAMPLES];
 	int code = spill_at(l->head->spill, older, &r);
+	if (code == -ENOENT)
+		return 0; /* let go since it was saved, being sealed: what comes now is newer */
 	if (code != 0 || r->summary.count == 0 || r->summary.count > CHUNK_SAMPLES ||
 	    chunk_read((const _Atomic uint64_t *)r->bits, r->words, r->summary.count, times, values) !=
 	        r->summary.count)

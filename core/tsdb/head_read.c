@@ -21,32 +21,6 @@ struct pieces {
 	size_t count, cap;
 };
 
-void sample_room_deinit(struct sample_room *room)
-{
-	mem_free(room->times_ms);
-	mem_free(room->values);
-	memset(room, 0, sizeof *room);
-}
-
-static int room_for(struct sample_room *room, size_t more)
-{
-	size_t want = room->count + more, cap = room->cap < 256 ? 256 : room->cap;
-	if (want <= room->cap)
-		return 0;
-	while (cap < want)
-		cap *= 2;
-	int64_t *times = mem_realloc(room->times_ms, cap * sizeof *times);
-	if (times != NULL)
-		room->times_ms = times;
-	uint64_t *values = mem_realloc(room->values, cap * sizeof *values);
-	if (values != NULL)
-		room->values = values;
-	if (times == NULL || values == NULL)
-		return -ENOMEM;
-	room->cap = cap;
-	return 0;
-}
-
 static int add_piece(struct pieces *p, const _Atomic uint64_t *words, uint32_t word_count, uint32_t count)
 {
 	if (p->count == p->cap) {
@@ -173,7 +147,7 @@ static int decode(const struct pieces *p, int64_t from_ms, int64_t to_ms, struct
 {
 	for (size_t i = p->count; i-- > 0;) {
 		const struct piece *piece = &p->items[i];
-		int code = room_for(room, piece->count);
+		int code = sample_room_grow(room, piece->count);
 		if (code != 0)
 			return code;
 		uint32_t at = room->count;
@@ -205,7 +179,7 @@ static int add_late(const struct series *s, uint64_t until, int64_t from_ms, int
 {
 	const struct late *late = atomic_load_explicit(&s->late, memory_order_acquire);
 	uint32_t count = late == NULL ? 0 : atomic_load_explicit(&late->count, memory_order_acquire);
-	int code = count == 0 ? 0 : room_for(room, count);
+	int code = count == 0 ? 0 : sample_room_grow(room, count);
 	for (uint32_t i = 0; code == 0 && i < count; i++) {
 		const struct late_sample *l = &late->samples[i];
 		if (l->batch <= until && l->time_ms >= from_ms && l->time_ms <= to_ms)

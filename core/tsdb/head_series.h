@@ -10,6 +10,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/head.h"
 #include "tsdb/head_index.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/spill.h"
 
 /* A chunk in memory. What a reader may read of it never moves: where it must grow a copy takes its place. */
@@ -106,9 +107,13 @@ struct head {
 	struct spill *spill;
 
 	/* The writer's. */
-	uint64_t batch;       /* that is going on; 0: none is */
-	uint64_t oldest_view; /* at its beginning: the lowest batch of a view; UINT64_MAX: none is open */
-	struct table table;   /* by labels_hash */
+	uint64_t batch; /* that is going on; 0: none is */
+	/* At its beginning: the batches of the views that were open, and the lowest of them; UINT64_MAX: none was. */
+	uint64_t seen[EPOCH_READERS], oldest_view;
+	uint32_t seen_count;
+	struct table table; /* by labels_hash */
+	struct leaving
+	    *leaving; /* head_trim.c: series that left, but could not be taken out of the index yet; NULL: none */
 	uint32_t next_number;
 	uint32_t trim_at;  /* the number that head_trim visits next */
 	int64_t cut_ms;    /* of the last head_cut */
@@ -136,25 +141,39 @@ static inline struct series *head_find(const struct head *h, uint32_t number)
 	return atomic_load_explicit(&page->items[number & (PAGE_SERIES - 1)], memory_order_acquire);
 }
 
+static inline bool head_has_page(const struct head *h, uint32_t number)
+{
+	struct series_pages *pages = atomic_load_explicit(&h->pages, memory_order_relaxed);
+	return pages != NULL && number >> PAGE_BITS < pages->count &&
+	       atomic_load_explicit(&pages->items[number >> PAGE_BITS], memory_order_relaxed) != NULL;
+}
+
 /* The memory of a chunk. */
 static inline uint64_t head_chunk_bytes(const struct head_chunk *c)
 {
 	return sizeof *c + c->capacity * sizeof c->words[0];
 }
 
+static inline uint64_t head_chain_bytes(const struct head_chunk *c)
+{
+	uint64_t bytes = 0;
+	for (; c != NULL; c = atomic_load_explicit(&c->older, memory_order_relaxed))
+		bytes += head_chunk_bytes(c);
+	return bytes;
+}
+
 /* Frees a series with all that it has in memory; nobody reads it. */
 void head_series_free(struct series *s);
+/* Frees a chunk and those before it in memory. */
+void head_chain_free(void *chunk);
+
+/* head_trim.c: takes series that have left out of the index. 0, or -ENOMEM: some are still in it. */
+int head_finish_leaving(struct head *h);
+
+/* head_spill.c: puts a full chunk of a series, and those before it that no file would take, into files. 0, the reference of the full one, and how many they were; or a negative errno: all stay in memory, and readers' chunks as they were. */
+int head_spill(struct head *h, const struct series *s, const struct head_chunk *full, spill_ref *out, uint32_t *count);
 
 /* ---- head_read.c: what readers and the writer read of a series ---- */
-
-/* Room for the samples of one series; grows as wanted. */
-struct sample_room {
-	int64_t *times_ms; /* owned */
-	uint64_t *values;  /* owned */
-	uint32_t count;
-	size_t cap;
-};
-void sample_room_deinit(struct sample_room *room);
 
 /* Reads the samples of from_ms..to_ms that had been stored when batch `until` ended (UINT64_MAX: all there are), rising in time. Chunks that cannot be read are counted in *damaged. 0 or -ENOMEM. */
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,

@@ -8,15 +8,6 @@
 
 /* ---- samples ---- */
 
-static void free_chain(void *block)
-{
-	for (struct head_chunk *c = block; c != NULL;) {
-		struct head_chunk *older = atomic_load(&c->older);
-		mem_free(c);
-		c = older;
-	}
-}
-
 /* Lets go of the full chunks in memory that end before `trim_ms`. There is room for a retirement. */
 static void cut_chunks(struct head *h, struct series *s, int64_t trim_ms)
 {
@@ -26,10 +17,8 @@ static void cut_chunks(struct head *h, struct series *s, int64_t trim_ms)
 		if (older == NULL || older->last_ms >= trim_ms)
 			continue;
 		atomic_store_explicit(&c->older, NULL, memory_order_release);
-		for (const struct head_chunk *gone = older; gone != NULL;
-		     gone = atomic_load_explicit(&gone->older, memory_order_relaxed))
-			h->stats.bytes -= head_chunk_bytes(gone);
-		epoch_retire(&h->epochs, older, free_chain);
+		h->stats.bytes -= head_chain_bytes(older);
+		epoch_retire(&h->epochs, older, head_chain_free);
 		return;
 	}
 }
@@ -114,23 +103,28 @@ static struct slice labels_of(void *ctx, uint32_t number)
 
 static uint64_t series_bytes(const struct series *s)
 {
-	uint64_t bytes = sizeof *s + s->labels_len;
-	for (const struct head_chunk *c = atomic_load(&s->newest); c != NULL; c = atomic_load(&c->older))
-		bytes += head_chunk_bytes(c);
-	return bytes;
+	return sizeof *s + s->labels_len + head_chain_bytes(atomic_load_explicit(&s->newest, memory_order_relaxed));
 }
 
-/* 0, or -ENOMEM: they stay. */
+int head_finish_leaving(struct head *h)
+{
+	struct leaving *l = h->leaving;
+	if (l == NULL)
+		return 0;
+	int code = head_index_remove(&h->index, (struct postings){l->numbers, l->count}, labels_of, h);
+	if (code != 0)
+		return code;
+	h->leaving = NULL;
+	epoch_retire_held(&h->epochs, l, free_left);
+	return 0;
+}
+
+/* First the writer does not know them any more, then they leave the index: what is taken from there in part must not get samples. 0, or -ENOMEM: they stay. */
 static int leave(struct head *h, struct leaving *l)
 {
 	int code = epoch_hold(&h->epochs);
 	if (code != 0)
 		return code;
-	code = head_index_remove(&h->index, (struct postings){l->numbers, l->count}, labels_of, h);
-	if (code != 0) {
-		epoch_unhold(&h->epochs);
-		return code;
-	}
 	for (uint32_t i = 0; i < l->count; i++) {
 		struct series *s = head_find(h, l->numbers[i]);
 		CHECK(table_remove(&h->table, s->hash, s->number));
@@ -139,7 +133,7 @@ static int leave(struct head *h, struct leaving *l)
 	}
 	h->stats.series -= l->count;
 	h->stats.expired += l->count;
-	epoch_retire_held(&h->epochs, l, free_left);
+	h->leaving = l;
 	return 0;
 }
 
@@ -154,19 +148,36 @@ static int trim_series(struct head *h, struct series *s)
 	return cut_late(h, s, h->trim_ms);
 }
 
-/* Trims series from trim_at on, and notes those that have ended. */
-static int walk(struct head *h, int64_t idle_ms, uint32_t end, struct leaving *l)
+/* The first number from trim_at on whose page is there: numbers are not given twice, so that of most of them the series may have left long ago. */
+static struct series *next_series(struct head *h)
 {
-	int code = 0;
-	for (; h->trim_at < end && code == 0; h->trim_at++) {
-		struct series *s = head_find(h, h->trim_at);
-		if (s == NULL || s->left)
+	for (; h->trim_at < h->next_number; h->trim_at++) {
+		if (!head_has_page(h, h->trim_at)) {
+			uint32_t last = h->trim_at | (PAGE_SERIES - 1);
+			if (last >= h->next_number)
+				break;
+			h->trim_at = last;
 			continue;
-		code = trim_series(h, s);
-		if (code == 0 && has_ended(s, idle_ms))
+		}
+		struct series *s = head_find(h, h->trim_at);
+		if (s != NULL && !s->left)
+			return s;
+	}
+	h->trim_at = h->next_number;
+	return NULL;
+}
+
+/* Trims series from trim_at on, and notes those that have ended. */
+static int walk(struct head *h, int64_t idle_ms, uint32_t visits, struct leaving *l)
+{
+	for (struct series *s; visits > 0 && (s = next_series(h)) != NULL; visits--, h->trim_at++) {
+		int code = trim_series(h, s);
+		if (code != 0)
+			return code;
+		if (has_ended(s, idle_ms))
 			l->numbers[l->count++] = s->number;
 	}
-	return code;
+	return 0;
 }
 
 void head_cut(struct head *h, int64_t time_ms)
@@ -189,28 +200,30 @@ int head_trim(struct head *h, int64_t idle_ms, uint32_t visits)
 {
 	CHECK(h->batch == 0);
 	uint32_t first = h->trim_at;
-	int code = first == 0 ? begin_round(h) : 0;
+	int code = head_finish_leaving(h);
+	if (code == 0 && first == 0)
+		code = begin_round(h);
 	if (code != 0)
 		return code;
-	uint32_t left = h->next_number - first;
-	uint32_t end = first + (left < visits ? left : visits);
-	struct leaving *l = mem_alloc(sizeof *l + (end - first) * sizeof l->numbers[0]);
+	struct leaving *l = mem_alloc(sizeof *l + visits * sizeof l->numbers[0]);
 	if (l == NULL)
 		return -ENOMEM;
 	l->head = h;
 	l->count = 0;
-	code = walk(h, idle_ms < h->trim_ms ? idle_ms : h->trim_ms, end, l);
+	code = walk(h, idle_ms < h->trim_ms ? idle_ms : h->trim_ms, visits, l);
 	if (code == 0 && l->count > 0) {
 		code = leave(h, l);
-		if (code == 0)
+		if (code == 0) {
 			l = NULL;
+			code = head_finish_leaving(h);
+		}
 	}
 	mem_free(l);
 	if (code != 0) {
 		h->trim_at = first; /* all of these once more: what was done is done */
 		return code;
 	}
-	if (h->trim_at < h->next_number)
+	if (next_series(h) != NULL)
 		return 1;
 	h->trim_at = 0;
 	return 0;

@@ -7,15 +7,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "record/labels.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/store.h"
 
 enum { MERGE_FACTOR = 3 /* each size of blocks is so many of the one below */ };
-
-static int64_t floor_to(int64_t time_ms, int64_t step)
-{
-	int64_t rest = time_ms % step;
-	return time_ms - (rest < 0 ? rest + step : rest);
-}
 
 static int out_of_memory(const struct tsdb *t, struct error *err)
 {
@@ -75,15 +70,16 @@ static int sorted_series(struct head_view *v, struct sealable **out, uint32_t *c
 	return 0;
 }
 
-/* The time of the first sample from `from_ms` on; INT64_MAX: there is none before `to_ms`. */
-static int first_sample(struct head_view *v, int64_t from_ms, int64_t to_ms, int64_t *first)
+/* A time from `from_ms` on in the first block that has a sample; INT64_MAX: there is none before `to_ms`. */
+static int first_sample(struct head_view *v, int64_t block_ms, int64_t from_ms, int64_t to_ms, int64_t *first)
 {
 	struct postings_source source;
 	struct head_samples s;
 	head_view_index(v, &source);
 	struct postings all = source.all(source.ctx);
 	*first = INT64_MAX;
-	for (uint32_t i = 0; i < all.count; i++) {
+	/* Mostly one series tells: it has a sample in the first block that there may be. */
+	for (uint32_t i = 0; i < all.count && (*first == INT64_MAX || floor_to(*first, block_ms) > from_ms); i++) {
 		int64_t until = *first < to_ms ? *first : to_ms;
 		int code = head_view_read(v, all.numbers[i], from_ms, until - 1, &s);
 		if (code != 0)
@@ -104,17 +100,23 @@ static int write_sealed(struct tsdb *t, struct head_view *v, int64_t from_ms, in
 		return out_of_memory(t, err);
 	struct block_writer *w = block_writer_new(t->dir, from_ms, to_ms, err);
 	int code = w == NULL ? err->code : 0;
+	uint64_t lost = 0;
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		struct head_samples s;
 		code = head_view_read(v, all[i].number, from_ms, to_ms - 1, &s);
+		lost += s.damaged;
 		if (code != 0)
 			out_of_memory(t, err);
 		else if (s.count > 0)
 			code = block_writer_add(w, all[i].labels, &(struct column){s.times_ms, s.values, s.count}, err);
 	}
 	mem_free(all);
-	if (code == 0)
-		return block_writer_finish(w, name, err);
+	if (code == 0) {
+		code = block_writer_finish(w, name, err);
+		if (code == 0 || code == -ENODATA)
+			atomic_fetch_add(&t->lost, lost);
+		return code;
+	}
 	block_writer_cancel(w);
 	return code;
 }
@@ -152,7 +154,7 @@ static int seal(struct tsdb *t, struct error *err)
 	if (v == NULL)
 		return error_set(err, code, "no view of the head could be opened: %s", strerror(-code));
 	int64_t first;
-	code = first_sample(v, from, to, &first);
+	code = first_sample(v, t->options.block_ms, from, to, &first);
 	if (code != 0) {
 		out_of_memory(t, err);
 	} else if (first == INT64_MAX) { /* nothing up to `to` */
@@ -165,8 +167,10 @@ static int seal(struct tsdb *t, struct error *err)
 		/* A stretch without samples is passed over at once. */
 		int64_t begin = floor_to(first, t->options.block_ms);
 		begin = begin < from ? from : begin;
-		int64_t end = floor_to(first, t->options.block_ms) + t->options.block_ms;
-		code = seal_one(t, v, begin, end < to ? end : to, err);
+		int64_t end;
+		if (__builtin_add_overflow(floor_to(first, t->options.block_ms), t->options.block_ms, &end) || end > to)
+			end = to;
+		code = seal_one(t, v, begin, end, err);
 	}
 	head_view_close(v);
 	return code;
@@ -204,33 +208,9 @@ static const struct merge_source *least(const struct merge_source *m, uint32_t c
 	return best;
 }
 
-/* The samples of one series of all blocks behind each other. */
-struct gathered {
-	int64_t *times_ms;
-	uint64_t *values;
-	size_t count, times_cap, values_cap;
-};
-
-static int gather(struct gathered *g, const struct column *c)
-{
-	if (c->count == 0)
-		return 0;
-	int code = g->count + c->count > g->times_cap
-	               ? mem_grow((void **)&g->times_ms, &g->times_cap, g->count + c->count, sizeof *g->times_ms)
-	               : 0;
-	if (code == 0 && g->count + c->count > g->values_cap)
-		code = mem_grow((void **)&g->values, &g->values_cap, g->count + c->count, sizeof *g->values);
-	if (code != 0)
-		return code;
-	memcpy(g->times_ms + g->count, c->times_ms, c->count * sizeof *g->times_ms);
-	memcpy(g->values + g->count, c->values, c->count * sizeof *g->values);
-	g->count += c->count;
-	return 0;
-}
-
 /* Adds the series with these labels of all sources that have it, and moves these on. */
-static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, struct slice labels, struct gathered *g,
-                        struct block_writer *w, struct error *err)
+static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, struct slice labels,
+                        struct sample_room *g, struct block_writer *w, struct error *err)
 {
 	g->count = 0;
 	bool has[64] = {false};
@@ -244,10 +224,10 @@ static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, 
 			m[i].held->damaged = true;
 		if (code != 0)
 			return code;
-		if (gather(g, &c) != 0)
+		if (sample_room_add(g, c.times_ms, c.values, c.count) != 0)
 			return out_of_memory(t, err);
 	}
-	int code = block_writer_add(w, labels, &(struct column){g->times_ms, g->values, (uint32_t)g->count}, err);
+	int code = block_writer_add(w, labels, &(struct column){g->times_ms, g->values, g->count}, err);
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		if (!has[i])
 			continue;
@@ -261,7 +241,7 @@ static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, 
 
 static int merge_all(struct tsdb *t, struct merge_source *m, uint32_t count, struct block_writer *w, struct error *err)
 {
-	struct gathered g = {0};
+	struct sample_room g = {0};
 	struct buf labels = {0};
 	int code = 0;
 	for (const struct merge_source *next; code == 0 && (next = least(m, count)) != NULL;) {
@@ -271,8 +251,7 @@ static int merge_all(struct tsdb *t, struct merge_source *m, uint32_t count, str
 		                           : merge_series(t, m, count, slice_new(labels.ptr, labels.len), &g, w, err);
 	}
 	buf_free(&labels);
-	mem_free(g.times_ms);
-	mem_free(g.values);
+	sample_room_deinit(&g);
 	return code;
 }
 
@@ -337,7 +316,7 @@ static uint32_t within(const struct block_set *s, uint32_t at, int64_t begin, in
 	uint32_t count = 0;
 	for (; at + count < s->count && count < 64; count++) {
 		const struct block_info *b = block_info(s->items[at + count]->block);
-		if (s->items[at + count]->damaged || b->to_ms > begin + span)
+		if (s->items[at + count]->damaged || span_ms(begin, b->to_ms) > (uint64_t)span)
 			break;
 	}
 	return count;
@@ -351,7 +330,7 @@ static int merge_some(struct tsdb *t, struct error *err)
 	for (int64_t span = t->options.block_ms * MERGE_FACTOR; span <= most; span *= MERGE_FACTOR) {
 		for (uint32_t i = 0; i < s->count; i++) {
 			int64_t begin = floor_to(block_info(s->items[i]->block)->from_ms, span);
-			if (begin + span > s->sealed_ms)
+			if (span_ms(begin, s->sealed_ms) < (uint64_t)span)
 				break; /* it is not full yet */
 			uint32_t count = within(s, i, begin, span);
 			if (count >= 2)

@@ -22,13 +22,6 @@ struct values {
 	uint32_t first, end;
 };
 
-static int compare(struct slice a, struct slice b)
-{
-	size_t len = a.len < b.len ? a.len : b.len;
-	int order = len != 0 ? memcmp(a.ptr, b.ptr, len) : 0;
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 /* The first value that is not below `prefix`; with `past`, the first behind all that begin with it. */
 static uint32_t bound(const struct slice *items, uint32_t count, struct slice prefix, bool past)
 {
@@ -38,7 +31,7 @@ static uint32_t bound(const struct slice *items, uint32_t count, struct slice pr
 		struct slice item = items[middle];
 		if (past && item.len > prefix.len)
 			item.len = prefix.len;
-		int order = compare(item, prefix);
+		int order = slice_compare(item, prefix);
 		if (order < 0 || (past && order == 0))
 			low = middle + 1;
 		else

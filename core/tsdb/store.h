@@ -40,8 +40,22 @@ struct tsdb {
 	int64_t ceiling_ms; /* the writer's, as the next one */
 	int64_t cut_ms;     /* what the head was told to cut */
 
-	_Atomic uint64_t sealed, merged, removed, refused;
+	_Atomic uint64_t sealed, merged, removed, refused, lost;
 };
+
+/* The largest multiple of `step` that is not above, times before 1970 too; where that is no int64_t, INT64_MIN. */
+static inline int64_t floor_to(int64_t time_ms, int64_t step)
+{
+	int64_t rest = time_ms % step, floor;
+	rest = rest < 0 ? rest + step : rest;
+	return __builtin_sub_overflow(time_ms, rest, &floor) ? INT64_MIN : floor;
+}
+
+/* From `from` to `to`, which does not come before: no distance is too large. */
+static inline uint64_t span_ms(int64_t from, int64_t to)
+{
+	return (uint64_t)to - (uint64_t)from;
+}
 
 /* tsdb.c: the set of this moment, with a reference; any thread. */
 struct block_set *block_set_get(struct tsdb *t);

@@ -347,13 +347,6 @@ int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value)
 	return head_append(t->head, number, time_ms, value);
 }
 
-/* The largest multiple of `step` that is not above; times before 1970 too. */
-static int64_t floor_to(int64_t time_ms, int64_t step)
-{
-	int64_t rest = time_ms % step;
-	return time_ms - (rest < 0 ? rest + step : rest);
-}
-
 /* Until when blocks may be made: half a block behind the newest sample, and further than anything may still come out of order. */
 static int64_t seal_edge(const struct tsdb *t, int64_t newest_ms)
 {
@@ -403,6 +396,7 @@ void tsdb_stats(struct tsdb *t, struct tsdb_stats *out)
 	                           .merged = t->merged,
 	                           .removed = t->removed,
 	                           .refused = t->refused,
+	                           .lost = t->lost,
 	                           .oldest_ms = s->count > 0 ? block_info(s->items[0]->block)->from_ms : h.oldest_ms,
 	                           .newest_ms = h.newest_ms};
 	for (uint32_t i = 0; i < s->count; i++)
@@ -439,10 +433,15 @@ struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code)
 
 int tsdb_cut_write(struct tsdb_cut *c, const char *name, struct error *err)
 {
-	int code = head_sync(c->view);
+	int code = head_save(c->view, &c->state, c->t->dir, name, err);
 	if (code != 0)
-		return error_set(err, code, "%s cannot be synced: %s", c->t->chunks_dir, strerror(-code));
-	return head_save(c->view, &c->state, c->t->dir, name, err);
+		return code;
+	/* Afterwards: what was in memory when the view was opened may have gone to a file until it was saved. */
+	code = head_sync(c->view);
+	if (code == 0)
+		return 0;
+	(void)remove_name(c->t, name); /* where it stays, no checkpoint refers to it */
+	return error_set(err, code, "%s cannot be synced: %s", c->t->chunks_dir, strerror(-code));
 }
 
 void tsdb_cut_free(struct tsdb_cut *c)

@@ -115,7 +115,9 @@ struct tsdb_stats {
 	uint64_t head_bytes, head_file_bytes;
 	uint64_t blocks, block_bytes;
 	uint64_t sealed, merged, removed, refused; /* blocks, since the start */
-	int64_t oldest_ms, newest_ms;              /* INT64_MAX, INT64_MIN: none */
+	uint64_t
+	    lost; /* chunks of the head that were damaged on disk when they were to be sealed: their samples, and those before them, are in no block */
+	int64_t oldest_ms, newest_ms; /* INT64_MAX, INT64_MIN: none */
 };
 void tsdb_stats(struct tsdb *t, struct tsdb_stats *out); /* the writer's thread */
 

@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "record/labels.h"
 #include "tsdb/postings.h"
+#include "tsdb/sample_room.h"
 #include "tsdb/store.h"
 
 struct tsdb_view {
@@ -22,14 +25,24 @@ struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code)
 	if (v == NULL)
 		return NULL;
 	v->t = t;
-	/* The head first: what leaves it from now on stays for this view, and what left it before is in the set. */
-	v->head = head_view_open(t->head, code);
-	if (v->head == NULL) {
-		mem_free(v);
-		return NULL;
-	}
+	/* The set that there was when the head's view was opened: a later one may have what batches after it brought, which are then seen in half; an earlier one lacks what the head has let go. */
 	v->set = block_set_get(t);
-	return v;
+	for (;;) {
+		v->head = head_view_open(t->head, code);
+		struct block_set *now = block_set_get(t);
+		if (v->head != NULL && now == v->set) {
+			block_set_unref(now);
+			return v;
+		}
+		block_set_unref(v->set);
+		v->set = now;
+		if (v->head == NULL)
+			break;
+		head_view_close(v->head);
+	}
+	block_set_unref(v->set);
+	mem_free(v);
+	return NULL;
 }
 
 void tsdb_view_close(struct tsdb_view *v)
@@ -65,10 +78,8 @@ struct series_set {
 	struct arena arena;
 	struct source *sources; /* in the order of time, the head last */
 	uint32_t count;
-	struct buf labels; /* of the series that was given last */
-	int64_t *times_ms; /* owned: samples that come from several sources */
-	uint64_t *values;
-	size_t cap;
+	struct buf labels;       /* of the series that was given last */
+	struct sample_room room; /* of samples that come from several sources */
 };
 
 static int out_of_memory(struct error *err)
@@ -120,7 +131,8 @@ static int select_block(struct series_set *s, struct source *of, struct matcher 
 	if (of->reader == NULL)
 		return out_of_memory(err);
 	block_reader_index(of->reader, &source);
-	if (postings_select(&source, matchers, count, &s->arena, &of->numbers) != 0)
+	if (postings_select(&source, matchers, count, &s->arena, &of->numbers) != 0 ||
+	    block_reader_index_failed(of->reader))
 		return out_of_memory(err);
 	of->count = of->numbers.count;
 	return load_labels(of, err);
@@ -167,8 +179,7 @@ void series_set_free(struct series_set *s)
 	mem_free(s->sources);
 	arena_deinit(&s->arena);
 	buf_free(&s->labels);
-	mem_free(s->times_ms);
-	mem_free(s->values);
+	sample_room_deinit(&s->room);
 	mem_free(s);
 }
 
@@ -242,29 +253,10 @@ static int read_source(struct series_set *s, const struct source *of, struct col
 	return 0;
 }
 
-static int grow(struct series_set *s, size_t want)
-{
-	if (want <= s->cap)
-		return 0;
-	size_t cap = s->cap < 1024 ? 1024 : s->cap;
-	while (cap < want)
-		cap *= 2;
-	int64_t *times = mem_realloc(s->times_ms, cap * sizeof *times);
-	if (times != NULL)
-		s->times_ms = times;
-	uint64_t *values = mem_realloc(s->values, cap * sizeof *values);
-	if (values != NULL)
-		s->values = values;
-	if (times == NULL || values == NULL)
-		return -ENOMEM;
-	s->cap = cap;
-	return 0;
-}
-
 int series_set_samples(struct series_set *s, struct series_samples *out, struct error *err)
 {
-	size_t count = 0;
 	uint32_t givers = 0;
+	s->room.count = 0;
 	*out = (struct series_samples){0};
 	for (uint32_t i = 0; i < s->count; i++)
 		givers += s->sources[i].given;
@@ -279,60 +271,54 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 			*out = (struct series_samples){c.times_ms, c.values, c.count};
 			return 0;
 		}
-		if (grow(s, count + c.count) != 0)
+		if (sample_room_add(&s->room, c.times_ms, c.values, c.count) != 0)
 			return out_of_memory(err);
-		if (c.count > 0) {
-			memcpy(s->times_ms + count, c.times_ms, c.count * sizeof *c.times_ms);
-			memcpy(s->values + count, c.values, c.count * sizeof *c.values);
-		}
-		count += c.count;
 	}
-	CHECK(count <= UINT32_MAX);
-	*out = (struct series_samples){s->times_ms, s->values, (uint32_t)count};
+	*out = (struct series_samples){s->room.times_ms, s->room.values, s->room.count};
 	return 0;
 }
 
 /* ---- names and values of labels ---- */
 
-static int compare_texts(const void *a, const void *b)
-{
-	const struct slice *x = a, *y = b;
-	size_t len = x->len < y->len ? x->len : y->len;
-	int order = len == 0 ? 0 : memcmp(x->ptr, y->ptr, len);
-	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
-}
-
-/* Texts of several sources: growing, then sorted, each once. */
+/* Texts of several sources, each once; sorted in the end. */
 struct texts {
 	struct slice *items; /* owned */
 	size_t count, cap;
+	struct table table;
 	struct arena *arena; /* of their bytes */
 };
 
+static bool same_text(const void *ctx, const void *key, uint32_t item)
+{
+	const struct texts *t = ctx;
+	return slice_eq(t->items[item], *(const struct slice *)key);
+}
+
 static int add_text(struct texts *t, struct slice text)
 {
-	if (t->count == t->cap && mem_grow((void **)&t->items, &t->cap, t->count, sizeof *t->items) != 0)
+	uint64_t hash = hash_bytes(text.ptr, text.len, hash_seed());
+	if (table_find(&t->table, hash, same_text, t, &text) != TABLE_NONE)
+		return 0;
+	if (mem_grow((void **)&t->items, &t->cap, t->count, sizeof *t->items) != 0)
 		return -ENOMEM;
-	t->items[t->count] = arena_copy(t->arena, text);
-	return t->items[t->count++].ptr == NULL ? -ENOMEM : 0;
+	struct slice copy = arena_copy(t->arena, text);
+	if (copy.ptr == NULL || table_add(&t->table, hash, (uint32_t)t->count) != 0)
+		return -ENOMEM;
+	t->items[t->count++] = copy;
+	return 0;
 }
 
 static int finish_texts(struct texts *t, const struct slice **out, uint32_t *count)
 {
-	size_t kept = 0;
-	if (t->count > 0)
-		qsort(t->items, t->count, sizeof *t->items, compare_texts);
-	for (size_t i = 0; i < t->count; i++) {
-		if (kept == 0 || !slice_eq(t->items[kept - 1], t->items[i]))
-			t->items[kept++] = t->items[i];
-	}
-	struct slice *copy = arena_alloc(t->arena, (kept + 1) * sizeof *copy);
+	struct slice *copy = arena_alloc(t->arena, (t->count + 1) * sizeof *copy);
 	if (copy == NULL)
 		return -ENOMEM;
-	if (kept > 0)
-		memcpy(copy, t->items, kept * sizeof *copy);
+	if (t->count > 0) {
+		qsort(t->items, t->count, sizeof *t->items, slice_order);
+		memcpy(copy, t->items, t->count * sizeof *copy);
+	}
 	*out = copy;
-	*count = (uint32_t)kept;
+	*count = (uint32_t)t->count;
 	return 0;
 }
 
@@ -341,19 +327,16 @@ static int add_of_series(struct tsdb_view *v, const struct slice *name, struct m
                          int64_t from_ms, int64_t to_ms, struct texts *to, struct error *err)
 {
 	struct series_set *s = tsdb_select(v, matchers, count, from_ms, to_ms, err);
-	struct slice labels, last = {0};
+	struct slice labels;
 	int code = s == NULL ? err->code : 0;
 	while (code == 0 && (code = series_set_next(s, &labels, err)) == 1) {
 		code = 0;
 		for (struct label l; code == 0 && labels_next(&labels, &l);) {
-			struct slice text = name == NULL ? l.name : l.value;
-			if ((name != NULL && !slice_eq(l.name, *name)) || (last.ptr != NULL && slice_eq(last, text)))
+			if (name != NULL && !slice_eq(l.name, *name))
 				continue;
-			code = add_text(to, text);
+			code = add_text(to, name == NULL ? l.name : l.value);
 			if (code != 0)
 				out_of_memory(err);
-			else if (name != NULL)
-				last = to->items[to->count - 1]; /* neighbours often have the same */
 		}
 	}
 	series_set_free(s);
@@ -403,10 +386,12 @@ static int collect(struct tsdb_view *v, const struct slice *name, struct matcher
                    struct error *err)
 {
 	struct texts t = {.arena = arena};
+	table_init(&t.table);
 	int code = count == 0 ? add_of_indexes(v, name, from_ms, to_ms, &t, err)
 	                      : add_of_series(v, name, matchers, count, from_ms, to_ms, &t, err);
 	if (code == 0 && finish_texts(&t, out, out_count) != 0)
 		code = out_of_memory(err);
+	table_deinit(&t.table);
 	mem_free(t.items);
 	return code;
 }

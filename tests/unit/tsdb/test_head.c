@@ -397,7 +397,99 @@ static void test_series_come_and_go_without_end(void **state)
 	close_head(&f);
 }
 
+/* A round is as long as there are series, not as there were. */
+static void test_a_round_passes_over_those_that_left(void **state)
+{
+	struct fixture f;
+	struct head_stats stats;
+	(void)state;
+	open_head(&f, 50000);
+	head_batch_begin(f.head);
+	for (unsigned n = 0; n < 40000; n++)
+		assert_int_equal(head_append(f.head, series(f.head, n), n % 10000 == 0 ? 2000 : 1000, 1),
+		                 APPEND_STORED);
+	head_batch_end(f.head);
+	assert_int_equal(trim_all(f.head, 2000, 2000), 0);
+	head_collect(f.head);
+	head_stats(f.head, &stats);
+	assert_int_equal(stats.series, 4);
+	assert_int_equal(head_trim(f.head, 2000, 4), 0);
+	head_cut(f.head, 3000);
+	assert_int_equal(head_trim(f.head, 3000, 3), 1);
+	assert_int_equal(head_trim(f.head, 3000, 3), 0);
+	head_collect(f.head);
+	head_stats(f.head, &stats);
+	assert_int_equal(stats.series, 0);
+	assert_int_equal(series(f.head, 1), 40000);
+	close_head(&f);
+}
+
 /* ---- failure ---- */
+
+/* A series that leaves while memory is out, and comes again, is found under all its labels. */
+static void test_leaving_fails_anywhere(void **state)
+{
+	struct fixture f;
+	struct head_stats stats;
+	bool failed = true;
+	(void)state;
+	for (uint64_t nth = 1; failed; nth++) {
+		open_head(&f, 100);
+		for (unsigned n = 0; n < 20; n++)
+			assert_int_equal(append(f.head, series(f.head, n), 1000, n), APPEND_STORED);
+		head_cut(f.head, 2000);
+		fault_set(FAULT_MALLOC, nth, true, ENOMEM);
+		failed = head_trim(f.head, 2000, 100) != 0;
+		fault_clear();
+		for (unsigned n = 0; n < 10; n++)
+			assert_int_equal(append(f.head, series(f.head, n), 3000, n), APPEND_STORED);
+		struct head_view *v = view_of(f.head);
+		for (unsigned n = 0; n < 10; n++) {
+			char text[16];
+			snprintf(text, sizeof text, "%u", n);
+			assert_int_equal(count_of(v, "n", text), 1);
+		}
+		uint32_t listed = count_of(v, "job", "test");
+		assert_true(listed == 10 || (failed && listed == 20));
+		assert_int_equal(count_of(v, "__name__", "m"), listed);
+		head_view_close(v);
+		while (head_trim(f.head, 2000, 100) != 0)
+			continue;
+		head_collect(f.head);
+		head_stats(f.head, &stats);
+		assert_int_equal(stats.series, 10);
+		assert_int_equal(stats.expired % 10, 0);
+		v = view_of(f.head);
+		assert_int_equal(count_of(v, "job", "test"), 10);
+		assert_int_equal(count_of(v, "n", "15"), 0);
+		head_view_close(v);
+		close_head(&f);
+	}
+}
+
+/* What a view that is long open costs: a note for each series, not for each batch. */
+static void test_a_long_view_keeps_few_notes(void **state)
+{
+	struct fixture f;
+	(void)state;
+	open_head(&f, 100);
+	uint32_t number = series(f.head, 1);
+	struct head_view *v[3];
+	fault_set(FAULT_MALLOC, UINT64_MAX, false, ENOMEM); /* counts */
+	uint64_t before = fault_hits(FAULT_MALLOC);
+	for (int i = 0; i < 1000; i++) {
+		if (i % 100 == 50 && i < 300)
+			v[i / 100] = view_of(f.head);
+		assert_int_equal(append(f.head, number, 15000 * i, i), APPEND_STORED);
+	}
+	assert_true(fault_hits(FAULT_MALLOC) - before < 150);
+	fault_clear();
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(count_in(v[k], number), 100 * k + 50);
+		head_view_close(v[k]);
+	}
+	close_head(&f);
+}
 
 static void test_a_full_disk_keeps_chunks_in_memory(void **state)
 {
@@ -427,6 +519,40 @@ static void test_a_full_disk_keeps_chunks_in_memory(void **state)
 	head_stats(f.head, &stats);
 	assert_int_equal(stats.chunks_spilled, 1);
 	assert_int_equal(stats.chunks_kept, 7);
+	close_head(&f);
+}
+
+static void test_kept_chunks_go_to_files_later(void **state)
+{
+	struct fixture f;
+	struct head_stats stats;
+	(void)state;
+	open_head(&f, 100);
+	uint32_t number = series(f.head, 1);
+	struct head_view *old = NULL;
+	for (int i = 0; i < 1000; i++) {
+		if (i == 200)
+			fault_set(FAULT_WRITE, 1, true, ENOSPC);
+		if (i == 700) {
+			old = view_of(f.head);
+			fault_clear();
+		}
+		assert_int_equal(append(f.head, number, 15000 * i, i), APPEND_STORED);
+	}
+	head_stats(f.head, &stats);
+	assert_int_equal(stats.chunks_spilled, 8);
+	assert_int_equal(stats.chunks_kept, 4);
+	assert_int_equal(count_in(old, number), 700);
+	head_view_close(old);
+	head_collect(f.head);
+	struct head_view *v = view_of(f.head);
+	struct head_samples s;
+	assert_int_equal(head_view_read(v, number, INT64_MIN, INT64_MAX, &s), 0);
+	assert_int_equal(s.count, 1000);
+	assert_int_equal(s.damaged, 0);
+	for (int i = 0; i < 1000; i++)
+		assert_true(s.times_ms[i] == 15000 * i && as_double(s.values[i]) == i);
+	head_view_close(v);
 	close_head(&f);
 }
 
@@ -602,7 +728,11 @@ int main(void)
 	    cmocka_unit_test(test_late_samples_belong_to_their_batch),
 	    cmocka_unit_test(test_trimming_leaves_what_is_newer),
 	    cmocka_unit_test(test_series_come_and_go_without_end),
+	    cmocka_unit_test(test_a_round_passes_over_those_that_left),
+	    cmocka_unit_test(test_leaving_fails_anywhere),
+	    cmocka_unit_test(test_a_long_view_keeps_few_notes),
 	    cmocka_unit_test(test_a_full_disk_keeps_chunks_in_memory),
+	    cmocka_unit_test(test_kept_chunks_go_to_files_later),
 	    cmocka_unit_test(test_a_failed_sync_is_not_tried_again_on_its_file),
 	    cmocka_unit_test(test_memory_runs_out_anywhere),
 	    cmocka_unit_test(test_no_view_sees_half_a_batch),

@@ -191,6 +191,50 @@ static void test_chunks_that_no_disk_took(void **state)
 	end();
 }
 
+/* What was saved refers to chunks whose files are let go before the head is saved again. */
+static void test_files_let_go_since(void **state)
+{
+	struct head_state at;
+	struct head_stats stats;
+	struct error err = {0};
+	int code;
+	(void)state;
+	begin();
+	struct head *h = make();
+	for (uint32_t i = 0; i < 126; i++)
+		batch(h, i, APPEND_STORED);
+	struct head_view *v = head_view_open(h, &code);
+	head_state(h, &at);
+	for (uint32_t i = 126; i < 133; i++) /* of some series all is in files now */
+		batch(h, i, APPEND_STORED);
+	assert_int_equal(head_save(v, &at, dir, NAME, &err), 0);
+	assert_int_equal(head_sync(v), 0);
+	head_view_close(v);
+	for (uint32_t i = 133; i < 900; i++)
+		batch(h, i, APPEND_STORED);
+	head_cut(h, (int64_t)STEP * 800);
+	assert_int_equal(head_trim(h, INT64_MIN, 1000), 0);
+	head_collect(h);
+	head_free(h);
+	h = make();
+	assert_int_equal(head_load(h, dir, NAME, &err), 0);
+	head_set_bounds(h, (int64_t)STEP * 800, INT64_MAX);
+	for (uint32_t i = 800; i < 900; i++)
+		batch(h, i, APPEND_STORED);
+	v = head_view_open(h, &code);
+	for (uint32_t n = 0; n < SERIES; n++) {
+		struct head_samples s;
+		assert_int_equal(head_view_read(v, series(h, n), (int64_t)STEP * 800, INT64_MAX, &s), 0);
+		assert_int_equal(s.count, expected_count(n, 900) - expected_count(n, 800));
+		assert_int_equal(s.damaged, 0);
+	}
+	head_view_close(v);
+	head_stats(h, &stats);
+	assert_int_equal(stats.series, SERIES);
+	head_free(h);
+	end();
+}
+
 static void test_an_empty_head(void **state)
 {
 	struct head_state at;
@@ -345,9 +389,10 @@ static void test_saving_beside_the_writer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_loaded_as_it_was_saved),  cmocka_unit_test(test_chunks_that_no_disk_took),
-	    cmocka_unit_test(test_an_empty_head),           cmocka_unit_test(test_damage_is_named),
-	    cmocka_unit_test(test_memory_and_disk_run_out), cmocka_unit_test(test_saving_beside_the_writer),
+	    cmocka_unit_test(test_loaded_as_it_was_saved),   cmocka_unit_test(test_chunks_that_no_disk_took),
+	    cmocka_unit_test(test_files_let_go_since),       cmocka_unit_test(test_an_empty_head),
+	    cmocka_unit_test(test_damage_is_named),          cmocka_unit_test(test_memory_and_disk_run_out),
+	    cmocka_unit_test(test_saving_beside_the_writer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,12 @@
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SPARSE = 2 }; /* of the steps at which something may fail, so much fewer the later they are */
+#else
+enum { SPARSE = 10 };
+#endif
+
 enum { SERIES = 150 };
 
 static char dir[64];
@@ -259,6 +265,38 @@ static void test_a_long_gap_is_passed_over(void **state)
 	end();
 }
 
+static void test_the_earliest_times(void **state)
+{
+	struct error err = {0};
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_with((struct tsdb_options){.max_series = 1000, .retention_ms = INT64_MAX});
+	static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, INT64_MIN + HOUR, INT64_MIN + 5 * HOUR,
+	                                INT64_MIN + 40 * HOUR};
+	enum { TIMES = sizeof times / sizeof *times };
+	for (uint32_t i = 0; i < TIMES; i++) {
+		tsdb_batch_begin(t);
+		assert_int_equal(tsdb_append(t, series(t, 1), times[i], i), APPEND_STORED);
+		tsdb_batch_end(t);
+	}
+	maintain(t);
+	assert_true(stats_of(t).sealed >= 2);
+	struct tsdb_view *v = tsdb_view_open(t, &code);
+	struct series_set *s = tsdb_select(v, NULL, 0, INT64_MIN, INT64_MAX, &err);
+	struct series_samples samples;
+	struct slice labels;
+	assert_int_equal(series_set_next(s, &labels, &err), 1);
+	assert_int_equal(series_set_samples(s, &samples, &err), 0);
+	assert_int_equal(samples.count, TIMES);
+	for (uint32_t i = 0; i < TIMES; i++)
+		assert_int_equal(samples.times_ms[i], times[i]);
+	series_set_free(s);
+	tsdb_view_close(v);
+	tsdb_close(t);
+	end();
+}
+
 static void test_retention(void **state)
 {
 	(void)state;
@@ -329,6 +367,37 @@ static void checkpoint(struct tsdb *t, const char *name)
 	assert_non_null(c);
 	assert_int_equal(tsdb_cut_write(c, name, &err), 0);
 	tsdb_cut_free(c);
+}
+
+static void test_a_cut_that_is_not_durable_is_none(void **state)
+{
+	struct error err = {0};
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 3 * 60);
+	uint32_t failures = 0;
+	for (uint64_t nth = 1;; nth++, failures++) {
+		char path[96];
+		int code;
+		snprintf(path, sizeof path, "%s/head-1", dir);
+		struct tsdb_cut *c = tsdb_cut(t, &code);
+		assert_non_null(c);
+		fault_set(FAULT_FSYNC, nth, false, EIO);
+		code = tsdb_cut_write(c, "head-1", &err);
+		fault_clear();
+		tsdb_cut_free(c);
+		assert_int_equal(access(path, F_OK) == 0, code == 0);
+		if (code == 0)
+			break;
+	}
+	assert_true(failures >= 3); /* the file's, its directory's, that of chunks */
+	tsdb_close(t);
+	t = open_store();
+	assert_int_equal(tsdb_load(t, "head-1", &err), 0);
+	check(t, 0, 3 * 60);
+	tsdb_close(t);
+	end();
 }
 
 static void test_a_restart_at_any_time(void **state)
@@ -437,6 +506,81 @@ static void test_damaged_samples_are_named_and_not_merged(void **state)
 	end();
 }
 
+/* The file of full chunks is damaged: what it had is missing from the block, and that is said. */
+static void test_chunks_that_are_lost_are_counted(void **state)
+{
+	char command[160];
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 2 * 60 + 29);
+	snprintf(command, sizeof command,
+	         "dd if=/dev/zero of='%s/head/chunks-0000000000' bs=64k count=16 conv=notrunc "
+	         "status=none",
+	         dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(stats_of(t).lost, 0);
+	for (uint32_t i = 2 * 60 + 29; i < 3 * 60 + 10; i++) {
+		tsdb_batch_begin(t);
+		for (uint32_t n = 0; n < SERIES; n++)
+			assert_int_equal(tsdb_append(t, series(t, n), i * MINUTE, 1), APPEND_STORED);
+		tsdb_batch_end(t);
+	}
+	maintain(t);
+	assert_true(stats_of(t).lost > 0);
+	assert_int_equal(stats_of(t).sealed, 1);
+	tsdb_close(t);
+	end();
+}
+
+/* A query finds all that there is, or says that it could not look. */
+static void test_selecting_without_memory(void **state)
+{
+	struct error err = {0};
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 7 * 60);
+	struct matcher *odd = matcher_new(MATCH_EQUAL, SLICE("odd"), SLICE("yes"), &err);
+	struct matcher *not_odd = matcher_new(MATCH_NOT_EQUAL, SLICE("odd"), SLICE("no"), &err);
+	struct matcher *both[] = {odd, not_odd};
+	for (uint32_t kind = 0; kind < 3; kind++) {
+		uint32_t failures = 0;
+		for (uint64_t nth = 1;; nth++) {
+			struct tsdb_view *v = tsdb_view_open(t, &code);
+			uint32_t found = 0;
+			struct slice labels;
+			struct series_samples samples;
+			fault_set(FAULT_MALLOC, nth, false, ENOMEM);
+			struct series_set *s =
+			    tsdb_select(v, both + kind % 2, kind == 2 ? 0 : 1, INT64_MIN, 4 * HOUR - 1, &err);
+			code = s == NULL ? err.code : 0;
+			while (code == 0 && (code = series_set_next(s, &labels, &err)) == 1) {
+				code = series_set_samples(s, &samples, &err);
+				found += samples.count > 0;
+			}
+			fault_clear();
+			series_set_free(s);
+			tsdb_view_close(v);
+			uint32_t there = 0;
+			for (uint32_t n = 0; n < SERIES; n++)
+				there += (kind == 2 || n % 2 == 1) && has_any(n, 0, 4 * 60);
+			if (code == 0)
+				assert_int_equal(found, there);
+			if (code == 0)
+				break;
+			assert_int_equal(code, -ENOMEM);
+			failures++;
+		}
+		assert_true(failures > 3);
+	}
+	matcher_free(odd);
+	matcher_free(not_odd);
+	tsdb_close(t);
+	end();
+}
+
 static void test_maintenance_fails_anywhere(void **state)
 {
 	static const struct {
@@ -446,7 +590,7 @@ static void test_maintenance_fails_anywhere(void **state)
 	              {FAULT_RENAME, EIO},    {FAULT_OPEN, EMFILE},  {FAULT_MMAP, ENOMEM}};
 	(void)state;
 	for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
-		for (uint64_t nth = 1;; nth += 1 + nth / 10) {
+		for (uint64_t nth = 1;; nth += 1 + nth / SPARSE) {
 			struct error err = {0};
 			begin();
 			struct tsdb *t = open_store();
@@ -575,11 +719,15 @@ int main(void)
 	    cmocka_unit_test(test_blocks_and_head_are_one),
 	    cmocka_unit_test(test_sealed_time_takes_no_samples),
 	    cmocka_unit_test(test_a_long_gap_is_passed_over),
+	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_labels),
+	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
 	    cmocka_unit_test(test_damaged_samples_are_named_and_not_merged),
+	    cmocka_unit_test(test_chunks_that_are_lost_are_counted),
+	    cmocka_unit_test(test_selecting_without_memory),
 	    cmocka_unit_test(test_maintenance_fails_anywhere),
 	    cmocka_unit_test(test_readers_beside_writer_and_keeper),
 	};
