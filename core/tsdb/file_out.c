@@ -66,8 +66,23 @@ static int flush(struct file_out *o, struct error *err)
 	return 0;
 }
 
+/* What is large by itself is not copied first. */
+static int write_through(struct file_out *o, struct slice bytes, struct error *err)
+{
+	int code = flush(o, err);
+	if (code != 0)
+		return code;
+	code = file_pwrite(o->fd, bytes.ptr, bytes.len, (int64_t)o->at);
+	if (code != 0)
+		return failed(o, code, "written", err);
+	o->at += bytes.len;
+	return 0;
+}
+
 int file_out_write(struct file_out *o, struct slice bytes, struct error *err)
 {
+	if (bytes.len >= HELD_BYTES)
+		return write_through(o, bytes, err);
 	buf_slice_append(&o->held, bytes);
 	if (buf_failed(&o->held))
 		return failed(o, -ENOMEM, "written", err);

@@ -22,7 +22,7 @@ int file_out_open(struct file_out *o, const char *dir, const char *name, struct 
 int file_out_write(struct file_out *o, struct slice bytes, struct error *err);
 /* Zeros up to the next multiple of 8. */
 int file_out_align(struct file_out *o, struct error *err);
-/* Writes what is held, then `header` at the beginning; syncs, renames. 0 or a negative errno with a sentence. Closes it in any case, and removes the file where it failed. */
+/* Writes what is held, then `header` at the beginning; syncs, renames, and syncs the directory. 0 or a negative errno with a sentence. Closes it in any case, and removes the file where it failed: also one of the same name that was there before, where only the last step did. */
 int file_out_finish(struct file_out *o, struct slice header, struct error *err);
 /* Closes and removes it. */
 void file_out_cancel(struct file_out *o);

@@ -97,7 +97,8 @@ struct head_stats {
 	    chunks_kept; /* full chunks written to files; those that could not be when they were full, and may have been since */
 	uint64_t bytes; /* memory in use, but for what waits for views to close */
 	uint64_t spill_bytes;
-	int64_t oldest_ms, newest_ms; /* of the samples stored since the last cut; INT64_MAX, INT64_MIN: none */
+	int64_t oldest_ms,
+	    newest_ms; /* no sample that is not cut is older; of the newest one ever. INT64_MAX, INT64_MIN: there was none */
 };
 void head_stats(const struct head *h, struct head_stats *out);
 

@@ -184,6 +184,8 @@ void head_cut(struct head *h, int64_t time_ms)
 {
 	CHECK(h->batch == 0);
 	h->cut_ms = time_ms;
+	if (h->stats.oldest_ms < time_ms)
+		h->stats.oldest_ms = time_ms; /* what there is now is not older */
 	h->cut_mark = epoch_mark(&h->epochs);
 }
 

@@ -212,6 +212,7 @@ static const struct merge_source *least(const struct merge_source *m, uint32_t c
 static int merge_series(struct tsdb *t, struct merge_source *m, uint32_t count, struct slice labels,
                         struct sample_room *g, struct block_writer *w, struct error *err)
 {
+	CHECK(labels.ptr != NULL); /* no series is without labels */
 	g->count = 0;
 	bool has[64] = {false};
 	for (uint32_t i = 0; i < count; i++) {

@@ -54,7 +54,7 @@ bool tsdb_has(const struct tsdb *t, uint32_t number);
 /* Within a batch. enum append_outcome (head.h), or -ENOMEM with nothing changed. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
-/* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). */
+/* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */
 void tsdb_tick(struct tsdb *t);
 
 /* ---- the keeper: one thread ---- */
@@ -67,7 +67,7 @@ int tsdb_maintain(struct tsdb *t, struct error *err);
 /* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches; NULL: -EAGAIN, -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
 struct tsdb_cut;
 struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code);
-/* Writes it to dir/name, and makes durable what it refers to. Any thread, one at a time. 0 or a negative errno with a sentence. */
+/* Writes it to dir/name, a name that no checkpoint refers to yet, and makes durable what it refers to. Any thread, one at a time; tsdb_cut is not called meanwhile. 0 or a negative errno with a sentence. */
 int tsdb_cut_write(struct tsdb_cut *c, const char *name, struct error *err);
 void tsdb_cut_free(struct tsdb_cut *c);
 

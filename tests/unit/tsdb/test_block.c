@@ -171,6 +171,54 @@ static void test_what_was_written_is_read(void **state)
 	end(&f);
 }
 
+/* m{text="000…n"}, a thousand bytes long. */
+static struct slice long_labels(struct buf *b, uint32_t n)
+{
+	enum { LEN = 1000 };
+	char text[LEN + 1];
+	struct error err = {0};
+	snprintf(text, sizeof text, "%0*u", LEN, n);
+	struct label labels[] = {{LABEL_METRIC_NAME, SLICE("m")}, {SLICE("text"), slice_new(text, LEN)}};
+	buf_reset(b);
+	assert_int_equal(labels_canonical(labels, 2, b, &err), 0);
+	return slice_new(b->ptr, b->len);
+}
+
+/* A section of more than a megabyte, beside small ones. */
+static void test_long_values(void **state)
+{
+	enum { SERIES = 1500 };
+	struct fixture f;
+	struct error err = {0};
+	struct buf got = {0};
+	int64_t time = FROM;
+	(void)state;
+	begin(&f);
+	struct block_writer *w = block_writer_new(f.dir, FROM, TO, &err);
+	assert_non_null(w);
+	for (uint32_t n = 0; n < SERIES; n++) {
+		uint64_t value = n;
+		struct column c = {&time, &value, 1};
+		assert_int_equal(block_writer_add(w, long_labels(&room, n), &c, &err), 0);
+	}
+	assert_int_equal(block_writer_finish(w, f.name, &err), 0);
+	struct block *b = open_block(&f);
+	struct block_reader *r = block_reader_new(b);
+	for (uint32_t n = 0; n < SERIES; n++) {
+		struct slice labels = long_labels(&room, n);
+		struct column c;
+		buf_reset(&got);
+		assert_int_equal(block_reader_series(r, n, &got, NULL, &err), 0);
+		assert_true(slice_eq(labels, slice_new(got.ptr, got.len)));
+		assert_int_equal(block_reader_samples(r, n, FROM, TO, &c, &err), 0);
+		assert_true(c.count == 1 && c.values[0] == n);
+	}
+	block_reader_free(r);
+	block_close(b);
+	buf_free(&got);
+	end(&f);
+}
+
 static void test_a_part_of_the_time(void **state)
 {
 	static int64_t times[3000];
@@ -428,6 +476,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_what_was_written_is_read),
+	    cmocka_unit_test(test_long_values),
 	    cmocka_unit_test(test_a_part_of_the_time),
 	    cmocka_unit_test(test_the_index),
 	    cmocka_unit_test(test_names),

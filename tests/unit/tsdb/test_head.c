@@ -337,6 +337,7 @@ static void test_trimming_leaves_what_is_newer(void **state)
 	}
 	head_stats(f.head, &stats);
 	uint64_t spilled = stats.spill_bytes;
+	assert_int_equal(stats.oldest_ms, 0);
 	struct head_view *old = view_of(f.head);
 	assert_int_equal(trim_all(f.head, 15000 * 300, 15000 * 200), 0);
 	head_collect(f.head);
@@ -345,6 +346,7 @@ static void test_trimming_leaves_what_is_newer(void **state)
 	assert_int_equal(count_in(old, 3), 100);
 	head_stats(f.head, &stats);
 	assert_int_equal(stats.series, 500);
+	assert_int_equal(stats.oldest_ms, 15000 * 300);
 	head_view_close(old);
 	assert_int_equal(trim_all(f.head, 15000 * 300, 15000 * 200), 0);
 	head_collect(f.head);

@@ -23,7 +23,7 @@
 #define HOUR (60 * MINUTE)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SPARSE = 2 }; /* of the steps at which something may fail, so much fewer the later they are */
+enum { SPARSE = 1 }; /* of the steps at which something may fail, so much fewer the later they are */
 #else
 enum { SPARSE = 10 };
 #endif
