@@ -52,18 +52,16 @@ static int read_header(struct block *b, struct error *err)
 	if (b->size < BLOCK_HEADER_BYTES || memcmp(b->map, BLOCK_MAGIC, 8) != 0)
 		return damaged(b, "it does not begin as a block does", err);
 	struct slice rest = slice_new(b->map + 8, BLOCK_HEADER_BYTES - 8);
-	bytes_get_u32(&rest, &version);
-	bytes_get_u32(&rest, &crc);
+	if (!bytes_get_u32(&rest, &version) || !bytes_get_u32(&rest, &crc))
+		return damaged(b, "it is cut off", err);
 	if (version != BLOCK_VERSION)
 		return error_set(err, -EPROTO, "%s is of version %u of the format; this program knows %d", b->path,
 		                 version, BLOCK_VERSION);
 	if (crc32c(0, rest.ptr, rest.len) != crc)
 		return damaged(b, "the checksum of its header is wrong", err);
-	bytes_get_u64(&rest, &from);
-	bytes_get_u64(&rest, &to);
-	bytes_get_u64(&rest, &b->info.samples);
-	bytes_get_u32(&rest, &series);
-	bytes_get_u32(&rest, &zero);
+	if (!bytes_get_u64(&rest, &from) || !bytes_get_u64(&rest, &to) || !bytes_get_u64(&rest, &b->info.samples) ||
+	    !bytes_get_u32(&rest, &series) || !bytes_get_u32(&rest, &zero))
+		return damaged(b, "it is cut off", err);
 	if ((int64_t)from != b->info.from_ms || (int64_t)to != b->info.to_ms)
 		return damaged(b, "it is of another time than its name says", err);
 	b->info.series = series;

@@ -226,7 +226,7 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 	*labels = slice_new(s->labels.ptr, s->labels.len);
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct source *of = &s->sources[i];
-		of->given = of->at < of->count && slice_eq(labels_at(of), *labels);
+		of->given = of->at < of->count && slice_eq(labels_at(of), labels_at(least));
 	}
 	return 1;
 }
