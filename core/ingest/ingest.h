@@ -61,6 +61,7 @@ void ingest_rejects_free(struct ingest_rejects *rejects);
 
 /* The defaults named above. */
 void ingest_limits_default(struct ingest_limits *limits);
+/* The same for samples. */
 void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 
 /* JSON events (RFC 8259): one object, an array of objects, or NDJSON (objects separated by line ends; blank lines skipped; told apart by the body's

@@ -158,6 +158,7 @@ int metric_series(struct metric *m, const struct slice *values, struct series_re
 bool metric_is_large(const struct metric *m);
 /* The first step; what it returns is for the second one. */
 uint64_t metric_prefetch_index(const struct metric *m, const struct slice *values);
+/* The second step. */
 void metric_prefetch_series(const struct metric *m, uint64_t hash);
 
 /* Takes back a series that was made for a change which then failed with -ENOMEM, so that it is not shown without a

@@ -126,6 +126,7 @@ struct http_reply {
 	void (*release)(void *owner);
 	void *owner;
 };
+/* Answers the request, as said above. */
 void http_reply(struct http_request *req, const struct http_reply *reply);
 
 /* Replies {"error":{"code":"…","message":"…"}} with the status; retry_after_s > 0 adds Retry-After. The code is derived from the status ("not_found", "too_large", …). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "tsdb/varint.h"
 
 /* Words before the stream. Bit i of TIMES, or VALUES, says whether sample i was changed; the uppermost byte of the second word is none of these bits. */
 enum { WORD_TIME = 0, WORD_VALUE = 1, WORD_TIMES = 2, WORD_VALUES = 4, WORD_STREAM = 6 };
@@ -28,11 +29,6 @@ struct piece {
 static uint32_t bit_length(uint64_t v)
 {
 	return v == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(v);
-}
-
-static uint64_t zigzag(uint64_t v)
-{
-	return (v << 1) ^ (uint64_t)((int64_t)v >> 63);
 }
 
 /* The time: nothing, or 0 and as many bits as the last one had, or 1, the width, and so many bits. */

@@ -11,6 +11,7 @@
 #include "record/samples.h"
 #include "tsdb/columns_format.h"
 #include "tsdb/ints.h"
+#include "tsdb/varint.h"
 
 const double columns_scales[SCALE_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
@@ -60,20 +61,6 @@ uint64_t *columns_room(struct numbers *n, uint32_t count)
 	n->at = mem_alloc(count * sizeof *n->at);
 	n->cap = n->at != NULL ? count : 0;
 	return n->at;
-}
-
-static void put_varint(struct buf *b, uint64_t v)
-{
-	while (v >= 0x80) {
-		buf_byte(b, (char)(v | 0x80));
-		v >>= 7;
-	}
-	buf_byte(b, (char)v);
-}
-
-static uint64_t zigzag(uint64_t v)
-{
-	return (v << 1) ^ (uint64_t)((int64_t)v >> 63);
 }
 
 /* ---- times ---- */
@@ -147,12 +134,12 @@ static void encode_times(struct encoder *e, const struct column *col)
 	enum ints_order order = ints_choose(numbers, col->count, NULL);
 	size_t tokens = e->times_tokens->len, rest = e->rest->len;
 	ints_encode(numbers, NULL, col->count, order, e->times_tokens, e->rest);
-	put_varint(e->heads, col->count);
-	put_varint(e->heads, zigzag(begin));
-	put_varint(e->heads, step);
+	varint_put(e->heads, col->count);
+	varint_put(e->heads, zigzag(begin));
+	varint_put(e->heads, step);
 	buf_byte(e->heads, (char)order);
-	put_varint(e->heads, e->times_tokens->len - tokens);
-	put_varint(e->heads, e->rest->len - rest);
+	varint_put(e->heads, e->times_tokens->len - tokens);
+	varint_put(e->heads, e->rest->len - rest);
 }
 
 /* The times of all columns, each that is not a stretch of another's once. The first of those that are the same is the one that is kept, so a longer one that comes later is kept too. */
@@ -171,7 +158,7 @@ static void encode_all_times(struct encoder *e, uint32_t count)
 		}
 		e->stretches[i] = s;
 	}
-	put_varint(e->heads, e->time_count);
+	varint_put(e->heads, e->time_count);
 	for (uint32_t i = 0; i < e->time_count; i++)
 		encode_times(e, e->times[i]);
 }
@@ -325,9 +312,9 @@ static void encode_numbers(struct encoder *e, uint32_t i)
 	}
 	bool has_units = split(col, scale, numbers, units);
 	encode_best(e, i, scale, numbers, has_units ? units : NULL);
-	put_varint(e->heads, e->tokens->len - tokens);
-	put_varint(e->heads, e->units->len - units_tokens);
-	put_varint(e->heads, e->rest->len - rest);
+	varint_put(e->heads, e->tokens->len - tokens);
+	varint_put(e->heads, e->units->len - units_tokens);
+	varint_put(e->heads, e->rest->len - rest);
 	e->numbered[e->ordinal] = i;
 	e->scales[e->ordinal++] = scale;
 }
@@ -347,9 +334,9 @@ static void put_kind(struct encoder *e, uint32_t i, enum column_kind kind)
 		return;
 	}
 	buf_byte(e->heads, (char)kind);
-	put_varint(e->heads, s->id);
-	put_varint(e->heads, s->offset);
-	put_varint(e->heads, e->columns[i].count);
+	varint_put(e->heads, s->id);
+	varint_put(e->heads, s->offset);
+	varint_put(e->heads, e->columns[i].count);
 }
 
 static void encode_column(struct encoder *e, uint32_t i)
@@ -362,7 +349,7 @@ static void encode_column(struct encoder *e, uint32_t i)
 	if (constant) {
 		uint64_t value = col->count > 0 ? col->values[0] : 0;
 		put_kind(e, i, COLUMN_CONSTANT);
-		put_varint(e->heads, __builtin_bswap64(value)); /* most doubles end in zeros */
+		varint_put(e->heads, __builtin_bswap64(value)); /* most doubles end in zeros */
 		return;
 	}
 	e->hashes[i] = hash_bytes(col->values, col->count * sizeof *col->values, 0);
@@ -396,8 +383,8 @@ static int put_part(struct columns_coder *c, const struct buf *part, struct buf 
 		stored = part->len;
 		bytes = part->ptr;
 	}
-	put_varint(out, part->len);
-	put_varint(out, stored);
+	varint_put(out, part->len);
+	varint_put(out, stored);
 	if (stored > 0)
 		memmove(out->ptr + out->len, bytes, stored);
 	out->len += stored;

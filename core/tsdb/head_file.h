@@ -8,15 +8,4 @@
 
 enum { HEAD_VERSION = 1, HEAD_HEADER_BYTES = 64 };
 
-/* Small distances of either sign as small numbers; in unsigned arithmetic, since times may be any. */
-static inline uint64_t zigzag(uint64_t v)
-{
-	return v << 1 ^ (0 - (v >> 63));
-}
-
-static inline uint64_t unzigzag(uint64_t v)
-{
-	return v >> 1 ^ (0 - (v & 1));
-}
-
 #endif

@@ -1,4 +1,5 @@
 #include "tsdb/ints.h"
+#include "tsdb/varint.h"
 
 #include <string.h>
 
@@ -15,16 +16,6 @@ enum {
 	ONE_BYTE_END = ONE_BYTE + ((TWO_BYTES - ONE_BYTE) << 8),
 	TWO_BYTES_END = ONE_BYTE_END + ((WHOLE - TWO_BYTES) << 16)
 };
-
-static uint64_t zigzag(uint64_t v)
-{
-	return (v << 1) ^ (uint64_t)((int64_t)v >> 63);
-}
-
-static uint64_t unzigzag(uint64_t v)
-{
-	return (v >> 1) ^ -(v & 1);
-}
 
 /* What is coded for number i. */
 static inline uint64_t coded(const uint64_t *n, const uint64_t *beside, uint32_t i, enum ints_order order)

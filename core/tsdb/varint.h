@@ -17,6 +17,17 @@ static inline void varint_put(struct buf *b, uint64_t v)
 	buf_byte(b, (char)v);
 }
 
+/* Small distances of either sign as small numbers; in unsigned arithmetic, since times may be any. */
+static inline uint64_t zigzag(uint64_t v)
+{
+	return v << 1 ^ (0 - (v >> 63));
+}
+
+static inline uint64_t unzigzag(uint64_t v)
+{
+	return v >> 1 ^ (0 - (v & 1));
+}
+
 /* Takes one off the slice's front. False: it is cut off, or too long. */
 static inline bool varint_get(struct slice *from, uint64_t *v)
 {
