@@ -17,8 +17,8 @@
 enum {
 	SEALED_VERSION = 1,
 	FLUSH_BYTES = 1 << 20, /* written while they are in the cache: at 4 MiB the copy cost 1 % of all CPU */
-	SHORT_RECORD = 128,      /* bytes: what repeats in such records is in the frame's dictionary */
-	SHORT_HASH_LOG = 11,     /* of zstd's table of positions; its own choice for a frame is 13 or 14 */
+	SHORT_RECORD = 128,    /* bytes: what repeats in such records is in the frame's dictionary */
+	SHORT_HASH_LOG = 11,   /* of zstd's table of positions; its own choice for a frame is 13 or 14 */
 	DEFAULT_HASH_LOG = 0
 };
 
