@@ -66,6 +66,17 @@ return {
     max_series = 1000000,           -- of all metrics together; each metric has its own bound as well
   },
 
+  store = {                         -- the history of metrics
+    retention = "15d",              -- age at which samples go, a block at a time
+    retention_bytes = "10GiB",      -- of blocks; the oldest go first
+    out_of_order = "10m",           -- how much later than newer ones a sample may come
+    resolution = "5s",              -- a sample of each metric that scripts define is kept so often
+    idle = "1h",                    -- a series without a new sample leaves memory after so long; its blocks stay
+    max_series = 1000000,           -- in memory together; samples of more are refused
+    max_series_per_metric = 200000, -- of one metric's name; likewise
+    exemplars = 100000,             -- kept at most; the oldest go first
+  },
+
   log = {
     level = "info",                 -- debug, info, warn, error, fatal
     stdout = true,                  -- JSON lines to standard output

@@ -75,6 +75,17 @@ struct config {
 		uint32_t max_series; /* 1000000 in all */
 	} metrics;
 
+	struct {                                /* store = { … }: the history of metrics */
+		int64_t retention_ns;           /* 15 d */
+		uint64_t retention_bytes;       /* 10 GiB */
+		int64_t out_of_order_ns;        /* 10 min */
+		int64_t resolution_ns;          /* 5 s: between samples of the metrics that scripts define */
+		int64_t idle_ns;                /* 1 h */
+		uint32_t max_series;            /* 1000000 in memory */
+		uint32_t max_series_per_metric; /* 200000 of one name */
+		uint32_t exemplars;             /* 100000 */
+	} store;
+
 	struct { /* log = { … } */
 		enum log_level level;
 		bool to_stdout;

@@ -16,6 +16,7 @@
 #include "metrics/metrics.h"
 #include "record/record.h"
 #include "script/script.h"
+#include "tsdb/tsdb.h"
 
 struct engine;
 
@@ -25,9 +26,40 @@ struct submission_failure {
 	struct slice why; /* in the batch's arena */
 };
 
-/* Records on their way. The caller fills batch, count and done; the engine the rest. Owned by the caller, lent until done. */
+/* A sample that was not stored, or all samples of a series that could not be made. */
+struct sample_refusal {
+	uint32_t series; /* position in the batch */
+	uint32_t sample; /* position in the series; of a whole series 0 */
+	enum sample_refused {
+		SAMPLE_REFUSED_CONFLICT = APPEND_CONFLICT,
+		SAMPLE_REFUSED_TOO_OLD = APPEND_TOO_OLD,
+		SAMPLE_REFUSED_TOO_NEW = APPEND_TOO_NEW,
+		SAMPLE_REFUSED_TOO_LATE = APPEND_TOO_LATE,
+		SAMPLE_REFUSED_SERIES = APPEND_OUTCOMES, /* store.max_series */
+		SAMPLE_REFUSED_METRIC,                   /* store.max_series_per_metric */
+		SAMPLE_REFUSED_DELTA, /* an increment that does not follow the newest point of its series */
+		SAMPLE_REFUSALS
+	} why;
+};
+/* What is wrong, as a sentence's second half: "is older than …". */
+const char *sample_refused_text(enum sample_refused why);
+
+enum { SUBMISSION_REFUSALS_MAX = 100 }; /* that are named; all are counted */
+
+/* What became of samples. */
+struct sample_results {
+	uint64_t stored, duplicate;
+	uint64_t refused[SAMPLE_REFUSALS]; /* samples, by reason */
+	uint64_t refused_total;
+	struct sample_refusal *refusals; /* the first ones, in no order that is promised; in the batch's arena */
+	uint32_t refusal_count;
+	uint64_t exemplars; /* taken */
+};
+
+/* Records or samples on their way. The caller fills batch or samples, done and user; the engine the rest. Owned by the caller, lent until done. */
 struct submission {
-	struct batch *batch;                /* its records all of one kind; may be changed by filters */
+	struct batch *batch;                /* its records all of one kind; may be changed by filters. NULL: samples */
+	struct sample_batch *samples;       /* NULL: records. Increments in it are added up (record/samples.h) */
 	void (*done)(struct submission *s); /* on the engine thread; must not block */
 	void *user;
 
@@ -36,9 +68,11 @@ struct submission {
 	uint32_t duplicate; /* records known already */
 	uint32_t failed;    /* refused by a filter's failure: their `dropped` is set and `failures` names them */
 	struct submission_failure *failures; /* `failed` of them, in the batch's arena */
+	struct sample_results results;       /* of samples */
 
 	struct submission *next; /* the engine's */
 	size_t held_bytes;       /* likewise: what it counts against journal.queue_bytes */
+	uint32_t *numbers;       /* likewise: of the series of samples */
 };
 
 /* Opens the data directory (lock, checkpoint, journal), loads scripts, replays. Everything that was damaged or cut is logged. NULL with a sentence. `config` is borrowed for the engine's life. */
@@ -52,7 +86,7 @@ void engine_stop(struct engine *e);
 /* Frees a stopped engine, or one that never started; NULL is allowed. */
 void engine_free(struct engine *e);
 
-/* Hands records over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds (a number, and journal.queue_bytes of decoded records that
+/* Hands records or samples over. `done` is called later, exactly once. Any thread. Never blocks; past the queue's bounds (a number, and journal.queue_bytes of decoded records that
  * are not done yet) done is called with -EAGAIN before this returns. */
 void engine_submit(struct engine *e, struct submission *s);
 
@@ -61,6 +95,9 @@ bool engine_is_full(const struct engine *e);
 
 /* Loads the scripts anew and swaps them in; `done` is called on the engine thread with 0 or a negative errno and the sentence. Any thread. */
 void engine_reload(struct engine *e, void (*done)(void *user, int status, const struct error *err), void *user);
+
+/* The history of metrics, to open views of. Any thread; borrowed, until the engine is freed. */
+struct tsdb *engine_history(struct engine *e);
 
 /* A snapshot of the metrics, cut between two frames, with moongate's own script and engine figures of the same moment; `done` owns one reference to the snapshot (NULL: memory is out). Any thread. */
 struct engine_view;

@@ -37,7 +37,9 @@ struct sample_series {
 	const struct sample_exemplar *exemplars;
 	uint32_t sample_count, exemplar_count;
 	int64_t created_ms; /* when a counter or histogram began; 0: the protocol did not say */
-	uint32_t index;     /* position in what the client sent, 0-based: errors name it */
+	/* The values are increments, each since the point before it (of the first: since created_ms), as OpenTelemetry's delta temporality has it: whoever takes the batch in adds them up. */
+	bool delta;
+	uint32_t index; /* position in what the client sent, 0-based: errors name it */
 };
 
 /* The numbers are written to disk. */

@@ -461,6 +461,16 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	return APPEND_STORED;
 }
 
+bool head_newest(const struct head *h, uint32_t number, struct sample *out)
+{
+	const struct series *s = living(h, number);
+	if (s == NULL || atomic_load_explicit(&s->newest, memory_order_relaxed) == NULL)
+		return false;
+	out->time_ms = s->writer.time_ms;
+	memcpy(&out->value, &s->writer.value, sizeof out->value);
+	return true;
+}
+
 int head_mend(struct head *h)
 {
 	return spill_mend(h->spill);

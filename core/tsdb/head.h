@@ -19,6 +19,7 @@
 #include "base/slice.h"
 #include "record/samples.h"
 #include "tsdb/postings.h"
+#include "tsdb/tsdb.h"
 
 struct head;
 
@@ -27,16 +28,6 @@ struct head_options {
 	int64_t out_of_order_ms;   /* how far behind the head's newest sample one out of order may be */
 	uint32_t max_series;       /* living at the same time */
 	uint32_t spill_file_bytes; /* 0: the default (spill.h) */
-};
-
-/* What became of a sample. */
-enum append_outcome {
-	APPEND_STORED,
-	APPEND_DUPLICATE, /* the same time and value are there: nothing was done */
-	APPEND_CONFLICT,  /* another value is there at this time: refused */
-	APPEND_TOO_OLD,   /* before what was sealed, or out of order by more than out_of_order: refused */
-	APPEND_TOO_NEW,   /* behind the bound of head_set_bounds: refused */
-	APPEND_TOO_LATE   /* more samples out of order than a series may have waiting: refused */
 };
 
 /* Samples out of order that wait in one series until they are sealed. */
@@ -61,6 +52,9 @@ int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *nu
 
 /* Does a number that head_series gave still mean a series? It may have left by head_trim. */
 bool head_has(const struct head *h, uint32_t number);
+
+/* The newest sample that came in order. False: the number means no series, or it has no sample. */
+bool head_newest(const struct head *h, uint32_t number, struct sample *out);
 
 /* Appends to a living series, within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);

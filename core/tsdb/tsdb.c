@@ -342,6 +342,11 @@ bool tsdb_has(const struct tsdb *t, uint32_t number)
 	return head_has(t->head, number);
 }
 
+bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out)
+{
+	return head_newest(t->head, number, out);
+}
+
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value)
 {
 	return head_append(t->head, number, time_ms, value);

@@ -7,7 +7,7 @@
  * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
  *
  * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed, or further in the future than tsdb_set_ceiling says, is refused (APPEND_TOO_OLD, APPEND_TOO_NEW), so that what comes from before 1970 or after 2100 is taken
- * where a whole store is of such times, and refused beside others. See head.h for the other outcomes. */
+ * where a whole store is of such times, and refused beside others. enum append_outcome has the others. */
 #ifndef MOONGATE_TSDB_TSDB_H
 #define MOONGATE_TSDB_TSDB_H
 
@@ -41,6 +41,17 @@ void tsdb_close(struct tsdb *t);
 
 /* ---- the writer ---- */
 
+/* What became of a sample. */
+enum append_outcome {
+	APPEND_STORED,
+	APPEND_DUPLICATE, /* the same time and value are there: nothing was done */
+	APPEND_CONFLICT,  /* another value is there at this time: refused */
+	APPEND_TOO_OLD,   /* before what was sealed, or out of order by more than out_of_order: refused */
+	APPEND_TOO_NEW,   /* behind the ceiling: refused */
+	APPEND_TOO_LATE,  /* more samples out of order than a series may have waiting: refused */
+	APPEND_OUTCOMES
+};
+
 /* Samples later than this are refused: the engine's clock and some minutes. At first none are. */
 void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms);
 
@@ -51,7 +62,10 @@ void tsdb_batch_end(struct tsdb *t);
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
-/* Within a batch. enum append_outcome (head.h), or -ENOMEM with nothing changed. */
+/* The newest sample in order of a series in the head, by its bits. False: the number means no series, or it has none. The writer's. */
+bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
+
+/* Within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
 /* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */
