@@ -62,17 +62,17 @@ struct series_labels {
 	    bytes[]; /* the key (labels.h), then the text as expositions have it: {a="x",b="y"}; empty without labels */
 };
 
-static inline struct slice labels_key(const struct series_labels *l)
+static inline struct slice series_labels_key(const struct series_labels *l)
 {
 	return slice_new(l->bytes, l->key_len);
 }
 
-static inline struct slice labels_text(const struct series_labels *l)
+static inline struct slice series_labels_text(const struct series_labels *l)
 {
 	return slice_new(l->bytes + l->key_len, l->text_len);
 }
 
-static inline size_t labels_size(const struct series_labels *l)
+static inline size_t series_labels_size(const struct series_labels *l)
 {
 	return sizeof *l + l->key_len + l->text_len;
 }

@@ -237,7 +237,7 @@ static void free_chunk(struct metric *m, size_t i)
 			continue;
 		if (metric_has_state(m->type))
 			state_retire(r, m->type, metric_row(m, first + j)->cells[CELL_STATE].state);
-		registry_retire(r, (void *)(uintptr_t)l, labels_size(l));
+		registry_retire(r, (void *)(uintptr_t)l, series_labels_size(l));
 	}
 	if (chunk->exemplars != NULL)
 		exemplars_drop(m, chunk, room);

@@ -116,7 +116,7 @@ static void count_line(struct pen *p, struct slice name, struct slice labels, ui
 
 static void created_line(struct pen *p, const struct series_labels *labels)
 {
-	if (p->format != EXPOSITION_OPENMETRICS || !begin(p, p->created, labels_text(labels)))
+	if (p->format != EXPOSITION_OPENMETRICS || !begin(p, p->created, series_labels_text(labels)))
 		return;
 	exposition_seconds(p->out, labels->created_ns);
 	buf_byte(p->out, '\n');
@@ -144,7 +144,7 @@ static void exemplar_text(struct pen *p, uint32_t number, uint32_t slot)
 
 static void render_counter(struct pen *p, const struct series_view *v)
 {
-	if (!begin(p, p->sample, labels_text(v->labels)))
+	if (!begin(p, p->sample, series_labels_text(v->labels)))
 		return;
 	buf_number(p->out, v->row->value);
 	exemplar_text(p, v->number, 0);
@@ -155,7 +155,7 @@ static void render_counter(struct pen *p, const struct series_view *v)
 static void render_histogram(struct pen *p, const struct series_view *v)
 {
 	const struct metric_def *def = &p->family->meta->def;
-	struct slice labels = labels_text(v->labels);
+	struct slice labels = series_labels_text(v->labels);
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i <= def->bucket_count; i++) {
@@ -177,7 +177,7 @@ static void render_summary(struct pen *p, const struct series_view *v)
 {
 	const struct metric_def *def = &p->family->meta->def;
 	const struct sketch *sketch = (const struct sketch *)v->row->cells[CELL_STATE].state;
-	struct slice labels = labels_text(v->labels);
+	struct slice labels = series_labels_text(v->labels);
 	double values[METRIC_QUANTILES_MAX];
 
 	sketch_quantiles(sketch, def->window_ns, p->now_ns, def->quantiles, def->quantile_count, values);
@@ -218,7 +218,7 @@ static void render_series(struct pen *p, const struct series_view *v)
 	case METRIC_TOPK:
 		break;
 	}
-	number_line(p, p->sample, labels_text(v->labels), value);
+	number_line(p, p->sample, series_labels_text(v->labels), value);
 }
 
 static int render_family(struct pen *p, const struct metrics_snapshot *s)
