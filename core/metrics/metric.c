@@ -50,6 +50,7 @@ struct metric *metric_new(struct registry *r, struct metric_meta *meta)
 	if (m == NULL)
 		return NULL;
 	m->registry = r;
+	m->identity = ++r->families_made;
 	m->type = meta->def.type;
 	m->label_count = meta->def.label_count;
 	m->cell_count = cells_of(&meta->def);

@@ -4,11 +4,8 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "metrics/distinct.h"
 #include "metrics/exposition.h"
 #include "metrics/snapshot.h"
-#include "metrics/summary.h"
-#include "metrics/window.h"
 
 enum {
 	NUMBER_ROOM = 64,
@@ -176,11 +173,10 @@ static void render_histogram(struct pen *p, const struct series_view *v)
 static void render_summary(struct pen *p, const struct series_view *v)
 {
 	const struct metric_def *def = &p->family->meta->def;
-	const struct sketch *sketch = (const struct sketch *)v->row->cells[CELL_STATE].state;
 	struct slice labels = series_labels_text(v->labels);
 	double values[METRIC_QUANTILES_MAX];
 
-	sketch_quantiles(sketch, def->window_ns, p->now_ns, def->quantiles, def->quantile_count, values);
+	series_quantiles(p->family, v, p->now_ns, values);
 	for (uint32_t i = 0; i < def->quantile_count; i++) {
 		begin_bound(p, p->sample, labels, p->bounds[i]);
 		buf_number(p->out, values[i]);
@@ -194,10 +190,7 @@ static void render_summary(struct pen *p, const struct series_view *v)
 
 static void render_series(struct pen *p, const struct series_view *v)
 {
-	const struct metric_def *def = &p->family->meta->def;
-	double value = v->row->value;
-
-	switch (def->type) {
+	switch (p->family->meta->def.type) {
 	case METRIC_COUNTER:
 		render_counter(p, v);
 		return;
@@ -207,18 +200,14 @@ static void render_series(struct pen *p, const struct series_view *v)
 	case METRIC_SUMMARY:
 		render_summary(p, v);
 		return;
+	case METRIC_GAUGE:
 	case METRIC_DISTINCT:
-		value = distinct_count((const void *)v->row->cells[CELL_STATE].state, p->now_ns);
-		break;
+	case METRIC_TOPK:
 	case METRIC_RATIO:
 	case METRIC_MEAN:
-		value = ring_mean((const void *)v->row->cells[CELL_STATE].state, def->window_ns, p->now_ns);
-		break;
-	case METRIC_GAUGE:
-	case METRIC_TOPK:
 		break;
 	}
-	number_line(p, p->sample, series_labels_text(v->labels), value);
+	number_line(p, p->sample, series_labels_text(v->labels), series_value(p->family, v, p->now_ns));
 }
 
 static int render_family(struct pen *p, const struct metrics_snapshot *s)
