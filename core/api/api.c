@@ -43,7 +43,8 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	}
 	a->config = c;
 	a->engine = engine;
-	mutex_init(&a->lock);
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_init(&a->pools[kind]);
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	set_limits(&a->limits, c);
@@ -96,8 +97,8 @@ void api_free(struct api *a)
 		return;
 	if (a->server != NULL)
 		http_server_free(a->server);
-	api_pool_free(a);
-	mutex_deinit(&a->lock);
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_deinit(&a->pools[kind]);
 	mutex_deinit(&a->scrapes.lock);
 	condition_deinit(&a->scrapes.made);
 	mem_free(a);
