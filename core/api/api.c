@@ -5,8 +5,10 @@
 
 #include "base/mem.h"
 
+static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
+
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
