@@ -99,6 +99,8 @@ void apply_group(struct engine *e, struct group *g)
 	}
 	int64_t began = clock_mono_ns();
 	uint64_t seq = journal_group_first_seq(g->journal);
+	if (g->has_samples)
+		samples_apply(e, g);
 	for (uint32_t i = 0; i < g->part_count; i++)
 		apply_part(e, g, &g->parts[i], seq + i);
 	e->counters.apply_seconds += (double)(clock_mono_ns() - began) / 1e9;
