@@ -110,6 +110,8 @@ struct slice http_request_id(const struct http_request *req);
 
 /* The first query parameter of that name, decoded into the request's memory, NUL-terminated; false when missing (or memory is out). Malformed percent codes are kept as they are. */
 bool http_request_param(struct http_request *req, const char *name, struct slice *out);
+/* All of that name, one after the other: *at is where to go on, 0 at first. 1 with *out as above; 0: there is none left; -ENOMEM. */
+int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out);
 
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
 char *http_request_take_body(struct http_request *req, size_t *size);
