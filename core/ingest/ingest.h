@@ -33,8 +33,9 @@ struct ingest_sample_limits {
 
 /* One event or series of a body that was refused, with the reason. */
 struct ingest_reject {
-	uint32_t index;    /* 0-based position in the body */
-	struct slice text; /* a sentence, valid UTF-8, in the batch's memory */
+	uint32_t index; /* 0-based position in the body */
+	struct slice
+	    text; /* a sentence, valid UTF-8, in the batch's memory; of samples it begins with its place: "series 3: …", "line 7: …" */
 };
 
 struct ingest_rejects {
