@@ -6,9 +6,12 @@
 #include "base/mem.h"
 
 static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
+static const struct http_bodies write_bodies = {.silent_snappy = "application/x-protobuf"};
 
 static const struct http_route routes[] = {
     {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
+    {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
+    {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
@@ -50,6 +53,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	set_limits(&a->limits, c);
+	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
 	    .listen = c->listen,
 	    .threads = c->threads,

@@ -39,6 +39,7 @@ struct api {
 	struct engine *engine;
 	struct http_server *server;
 	struct ingest_limits limits;
+	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
 	struct scrapes scrapes;
 };
@@ -52,6 +53,14 @@ static inline bool is_disk_full(int code)
 /* ---- events.c ---- */
 
 void api_post_events(void *ctx, struct http_request *req);
+
+/* ---- remote_write.c ---- */
+
+void api_post_write(void *ctx, struct http_request *req);
+
+/* ---- import.c ---- */
+
+void api_post_import(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 
