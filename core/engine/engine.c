@@ -151,6 +151,7 @@ struct engine *engine_new(const struct config *config, struct error *err)
 	e->request_tail = &e->request_head;
 	e->done_tail = &e->done_head;
 	e->recent = 1;
+	e->timer_ns = INT64_MIN;
 	mutex_init(&e->lock);
 	mutex_init(&e->stopped_lock);
 	condition_init(&e->wake);
@@ -339,12 +340,21 @@ static void keep_journal_short(struct engine *e)
 		checkpoint_soon(e);
 }
 
+/* A frame with the time, for the timer that is due: one, also while samples keep groups in flight. */
+static void run_scripts_timers(struct engine *e)
+{
+	int64_t due = e->set != NULL ? script_set_next_due(e->set) : INT64_MAX;
+	if (due > clock_wall_ns() || due == e->timer_ns || !have_open(e))
+		return;
+	e->timer_ns = due;
+	intake_clock(e);
+}
+
 static void run_timers(struct engine *e)
 {
 	look_after_store(e);
 	keep_journal_short(e);
-	if (e->set != NULL && e->in_flight == 0 && script_set_next_due(e->set) <= clock_wall_ns() && have_open(e))
-		intake_clock(e);
+	run_scripts_timers(e);
 	if (clock_mono_ns() < e->checkpoint_due_ns)
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)

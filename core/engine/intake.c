@@ -238,12 +238,22 @@ void intake_reload(struct engine *e, struct reload *reload)
 	reload_free(reload);
 }
 
+/* Do its frames say what time it is? Those of samples do not: they go once they are stored, and a replay without them is to be the same. */
+static bool carries_time(const struct group *g)
+{
+	for (uint32_t i = 0; i < g->part_count; i++) {
+		if (g->parts[i].kind != FRAME_SAMPLES)
+			return true;
+	}
+	return false;
+}
+
 void intake_clock(struct engine *e)
 {
 	CHECK(e->open != NULL);
 	advance_clock(e);
-	if (e->open->part_count > 0)
-		return; /* its frames carry the time already */
+	if (carries_time(e->open))
+		return;
 	int code = begin_frame(e, e->open, FRAME_CLOCK);
 	if (code != 0) {
 		abandon_open(e, code);

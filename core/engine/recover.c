@@ -218,7 +218,10 @@ static int replay_control(struct replay *p, const struct frame *f)
 
 static int replay_samples(struct replay *p, const struct frame *f)
 {
+	struct engine *e = p->engine;
 	struct error why = {0};
+	e->content_seq = f->seq;
+	e->counters.applied_frames++;
 	int code = samples_replay_frame(p->samples, f, &why);
 	if (code == -EBADMSG)
 		return frame_is_bad(p, f, &why);
@@ -232,7 +235,10 @@ static int replay_frame(void *ctx, const struct frame *f)
 	if (e->stuck_seq == f->seq && e->set != NULL)
 		script_set_quarantine(e->set, p->stuck_script, SLICE("a call did not return in an earlier run"));
 	e->applied_seq = f->seq;
-	e->applied_ns = e->now_ns = f->time_ns;
+	e->now_ns = f->time_ns;
+	if (f->kind == FRAME_SAMPLES)
+		return replay_samples(p, f);
+	e->applied_ns = f->time_ns;
 	registry_set_now(e->registry, f->time_ns);
 	e->counters.applied_frames++;
 	if (f->kind != FRAME_CLOCK)
@@ -241,8 +247,7 @@ static int replay_frame(void *ctx, const struct frame *f)
 		return replay_records(p, f);
 	if (f->kind == FRAME_CONTROL)
 		return replay_control(p, f);
-	int code = f->kind == FRAME_SAMPLES ? replay_samples(p, f) : 0;
-	return code == 0 ? apply_scripts(p, f, 0) : code;
+	return f->kind == FRAME_CLOCK ? apply_scripts(p, f, 0) : 0;
 }
 
 /* The watchdog's note of an earlier run: "<seq> <script>\n". */
