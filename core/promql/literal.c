@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "promql/parser.h"
 #include "promql/quote.h"
 
@@ -223,9 +224,9 @@ static char *put_escape(char *to, const char **at)
 	else if (c == 'x')
 		*to++ = (char)take_digits(at, 2, 16);
 	else if (c == 'u')
-		to += rune_encode(take_digits(at, 4, 16), to);
+		to += utf8_encode(take_digits(at, 4, 16), to);
 	else if (c == 'U')
-		to += rune_encode(take_digits(at, 8, 16), to);
+		to += utf8_encode(take_digits(at, 8, 16), to);
 	else if (c >= '0' && c <= '7') {
 		--*at;
 		*to++ = (char)take_digits(at, 3, 8);

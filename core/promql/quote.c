@@ -43,30 +43,6 @@ static bool is_printable(uint32_t r)
 	return true;
 }
 
-size_t rune_encode(uint32_t r, char *to)
-{
-	if (r < 0x80) {
-		to[0] = (char)r;
-		return 1;
-	}
-	if (r < 0x800) {
-		to[0] = (char)(0xc0 | r >> 6);
-		to[1] = (char)(0x80 | (r & 0x3f));
-		return 2;
-	}
-	if (r < 0x10000) {
-		to[0] = (char)(0xe0 | r >> 12);
-		to[1] = (char)(0x80 | (r >> 6 & 0x3f));
-		to[2] = (char)(0x80 | (r & 0x3f));
-		return 3;
-	}
-	to[0] = (char)(0xf0 | r >> 18);
-	to[1] = (char)(0x80 | (r >> 12 & 0x3f));
-	to[2] = (char)(0x80 | (r >> 6 & 0x3f));
-	to[3] = (char)(0x80 | (r & 0x3f));
-	return 4;
-}
-
 /* A character between quotes of one kind; at most 10 bytes. Returns the length. */
 static size_t escape(uint32_t r, char quote, char *to)
 {
@@ -78,7 +54,7 @@ static size_t escape(uint32_t r, char quote, char *to)
 		return 2;
 	}
 	if (is_printable(r))
-		return rune_encode(r, to);
+		return utf8_encode(r, to);
 	if (r >= 7 && r <= 13) {
 		to[0] = '\\';
 		to[1] = letters[r - 7];
@@ -102,7 +78,7 @@ const char *rune_named(uint32_t rune, char *room)
 	if (is_printable(rune)) {
 		room[len++] = ' ';
 		room[len++] = '\'';
-		len += rune_encode(rune, room + len);
+		len += utf8_encode(rune, room + len);
 		room[len++] = '\'';
 		room[len] = '\0';
 	}

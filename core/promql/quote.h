@@ -12,9 +12,6 @@ enum { RUNE_BAD = 0xfffd, RUNE_TEXT_MAX = 32 };
 /* The character at the front of `s`, which is not empty, and its length in *len; of what is not UTF-8 RUNE_BAD of one byte. */
 uint32_t rune_at(struct slice s, uint32_t *len);
 
-/* The other way: writes up to 4 bytes, and returns how many. */
-size_t rune_encode(uint32_t rune, char *to);
-
 /* As %q has a character: 'x', '\n', '\u00ad'. RUNE_BAD, in its quotes, for what is none. Room for RUNE_TEXT_MAX bytes; NUL-terminated. */
 const char *rune_quoted(uint32_t rune, char *room);
 
