@@ -17,6 +17,12 @@ static const struct http_route routes[] = {
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy, NULL},
+    {"/api/v1/series", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_series, NULL},
+    {"/api/v1/labels", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_labels, NULL},
+    {"/api/v1/label/*", HTTP_GET_, SCOPE_QUERY, api_get_label, NULL},
+    {"/api/v1/export", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_export, NULL},
+    {"/api/v1/status/buildinfo", HTTP_GET_, SCOPE_QUERY, api_get_buildinfo, NULL},
+    {"/api/v1/status/tsdb", HTTP_GET_, SCOPE_QUERY, api_get_tsdb_status, NULL},
     {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
 };
 
@@ -52,6 +58,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 		intake_pool_init(&a->pools[kind]);
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
+	query_queue_init(&a->queries);
 	set_limits(&a->limits, c);
 	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
@@ -107,5 +114,6 @@ void api_free(struct api *a)
 		intake_pool_deinit(&a->pools[kind]);
 	mutex_deinit(&a->scrapes.lock);
 	condition_deinit(&a->scrapes.made);
+	query_queue_deinit(&a->queries);
 	mem_free(a);
 }
