@@ -87,7 +87,7 @@ static const struct option scrape_options[] = {
     {"targets", OPTION_TEXTS, OF_SCRAPE(targets), 0, 0, NULL, NULL},
     {"files", OPTION_TEXTS, OF_SCRAPE(files), 0, 0, NULL, NULL},
     {"labels", OPTION_PAIRS, OF_SCRAPE(labels), 0, 0, NULL, NULL},
-    {"interval", OPTION_DURATION, OF_SCRAPE(interval_ns), 1, DAY, "15s", NULL},
+    {"interval", OPTION_DURATION, OF_SCRAPE(interval_ns), 0.1, DAY, "15s", NULL},
     {"timeout", OPTION_DURATION, OF_SCRAPE(timeout_ns), 0.01, DAY, NULL, NULL},
     {"scheme", OPTION_CHOICE, OF_SCRAPE(scheme), 0, 0, "http", schemes},
     {"path", OPTION_STRING, OF_SCRAPE(path), 0, 0, "/metrics", NULL},

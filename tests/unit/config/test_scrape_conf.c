@@ -132,7 +132,7 @@ static void names_the_mistake(void **state)
 	     ":3: scrape[1]: scrape_interval: there is no such option; did you mean 'interval'?"},
 	    {"tls = { ca_file = 'x' }", ":3: scrape[1]: tls.ca_file: there is no such option; did you mean 'tls.ca'?"},
 	    {"tokens = {}", "scrape[1]: tokens: there is no such option"},
-	    {"interval = 0.5", ":3: scrape[1]: interval: found 0.5, wanted a duration from 1 to"},
+	    {"interval = 0.05", ":3: scrape[1]: interval: found 0.05, wanted a duration from 0.1 to"},
 	    {"timeout = 16", ":3: scrape[1]: timeout: found more than the interval, wanted at most that"},
 	    {"interval = 5, timeout = 6", "timeout: found more than the interval"},
 	    {"scheme = 'ftp'", "scheme: found \"ftp\", wanted one of \"http\", \"https\""},
