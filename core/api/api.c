@@ -8,6 +8,7 @@
 static const struct http_route routes[] = {
     {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
+    {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
@@ -25,7 +26,7 @@ static void set_limits(struct ingest_limits *l, const struct config *c)
 	l->events = c->events.per_body;
 }
 
-struct api *api_new(const struct config *c, struct engine *engine, struct error *err)
+struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct error *err)
 {
 	struct api *a = mem_zalloc(1, sizeof *a);
 	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
@@ -43,6 +44,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	}
 	a->config = c;
 	a->engine = engine;
+	a->scrape = scrape;
 	mutex_init(&a->lock);
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);

@@ -33,6 +33,7 @@ struct scrapes {
 struct api {
 	const struct config *config;
 	struct engine *engine;
+	struct scrape *scrape; /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
 	struct mutex lock;
@@ -55,6 +56,10 @@ void api_pool_free(struct api *a);
 /* ---- exposition.c ---- */
 
 void api_get_metrics(void *ctx, struct http_request *req);
+
+/* ---- targets.c ---- */
+
+void api_get_targets(void *ctx, struct http_request *req);
 
 /* ---- admin.c ---- */
 

@@ -6,8 +6,8 @@
 #include "base/thread.h"
 #include "scrape/collect.h"
 #include "scrape/discover.h"
+#include "scrape/due.h"
 #include "scrape/fetch.h"
-#include "scrape/heap.h"
 #include "scrape/scrape.h"
 
 struct scrape {
@@ -27,7 +27,7 @@ struct scrape {
 
 	/* The thread's. */
 	struct table table;     /* of the targets, by what they are */
-	struct heap resting;    /* of these, those that rest */
+	struct due resting;     /* of these, those that rest */
 	struct target *leaving; /* those that are not among them any more */
 	uint32_t handed_over;   /* batches that are not answered for */
 	struct sample_batch *spare;

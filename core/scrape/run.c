@@ -233,7 +233,7 @@ static void finish(struct scrape *s, struct fetched *f)
 
 static void begin(struct scrape *s, struct target *t)
 {
-	heap_remove(&s->resting, t);
+	due_remove(&s->resting, t);
 	t->round = (struct scrape_round){.began_wall_ns = clock_wall_ns(), .began_ns = clock_mono_ns()};
 	t->round.at_ms = schedule_time_ms(t->due_wall_ns, t->round.began_wall_ns, t->interval_ns);
 	if (fetch_begin(s->fetcher, t))
@@ -287,7 +287,7 @@ static void look(struct scrape *s)
 static int wait_ms(const struct scrape *s)
 {
 	int64_t now = clock_mono_ns(), until = now + WAIT_MS_MAX * NS_PER_MS;
-	const struct target *first = heap_first(&s->resting);
+	const struct target *first = due_first(&s->resting);
 
 	if (first != NULL && first->due_ns < until)
 		until = first->due_ns;
@@ -310,7 +310,7 @@ static void turn(struct scrape *s)
 	struct fetched f;
 
 	look(s);
-	while ((t = heap_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
+	while ((t = due_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
 		begin(s, t);
 	end_leaving(s);
 	fetcher_work(s->fetcher, wait_ms(s));

@@ -88,7 +88,7 @@ void scrape_free(struct scrape *s)
 	}
 	mem_free((void *)s->targets);
 	table_deinit(&s->table);
-	heap_deinit(&s->resting);
+	due_deinit(&s->resting);
 	sample_batch_free(s->spare);
 	discovery_free(s->discovery);
 	fetcher_free(s->fetcher);

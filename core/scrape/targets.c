@@ -81,7 +81,7 @@ static void drop(struct update *u)
 static void leave(struct scrape *s, struct target *t)
 {
 	if (t->state == TARGET_RESTS)
-		heap_remove(&s->resting, t);
+		due_remove(&s->resting, t);
 	fetch_cancel(s->fetcher, t);
 	t->leaving = true;
 	t->due_ns = 0;
@@ -99,7 +99,7 @@ void scrape_schedule(struct scrape *s, struct target *t)
 		next += t->interval_ns;
 	t->due_wall_ns = next;
 	t->due_ns = clock_mono_ns() + (next - wall);
-	heap_add(&s->resting, t);
+	due_add(&s->resting, t);
 }
 
 /* Puts the new targets in place of the old ones; nothing can fail any more. */
@@ -140,7 +140,7 @@ int scrape_update_targets(struct scrape *s)
 	table_init(&u.table);
 	int code = discovery_each(s->discovery, found, &u, &err);
 	if (code == 0)
-		code = heap_reserve(&s->resting, u.count + s->count);
+		code = due_reserve(&s->resting, u.count + s->count);
 	if (code != 0) {
 		drop(&u);
 		return code;

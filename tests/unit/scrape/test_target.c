@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "scrape/heap.h"
+#include "scrape/due.h"
 #include "scrape/schedule.h"
 #include "scrape/target.h"
 
@@ -210,29 +210,29 @@ static void gives_the_first_that_is_due(void **state)
 	enum { COUNT = 500 };
 	static struct target targets[COUNT];
 	static bool in[COUNT];
-	struct heap h = {0};
+	struct due h = {0};
 	uint32_t random = 7;
 
 	(void)state;
-	assert_null(heap_first(&h));
-	assert_int_equal(heap_reserve(&h, COUNT), 0);
+	assert_null(due_first(&h));
+	assert_int_equal(due_reserve(&h, COUNT), 0);
 	for (int turn = 0; turn < 20000; turn++) {
 		random = random * 1664525 + 1013904223;
 		uint32_t at = (random >> 8) % COUNT;
 		if (in[at]) {
-			heap_remove(&h, &targets[at]);
+			due_remove(&h, &targets[at]);
 		} else {
 			targets[at].due_ns = (random >> 4) % 1000;
-			heap_add(&h, &targets[at]);
+			due_add(&h, &targets[at]);
 		}
 		in[at] = !in[at];
 		int64_t least = INT64_MAX;
 		for (int i = 0; i < COUNT; i++)
 			least = in[i] && targets[i].due_ns < least ? targets[i].due_ns : least;
-		const struct target *first = heap_first(&h);
+		const struct target *first = due_first(&h);
 		assert_true(first == NULL ? least == INT64_MAX : first->due_ns == least);
 	}
-	heap_deinit(&h);
+	due_deinit(&h);
 }
 
 int main(void)

@@ -1,18 +1,18 @@
-/* See heap.h. */
-#include "scrape/heap.h"
+/* See due.h. */
+#include "scrape/due.h"
 
 #include <errno.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 
-void heap_deinit(struct heap *h)
+void due_deinit(struct due *h)
 {
 	mem_free(h->items);
-	*h = (struct heap){0};
+	*h = (struct due){0};
 }
 
-int heap_reserve(struct heap *h, uint32_t count)
+int due_reserve(struct due *h, uint32_t count)
 {
 	if (count <= h->cap)
 		return 0;
@@ -24,14 +24,14 @@ int heap_reserve(struct heap *h, uint32_t count)
 	return 0;
 }
 
-static void put(struct heap *h, size_t at, struct target *t)
+static void put(struct due *h, size_t at, struct target *t)
 {
 	h->items[at] = t;
 	t->place = at;
 }
 
 /* Puts t where it belongs, at `at` or above it. */
-static void rise(struct heap *h, size_t at, struct target *t)
+static void rise(struct due *h, size_t at, struct target *t)
 {
 	while (at > 0 && h->items[(at - 1) / 2]->due_ns > t->due_ns) {
 		put(h, at, h->items[(at - 1) / 2]);
@@ -41,7 +41,7 @@ static void rise(struct heap *h, size_t at, struct target *t)
 }
 
 /* The same, at `at` or below it. */
-static void sink(struct heap *h, size_t at, struct target *t)
+static void sink(struct due *h, size_t at, struct target *t)
 {
 	for (;;) {
 		size_t child = 2 * at + 1;
@@ -55,14 +55,14 @@ static void sink(struct heap *h, size_t at, struct target *t)
 	put(h, at, t);
 }
 
-void heap_add(struct heap *h, struct target *t)
+void due_add(struct due *h, struct target *t)
 {
 	CHECK(h->count < h->cap);
 	h->count++;
 	rise(h, h->count - 1, t);
 }
 
-void heap_remove(struct heap *h, struct target *t)
+void due_remove(struct due *h, struct target *t)
 {
 	size_t at = t->place;
 
