@@ -143,6 +143,11 @@ int ingest_prometheus_text(struct sample_batch *b, struct slice body, enum inges
 int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
                                  struct ingest_rejects *rejects, struct error *err);
 
+/* The same of OTLP's JSON: names of fields in lowerCamelCase or as in the .proto, numbers and enumerations as numbers or strings, ids in hexadecimal, bytes in base64, "NaN", "Infinity" and "-Infinity";
+ * fields that are not known are passed over. The body is made Protocol Buffers first, which takes at most four times its length for the call. It has INGEST_PADDING readable bytes behind it. */
+int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
+                             struct ingest_rejects *rejects, struct error *err);
+
 /* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
  * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
 int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);

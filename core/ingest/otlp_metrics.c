@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "ingest/otlp_json.h"
 #include "ingest/otlp_name.h"
 
 enum { SHOWN_MAX = 64, SCRATCH_KEPT = 64 << 10 };
@@ -435,5 +437,19 @@ int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, cons
 	else if (code == -ENOMEM || d->no_memory)
 		code = error_set(err, -ENOMEM, "no memory for the body");
 	free_decoder(d);
+	return code;
+}
+
+int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
+                             struct ingest_rejects *rejects, struct error *err)
+{
+	struct buf wire = {0};
+	int code = otlp_json_to_protobuf(body, &otlp_json_metrics, &wire, err);
+
+	if (code == 0) {
+		code = ingest_otlp_metrics_protobuf(b, buf_slice(&wire), limits, rejects, err);
+		CHECK(code != -EINVAL); /* what we wrote is well-formed */
+	}
+	buf_free(&wire);
 	return code;
 }

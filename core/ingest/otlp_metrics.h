@@ -1,5 +1,6 @@
 /* What the files of the OTLP metrics decoder share. From the outside in:
  *
+ *   otlp_json.c         JSON to Protocol Buffers
  *   otlp_metrics.c      the walk over Protocol Buffers: resources, scopes, metrics
  *   otlp_point.c        a data point into struct otlp_point
  *   otlp_series.c       a data point → its series and samples; with otlp_exponential.c and otlp_exemplars.c

@@ -1,4 +1,4 @@
-/* What decoding a data point of OTLP costs, into series of a batch: sums of five attributes, twenty points a metric and one, as SDKs send them; histograms of fifteen bounds, which are eighteen series each;
+/* What decoding a data point of OTLP costs, into series of a batch: sums of five attributes, twenty points a metric and one, and in JSON; histograms of fifteen bounds, which are eighteen series each;
  * exponential histograms, which are 133. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,10 +61,11 @@ static struct buf attribute(const char *key, const char *value)
 	return b;
 }
 
+static const char *const keys[ATTRIBUTES] = {"gen_ai.request.model", "gen_ai.operation.name", "status", "user.id",
+                                             "server.address"};
+
 static void put_attributes(struct buf *b, uint32_t field, uint32_t point)
 {
-	static const char *const keys[ATTRIBUTES] = {"gen_ai.request.model", "gen_ai.operation.name", "status",
-	                                             "user.id", "server.address"};
 	for (uint32_t i = 0; i < ATTRIBUTES; i++) {
 		char value[48];
 		snprintf(value, sizeof value, "%s-value-%u", keys[i], i == 3 ? point : point % (i + 2));
@@ -140,11 +141,44 @@ static struct buf body(enum kind kind, uint32_t points, uint32_t per_metric)
 	return b;
 }
 
+/* The same sums in JSON, as SDKs write it. */
+static struct buf json_body(uint32_t points, uint32_t per_metric)
+{
+	struct buf b = {0};
+	buf_str(
+	    &b,
+	    "{\"resourceMetrics\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{\"stringValue\":"
+	    "\"agent\"}}]},\"scopeMetrics\":[{\"scope\":{\"name\":\"s\"},\"metrics\":[");
+	for (uint32_t i = 0; i < points; i++) {
+		if (i % per_metric == 0)
+			buf_printf(&b,
+			           "%s{\"name\":\"gen_ai.client.operation.m%u\",\"unit\":\"s\",\"sum\":{"
+			           "\"aggregationTemporality\":2,\"isMonotonic\":false,\"dataPoints\":[",
+			           i == 0 ? "" : "]}},", i);
+		buf_printf(&b, "%s{\"attributes\":[", i % per_metric == 0 ? "" : ",");
+		for (uint32_t k = 0; k < ATTRIBUTES; k++)
+			buf_printf(&b, "%s{\"key\":\"%s\",\"value\":{\"stringValue\":\"%s-value-%u\"}}",
+			           k == 0 ? "" : ",", keys[k], keys[k], k == 3 ? i : i % (k + 2));
+		buf_printf(&b,
+		           "],\"startTimeUnixNano\":\"1700000000000000000\",\"timeUnixNano\":\"1700000015000000000\","
+		           "\"asDouble\":%u.5}",
+		           930 + i);
+	}
+	buf_str(&b, "]}}]}]}]}");
+	if (buf_room(&b, INGEST_PADDING) == NULL)
+		exit(1);
+	memset(b.ptr + b.len, 0, INGEST_PADDING);
+	return b;
+}
+
 /* ---- measuring ---- */
+
+typedef int decoder(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
+                    struct ingest_rejects *rejects, struct error *err);
 
 static struct sample_batch *batch;
 
-static void decode(const char *name, struct slice bytes, uint32_t points)
+static void decode(const char *name, decoder *how, struct slice bytes, uint32_t points)
 {
 	struct ingest_sample_limits limits;
 	struct ingest_rejects rejects = {0};
@@ -152,22 +186,21 @@ static void decode(const char *name, struct slice bytes, uint32_t points)
 	limits.series = 1000000;
 	limits.label_bytes = 256 << 20;
 	sample_batch_reset(batch, 512 << 20);
-	int code = ingest_otlp_metrics_protobuf(batch, bytes, &limits, &rejects, NULL);
+	int code = how(batch, bytes, &limits, &rejects, NULL);
 	if (code != 0 || batch->series_count < points) {
 		fprintf(stderr, "%s is not taken\n", name);
 		exit(1);
 	}
 }
 
-static void measure(const char *name, enum kind kind, uint32_t points, uint32_t per_metric)
+static void measure(const char *name, decoder *how, struct buf b, uint32_t points, uint32_t per_metric)
 {
-	struct buf b = body(kind, points, per_metric);
 	uint32_t rounds = ROUNDS / PARTS;
 	double best = 1e18;
 	for (int part = 0; part < PARTS; part++) {
 		double began = cpu_ns();
 		for (uint32_t i = 0; i < rounds; i++)
-			decode(name, buf_slice(&b), points);
+			decode(name, how, buf_slice(&b), points);
 		double ns = (cpu_ns() - began) / rounds / points;
 		best = ns < best ? ns : best;
 	}
@@ -179,13 +212,15 @@ static void measure(const char *name, enum kind kind, uint32_t points, uint32_t 
 
 int main(void)
 {
+	decoder *protobuf = ingest_otlp_metrics_protobuf;
 	batch = sample_batch_new();
 	if (batch == NULL)
 		return 1;
-	measure("sum", SUM, POINTS, 20);
-	measure("sum", SUM, POINTS, 1);
-	measure("histogram", HISTOGRAM, POINTS, 20);
-	measure("exponential", EXPONENTIAL, POINTS / 10, 20);
+	measure("sum", protobuf, body(SUM, POINTS, 20), POINTS, 20);
+	measure("sum", protobuf, body(SUM, POINTS, 1), POINTS, 1);
+	measure("sum, JSON", ingest_otlp_metrics_json, json_body(POINTS, 20), POINTS, 20);
+	measure("histogram", protobuf, body(HISTOGRAM, POINTS, 20), POINTS, 20);
+	measure("exponential", protobuf, body(EXPONENTIAL, POINTS / 10, 20), POINTS / 10, 20);
 	sample_batch_free(batch);
 	return 0;
 }
