@@ -5,8 +5,13 @@
 
 #include "base/mem.h"
 
+static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
+static const struct http_bodies write_bodies = {.silent_snappy = "application/x-protobuf"};
+
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
+    {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
+    {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
@@ -43,10 +48,12 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	}
 	a->config = c;
 	a->engine = engine;
-	mutex_init(&a->lock);
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_init(&a->pools[kind]);
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	set_limits(&a->limits, c);
+	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
 	    .listen = c->listen,
 	    .threads = c->threads,
@@ -96,8 +103,8 @@ void api_free(struct api *a)
 		return;
 	if (a->server != NULL)
 		http_server_free(a->server);
-	api_pool_free(a);
-	mutex_deinit(&a->lock);
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_deinit(&a->pools[kind]);
 	mutex_deinit(&a->scrapes.lock);
 	condition_deinit(&a->scrapes.made);
 	mem_free(a);

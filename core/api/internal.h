@@ -5,17 +5,21 @@
 #include <errno.h>
 
 #include "api/api.h"
+#include "api/intake.h"
 #include "base/thread.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 
-#define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
+#define POOL_BYTES (4 << 20)         /* memory that idle intakes of a kind may keep together */
 #define POOL_KEEP_BYTES (256 * 1024) /* and each of them */
+#define POOL_KEEP_REJECTS 1024       /* and so many refusals */
 /* For requests in flight; with the journal and a checkpoint the end takes 10 s at most. */
 #define STOP_GRACE_NS (8 * NS_PER_S)
 
-struct ingest;
+/* How every answer begins that a client may read as: the whole body is still its own. */
+#define NOTHING_TAKEN "nothing was taken: "
+
 struct rendering;
 
 enum { SCRAPE_FORMATS = EXPOSITION_OPENMETRICS + 1 };
@@ -35,9 +39,8 @@ struct api {
 	struct engine *engine;
 	struct http_server *server;
 	struct ingest_limits limits;
-	struct mutex lock;
-	struct ingest *pool; /* idle ones, under `lock` */
-	size_t pool_bytes;
+	struct ingest_sample_limits sample_limits;
+	struct intake_pool pools[INTAKE_KINDS];
 	struct scrapes scrapes;
 };
 
@@ -50,7 +53,14 @@ static inline bool is_disk_full(int code)
 /* ---- events.c ---- */
 
 void api_post_events(void *ctx, struct http_request *req);
-void api_pool_free(struct api *a);
+
+/* ---- remote_write.c ---- */
+
+void api_post_write(void *ctx, struct http_request *req);
+
+/* ---- import.c ---- */
+
+void api_post_import(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 

@@ -62,6 +62,12 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 
 static void apply_part(struct engine *e, struct group *g, struct frame_part *part, uint64_t seq)
 {
+	if (part->kind ==
+	    FRAME_SAMPLES) { /* stored with the group; the clock of scripts and registry does not follow */
+		e->applied_seq = e->content_seq = seq;
+		e->counters.applied_frames++;
+		return;
+	}
 	if (part->time_ns - e->applied_ns >= EXPIRE_EVERY_NS || e->applied_ns == 0)
 		registry_expire(e->registry);
 	e->applied_seq = seq;
@@ -99,6 +105,8 @@ void apply_group(struct engine *e, struct group *g)
 	}
 	int64_t began = clock_mono_ns();
 	uint64_t seq = journal_group_first_seq(g->journal);
+	if (g->has_samples)
+		samples_apply(e, g);
 	for (uint32_t i = 0; i < g->part_count; i++)
 		apply_part(e, g, &g->parts[i], seq + i);
 	e->counters.apply_seconds += (double)(clock_mono_ns() - began) / 1e9;

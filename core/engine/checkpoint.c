@@ -17,7 +17,8 @@
 #define DAMAGED_NAME "checkpoint.damaged"
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
+	VERSION_WITHOUT_HISTORY = 1,
 	HEAD_BYTES = 16, /* magic, version, checksum */
 	SCRIPTS_MAX = 4096
 };
@@ -30,6 +31,8 @@ enum {
 struct checkpoint_cut {
 	struct journal *journal; /* whose frames it contains */
 	struct metrics_snapshot *metrics;
+	struct tsdb *store;
+	struct tsdb_cut *history;
 	struct buf sections[SECTIONS]; /* all but metrics, which is encoded when it is written */
 	uint64_t seq;
 	uint64_t before; /* the newest durable one, which is kept beside it */
@@ -42,6 +45,7 @@ void checkpoint_cut_free(struct checkpoint_cut *c)
 	if (c == NULL)
 		return;
 	metrics_snapshot_unref(c->metrics);
+	tsdb_cut_free(c->history);
 	for (int i = 0; i < SECTIONS; i++)
 		buf_free(&c->sections[i]);
 	mem_free(c->dir);
@@ -83,7 +87,10 @@ static struct checkpoint_cut *cut_take(struct engine *e)
 	c->now_ns = e->applied_ns;
 	c->dir = mem_strndup(e->data_dir, strlen(e->data_dir));
 	c->metrics = registry_snapshot(e->registry);
-	bool ok = c->dir != NULL && c->metrics != NULL;
+	c->store = e->store;
+	int code;
+	c->history = tsdb_cut(e->store, &code);
+	bool ok = c->dir != NULL && c->metrics != NULL && c->history != NULL;
 	if (ok && e->bundle != NULL)
 		ok = script_bundle_save(e->bundle, &c->sections[SECTION_SCRIPTS]) == 0;
 	ok = ok && save_quarantine(e, &c->sections[SECTION_QUARANTINE]) == 0;
@@ -156,6 +163,12 @@ static int collect(void *ctx, const char *name)
 	return 0;
 }
 
+static bool is_kept(const void *ctx, uint64_t seq)
+{
+	const struct checkpoint_cut *c = ctx;
+	return seq == c->seq || seq == c->before;
+}
+
 /* Two are kept: the new one, and that which is good if the new one is damaged. */
 static void remove_others(const struct checkpoint_cut *c)
 {
@@ -165,7 +178,7 @@ static void remove_others(const struct checkpoint_cut *c)
 		LOG(LOG_WARN, "old checkpoints could not be looked for", log_str("error", err.text));
 	for (size_t i = 0; i < s.count; i++) {
 		char path[512];
-		if (s.items[i] == c->seq || s.items[i] == c->before)
+		if (is_kept(c, s.items[i]))
 			continue;
 		path_of(path, c->dir, s.items[i]);
 		int code = file_unlink(path);
@@ -174,6 +187,18 @@ static void remove_others(const struct checkpoint_cut *c)
 			    log_int("code", code));
 	}
 	mem_free(s.items);
+	history_clean(c->store, c->dir, is_kept, c);
+}
+
+/* The head goes into a file of its own, which is there before the checkpoint that speaks of it. One of this name is what an attempt that failed has left. */
+static int write_history(struct checkpoint_cut *c, struct error *err)
+{
+	char name[64];
+	history_name(name, c->seq);
+	int code = tsdb_cut_remove(c->store, name);
+	if (code != 0 && code != -ENOENT)
+		return error_set(err, code, "%s of an earlier attempt cannot be removed: %s", name, strerror(-code));
+	return tsdb_cut_write(c->history, name, err);
 }
 
 int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
@@ -183,6 +208,9 @@ int checkpoint_cut_write(struct checkpoint_cut *c, struct error *err)
 	if (code != 0)
 		return error_set(err, code, "the frames that a checkpoint contains are not synced: %s",
 		                 strerror(-code));
+	code = write_history(c, err);
+	if (code != 0)
+		return code;
 	code = encode(c, &b);
 	if (code != 0) {
 		error_set(err, code, "out of memory for a checkpoint");
@@ -218,6 +246,7 @@ static int64_t pause_ns(const struct engine *e)
 
 void checkpoint_begin(struct engine *e)
 {
+	e->sample_bytes = 0;
 	e->checkpoint_begun_ns = clock_mono_ns();
 	e->checkpoint_due_ns = e->checkpoint_begun_ns + pause_ns(e);
 	struct checkpoint_cut *c = cut_take(e);
@@ -275,15 +304,16 @@ int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct er
 	if (!bytes_get_bytes(&bytes, MAGIC.len, &magic) || !slice_eq(magic, MAGIC) ||
 	    !bytes_get_u32(&bytes, &version) || !bytes_get_u32(&bytes, &crc))
 		return error_set(err, -EBADMSG, "it is no checkpoint: the magic number is missing");
-	if (version != VERSION)
-		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads version %d", version,
-		                 VERSION);
+	if (version != VERSION && version != VERSION_WITHOUT_HISTORY)
+		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads versions %d and %d",
+		                 version, VERSION_WITHOUT_HISTORY, VERSION);
 	if (crc32c(0, bytes.ptr, bytes.len) != crc)
 		return error_set(err, -EBADMSG, "its checksum does not match");
 	uint64_t now = 0;
 	if (!bytes_get_u64(&bytes, &out->seq) || !bytes_get_u64(&bytes, &now))
 		return error_set(err, -EBADMSG, "it ends early");
 	out->now_ns = (int64_t)now;
+	out->has_history = version != VERSION_WITHOUT_HISTORY;
 	unsigned seen = 0;
 	while (bytes.len > 0) {
 		uint32_t tag;
@@ -340,6 +370,9 @@ static int load_one(struct engine *e, const char *path, struct error *err)
 	if (code != 0)
 		goto out;
 	code = checkpoint_parse(buf_slice(&b), &p, err);
+	if (code != 0)
+		goto out;
+	code = p.has_history ? history_load(e, p.seq, err) : 0;
 	if (code != 0)
 		goto out;
 	code = registry_load(e->registry, p.sections[SECTION_METRICS], err);

@@ -122,10 +122,19 @@ static int engine_open(struct engine *e, struct error *err)
 	e->worker = worker_new(e);
 	if (e->dedup == NULL || e->worker == NULL)
 		return error_set(err, -ENOMEM, "out of memory while starting the engine");
-	code = open_journal(e, err);
+	code = history_open(e, err);
+	if (code == 0)
+		code = open_journal(e, err);
+	if (code == 0)
+		code = engine_recover(e, err);
 	if (code != 0)
 		return code;
-	return engine_recover(e, err);
+	/* Recovery may have opened the store anew. */
+	e->deltas = deltas_new(e->store);
+	e->keeper = keeper_new(e->store);
+	return e->deltas != NULL && e->keeper != NULL
+	           ? 0
+	           : error_set(err, -ENOMEM, "out of memory while starting the engine");
 }
 
 struct engine *engine_new(const struct config *config, struct error *err)
@@ -142,6 +151,7 @@ struct engine *engine_new(const struct config *config, struct error *err)
 	e->request_tail = &e->request_head;
 	e->done_tail = &e->done_head;
 	e->recent = 1;
+	e->timer_ns = INT64_MIN;
 	mutex_init(&e->lock);
 	mutex_init(&e->stopped_lock);
 	condition_init(&e->wake);
@@ -166,6 +176,9 @@ void engine_free(struct engine *e)
 	script_host_free(e->host);
 	registry_free(e->registry);
 	dedup_free(e->dedup);
+	deltas_free(e->deltas);
+	keeper_free(e->keeper);
+	tsdb_close(e->store);
 	while (e->spare != NULL) {
 		struct group *g = e->spare;
 		e->spare = g->next;
@@ -311,10 +324,37 @@ static int64_t next_timer(struct engine *e)
 	return wait;
 }
 
+/* The store wants to be looked after now and then, and while something of it is to be let go, again and again. */
+static void look_after_store(struct engine *e)
+{
+	if (clock_mono_ns() < e->store_due_ns)
+		return;
+	bool more = tsdb_tick(e->store);
+	e->store_due_ns = clock_mono_ns() + (more ? STORE_WORK_NS : STORE_TICK_NS);
+}
+
+/* Samples lie in the journal until two checkpoints have them: where many come, these come sooner. */
+static void keep_journal_short(struct engine *e)
+{
+	if (e->sample_bytes > SAMPLE_SEGMENTS * e->config->journal.segment_bytes)
+		checkpoint_soon(e);
+}
+
+/* A frame with the time, for the timer that is due: one, also while samples keep groups in flight. */
+static void run_scripts_timers(struct engine *e)
+{
+	int64_t due = e->set != NULL ? script_set_next_due(e->set) : INT64_MAX;
+	if (due > clock_wall_ns() || due == e->timer_ns || !have_open(e))
+		return;
+	e->timer_ns = due;
+	intake_clock(e);
+}
+
 static void run_timers(struct engine *e)
 {
-	if (e->set != NULL && e->in_flight == 0 && script_set_next_due(e->set) <= clock_wall_ns() && have_open(e))
-		intake_clock(e);
+	look_after_store(e);
+	keep_journal_short(e);
+	run_scripts_timers(e);
 	if (clock_mono_ns() < e->checkpoint_due_ns)
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
@@ -471,7 +511,7 @@ static bool has_room(const struct engine *e, size_t bytes)
 
 void engine_submit(struct engine *e, struct submission *s)
 {
-	size_t bytes = batch_bytes(s->batch);
+	size_t bytes = s->batch != NULL ? batch_bytes(s->batch) : sample_batch_bytes(s->samples);
 	s->next = NULL;
 	s->held_bytes = 0;
 	mutex_lock(&e->lock);
@@ -583,11 +623,17 @@ int engine_start(struct engine *e, struct error *err)
 	code = worker_start(e->worker);
 	if (code != 0)
 		return error_set(err, code, "the worker thread could not be started: %s", strerror(-code));
+	code = keeper_start(e->keeper);
+	if (code != 0) {
+		worker_stop(e->worker);
+		return error_set(err, code, "the keeper thread could not be started: %s", strerror(-code));
+	}
 	e->checkpoint_due_ns = clock_mono_ns() + e->config->journal.checkpoint_ns;
 	atomic_store(&e->writable, true);
 	bool unchanged = e->set != NULL && scripts_unchanged(e);
 	code = thread_start(&e->thread, "engine", run, e);
 	if (code != 0) {
+		keeper_stop(e->keeper);
 		worker_stop(e->worker);
 		return error_set(err, code, "the engine thread could not be started: %s", strerror(-code));
 	}
@@ -615,6 +661,7 @@ void engine_stop(struct engine *e)
 	take_shared(e, &done, &requests, &stopping);
 	CHECK(done == NULL);
 	serve_requests(e, requests);
+	keeper_stop(e->keeper);
 	struct error err = {0};
 	if (e->set != NULL && e->applied_seq != e->checkpoint_seq && checkpoint_write_now(e, &err) != 0)
 		LOG(LOG_WARN, "no checkpoint at the end: the next start replays more", log_str("error", err.text));

@@ -24,7 +24,9 @@ struct group *group_open(struct engine *e, int *code)
 	g->journal = journal;
 	g->head = NULL;
 	g->tail = &g->head;
-	g->ref_count = g->part_count = g->key_count = g->submissions = g->controls = 0;
+	g->ref_count = g->part_count = g->key_count = g->defined_count = g->submissions = g->controls = 0;
+	g->ordinal = ++e->groups;
+	g->has_samples = false;
 	g->frame_open = false;
 	g->opened_ns = clock_mono_ns();
 	g->next = NULL;
@@ -51,6 +53,7 @@ void group_free(struct group *g)
 	mem_free(g->refs);
 	mem_free(g->parts);
 	mem_free(g->keys);
+	mem_free(g->defined);
 	mem_free(g);
 }
 
@@ -87,6 +90,17 @@ int group_add_key(struct group *g, uint64_t key)
 	return 0;
 }
 
+int group_add_defined(struct group *g, uint32_t number)
+{
+	if (g->defined_count == g->defined_cap) {
+		int code = mem_grow((void **)&g->defined, &g->defined_cap, g->defined_count, sizeof *g->defined);
+		if (code != 0)
+			return code;
+	}
+	g->defined[g->defined_count++] = number;
+	return 0;
+}
+
 void group_add_submission(struct group *g, struct submission *s)
 {
 	s->next = NULL;
@@ -100,6 +114,7 @@ void group_fail(struct engine *e, struct group *g, int status)
 	CHECK(status < 0);
 	for (uint32_t i = 0; i < g->key_count; i++)
 		dedup_remove(e->dedup, g->keys[i]);
+	samples_failed(e, g);
 	struct error err;
 	error_set(&err, status, "the scripts were not swapped, since they could not be journaled: %s",
 	          strerror(-status));
@@ -109,6 +124,7 @@ void group_fail(struct engine *e, struct group *g, int status)
 			reload->done(reload->user, status, &err);
 	}
 	e->control_sent -= g->controls;
+	e->timer_ns = INT64_MIN; /* its frame may have been in here */
 	e->counters.failed_groups++;
 	submissions_finish(e, g->head, status);
 	group_release(e, g);
@@ -128,8 +144,9 @@ void submissions_finish(struct engine *e, struct submission *s, int status)
 		struct submission *next = s->next;
 		size_t held = s->held_bytes; /* its owner may reuse it from `done` on */
 		s->next = NULL;
-		s->status = status;
 		if (status != 0)
+			s->status = status; /* else that of this one alone, which applying may have set */
+		if (s->status != 0)
 			s->accepted = s->duplicate = s->failed = 0;
 		else
 			count_answer(&e->counters, s);

@@ -36,24 +36,32 @@ static int begin_frame(struct engine *e, struct group *g, enum frame_kind kind)
 	return group_add_part(g, &part);
 }
 
-static int add_record(struct engine *e, struct group *g, struct record *r)
+int intake_frame(struct engine *e, struct group *g, enum frame_kind kind)
 {
-	enum frame_kind kind = (enum frame_kind)r->kind;
-	if (!g->frame_open || g->parts[g->part_count - 1].kind != kind) {
-		int code = begin_frame(e, g, kind);
-		if (code != 0)
-			return code;
-	}
-	int code = group_add_ref(g, r);
-	if (code != 0)
-		return code;
-	code = journal_frame_add(g->journal, r);
-	if (code < 0)
-		return code;
-	g->parts[g->part_count - 1].count++;
+	if (g->frame_open && g->parts[g->part_count - 1].kind == kind)
+		return 0;
+	return begin_frame(e, g, kind);
+}
+
+int intake_added(struct group *g, int code)
+{
 	if (code == 1)
 		end_frame(g);
-	return 0;
+	return code < 0 ? code : 0;
+}
+
+static int add_record(struct engine *e, struct group *g, struct record *r)
+{
+	int code = intake_frame(e, g, (enum frame_kind)r->kind);
+	if (code == 0)
+		code = group_add_ref(g, r);
+	if (code != 0)
+		return code;
+	struct frame_part *part = &g->parts[g->part_count - 1];
+	code = journal_frame_add(g->journal, r);
+	if (code >= 0)
+		part->count++;
+	return intake_added(g, code);
 }
 
 uint64_t intake_key(const struct record *r)
@@ -150,7 +158,8 @@ void intake_submission(struct engine *e, struct submission *s)
 	s->status = 0;
 	s->accepted = s->duplicate = s->failed = 0;
 	s->failures = NULL;
-	if (e->set != NULL && script_set_has_filters(e->set))
+	s->results = (struct sample_results){0};
+	if (s->batch != NULL && e->set != NULL && script_set_has_filters(e->set))
 		script_set_filter(e->set, s->batch, filter_failed, s);
 	if (s->status != 0) {
 		submissions_finish(e, s, s->status);
@@ -165,12 +174,11 @@ void intake_submission(struct engine *e, struct submission *s)
 		dedup_advance(e->dedup, e->now_ns);
 	}
 	group_add_submission(g, s);
-	int code = add_records(e, g, s);
-	if (code != 0) {
+	int code = s->batch != NULL ? add_records(e, g, s) : samples_intake(e, g, s);
+	if (code != 0)
 		abandon_open(e, code);
-		return;
-	}
-	s->accepted = s->batch->count - s->duplicate - s->failed;
+	else if (s->batch != NULL)
+		s->accepted = s->batch->count - s->duplicate - s->failed;
 }
 
 /* A frame for a control record. 0 and its part, which takes over a reload that the record stands for; or a negative errno: then the group is to be abandoned. */
@@ -230,12 +238,22 @@ void intake_reload(struct engine *e, struct reload *reload)
 	reload_free(reload);
 }
 
+/* Do its frames say what time it is? Those of samples do not: they go once they are stored, and a replay without them is to be the same. */
+static bool carries_time(const struct group *g)
+{
+	for (uint32_t i = 0; i < g->part_count; i++) {
+		if (g->parts[i].kind != FRAME_SAMPLES)
+			return true;
+	}
+	return false;
+}
+
 void intake_clock(struct engine *e)
 {
 	CHECK(e->open != NULL);
 	advance_clock(e);
-	if (e->open->part_count > 0)
-		return; /* its frames carry the time already */
+	if (carries_time(e->open))
+		return;
 	int code = begin_frame(e, e->open, FRAME_CLOCK);
 	if (code != 0) {
 		abandon_open(e, code);
@@ -268,12 +286,14 @@ int64_t intake_commit_due(struct engine *e, bool force)
 	if (g->submissions > 0)
 		e->recent = g->submissions;
 	if (g->part_count > 0) {
+		if (g->has_samples)
+			e->sample_bytes += journal_group_bytes(g->journal);
 		e->in_flight++;
 		e->last_committed = g;
 		journal_group_commit(g->journal);
 		return INT64_MAX;
 	}
-	/* Duplicates only: they are answered when what they repeat is. */
+	/* Duplicates only, or samples that were all refused: they are answered when what they repeat is. */
 	if (e->last_committed != NULL) {
 		*e->last_committed->tail = g->head;
 		e->last_committed->tail = g->tail;

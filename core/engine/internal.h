@@ -7,11 +7,16 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "engine/dedup.h"
+#include "engine/deltas.h"
 #include "engine/engine.h"
 
 #define GROUP_WAIT_NS (2 * NS_PER_MS) /* a group is committed at the latest so long after its first submission */
 
+#define STORE_TICK_NS NS_PER_S        /* between looks after the store, */
+#define STORE_WORK_NS (NS_PER_S / 10) /* and while there is much to let go of */
+
 enum {
+	SAMPLE_SEGMENTS = 4,      /* of the journal, filled with samples: time for a checkpoint */
 	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
 	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
 	RETRY_MS = 200            /* between attempts to write again */
@@ -27,7 +32,7 @@ enum control_type {
 
 /* One frame of a group, in terms of what was put into it. */
 struct frame_part {
-	uint32_t first, count; /* in the group's refs; records of an events frame */
+	uint32_t first, count; /* in the group's refs; records of an events frame; none of a samples frame */
 	int64_t time_ns;
 	enum frame_kind kind;
 	enum control_type control;
@@ -47,6 +52,11 @@ struct group {
 	uint64_t *keys; /* added to the dedup window for this group */
 	uint32_t key_count;
 	size_t key_cap;
+	uint32_t *defined; /* numbers of series whose labels stand in this group */
+	uint32_t defined_count;
+	size_t defined_cap;
+	uint64_t ordinal; /* rising from group to group */
+	bool has_samples;
 	uint32_t submissions;
 	uint32_t controls; /* pending control records that it holds */
 	bool frame_open;   /* the last part's frame still takes records */
@@ -83,7 +93,10 @@ struct engine_counters {
 	uint64_t reloads;
 	uint64_t checkpoints, checkpoint_failures;
 	uint64_t applied_frames, applied_records;
-	int64_t reload_time_ns; /* of the last one that succeeded */
+	uint64_t samples[APPEND_OUTCOMES]; /* applied, by outcome */
+	uint64_t samples_refused;          /* on the way in: too new, too many series, increments out of order */
+	uint64_t lost_samples;             /* of series that a replayed frame did not know */
+	int64_t reload_time_ns;            /* of the last one that succeeded */
 	double apply_seconds;
 };
 
@@ -97,6 +110,10 @@ struct engine {
 	struct script_set *set;
 	struct script_bundle *bundle; /* what `set` was loaded from */
 	struct dedup *dedup;
+	struct tsdb *store;
+	uint32_t loaded_series; /* numbers below are of series that the checkpoint had */
+	struct deltas *deltas;
+	struct keeper *keeper;
 
 	int64_t now_ns;     /* the engine's clock: of the last frame begun */
 	int64_t applied_ns; /* of the last frame applied */
@@ -105,6 +122,7 @@ struct engine {
 
 	struct group *open;           /* being filled, or NULL */
 	struct group *spare;          /* free ones */
+	uint64_t groups;              /* opened so far */
 	uint32_t in_flight;           /* committed, not yet done */
 	struct group *last_committed; /* the newest in flight: submissions without frames wait on it */
 	uint32_t recent;              /* submissions of the last group: how many to expect */
@@ -121,7 +139,10 @@ struct engine {
 	int64_t checkpoint_due_ns;   /* monotonic */
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
-	uint64_t owed_seq;       /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
+	uint64_t owed_seq;    /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
+	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
+	int64_t store_due_ns; /* monotonic: when the store is to be looked after */
+	uint64_t sample_bytes;   /* of the journal since the last checkpoint, in groups with samples */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t floor_seq;      /* of the one before it: what retention may remove */
 	uint64_t content_seq;    /* the last frame applied that was more than a time */
@@ -173,6 +194,45 @@ int64_t intake_commit_due(struct engine *e, bool force);
 /* Answers every submission of a list; with status 0, on the engine thread, counts what the clients are told. */
 void submissions_finish(struct engine *e, struct submission *s, int status);
 
+/* The open frame of the group takes records or samples of this kind afterwards. 0 or a negative errno: the group is to be abandoned. */
+int intake_frame(struct engine *e, struct group *g, enum frame_kind kind);
+/* What the journal said to an addition: 1: the frame is full, and is ended. 0 or a negative errno, as intake_frame. */
+int intake_added(struct group *g, int code);
+
+/* ---- samples.c ---- */
+
+/* Frames a submission's samples. 0 or a negative errno: the group is to be abandoned. */
+int samples_intake(struct engine *e, struct group *g, struct submission *s);
+/* Stores the samples of a durable group; each submission learns what became of them. */
+void samples_apply(struct engine *e, struct group *g);
+/* The group failed: what it would have defined is to be defined again. */
+void samples_failed(struct engine *e, const struct group *g);
+/* Which number a series has that the journal calls by another: filled by the definitions that a replay meets. */
+struct samples_replay;
+struct samples_replay *samples_replay_new(struct engine *e);
+void samples_replay_free(struct samples_replay *r);
+/* Stores what a frame holds. 0; -EBADMSG with a sentence: it is none; -ENOMEM. */
+int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct error *err);
+
+/* ---- history.c: the store's life ---- */
+
+/* Opens it, empty but for its blocks. 0 or a negative errno with a sentence. */
+int history_open(struct engine *e, struct error *err);
+/* Loads what the checkpoint of frame `seq` kept of it; after a failure the store is as it was opened. */
+int history_load(struct engine *e, uint64_t seq, struct error *err);
+/* The name under which a checkpoint keeps the head. */
+void history_name(char out[64], uint64_t seq);
+/* Removes what checkpoints that are gone have kept of it; `keep` says of which ones it stays. */
+void history_clean(struct tsdb *store, const char *data_dir, bool (*keep)(const void *ctx, uint64_t seq),
+                   const void *ctx);
+
+/* ---- keeper.c: the thread that seals, merges and removes blocks ---- */
+
+struct keeper *keeper_new(struct tsdb *store);
+int keeper_start(struct keeper *k);
+void keeper_stop(struct keeper *k);
+void keeper_free(struct keeper *k);
+
 /* ---- group.c ---- */
 
 struct group *group_open(struct engine *e, int *code);
@@ -181,6 +241,7 @@ void group_free(struct group *g);
 int group_add_ref(struct group *g, struct record *r);
 int group_add_part(struct group *g, const struct frame_part *part);
 int group_add_key(struct group *g, uint64_t key);
+int group_add_defined(struct group *g, uint32_t number);
 void group_add_submission(struct group *g, struct submission *s);
 /* Takes back what the group added to the window, lets its control records wait for the next one, and answers everything in it with `status`. */
 void group_fail(struct engine *e, struct group *g, int status);
@@ -254,6 +315,7 @@ enum checkpoint_section {
 struct checkpoint_parts {
 	uint64_t seq;
 	int64_t now_ns;
+	bool has_history;                /* a saved head stands beside it */
 	struct slice sections[SECTIONS]; /* by enum checkpoint_section */
 };
 /* 0, or -EBADMSG with a sentence. */

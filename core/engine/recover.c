@@ -13,6 +13,7 @@
 struct replay {
 	struct engine *engine;
 	struct batch *batch;
+	struct samples_replay *samples;
 	struct record **refs;
 	size_t ref_cap;
 	int64_t window_from_ns;
@@ -215,6 +216,18 @@ static int replay_control(struct replay *p, const struct frame *f)
 	return type == CONTROL_QUARANTINE ? replay_quarantine(p, f, payload) : 0;
 }
 
+static int replay_samples(struct replay *p, const struct frame *f)
+{
+	struct engine *e = p->engine;
+	struct error why = {0};
+	e->content_seq = f->seq;
+	e->counters.applied_frames++;
+	int code = samples_replay_frame(p->samples, f, &why);
+	if (code == -EBADMSG)
+		return frame_is_bad(p, f, &why);
+	return code == 0 ? 0 : error_set(p->err, code, "out of memory for samples during recovery");
+}
+
 static int replay_frame(void *ctx, const struct frame *f)
 {
 	struct replay *p = ctx;
@@ -222,7 +235,10 @@ static int replay_frame(void *ctx, const struct frame *f)
 	if (e->stuck_seq == f->seq && e->set != NULL)
 		script_set_quarantine(e->set, p->stuck_script, SLICE("a call did not return in an earlier run"));
 	e->applied_seq = f->seq;
-	e->applied_ns = e->now_ns = f->time_ns;
+	e->now_ns = f->time_ns;
+	if (f->kind == FRAME_SAMPLES)
+		return replay_samples(p, f);
+	e->applied_ns = f->time_ns;
 	registry_set_now(e->registry, f->time_ns);
 	e->counters.applied_frames++;
 	if (f->kind != FRAME_CLOCK)
@@ -264,7 +280,10 @@ static int replay_all(struct replay *p, const struct engine *e, struct error *er
 	code = expect_cuts(p);
 	if (code != 0)
 		return code;
-	return journal_replay(e->journal, e->applied_seq, 0, replay_frame, p, err);
+	tsdb_replay_begin(e->store);
+	code = journal_replay(e->journal, e->applied_seq, 0, replay_frame, p, err);
+	tsdb_replay_end(e->store);
+	return code;
 }
 
 static void forget_cuts(struct engine *e)
@@ -297,12 +316,16 @@ int engine_recover(struct engine *e, struct error *err)
 	uint64_t from = e->applied_seq;
 	journal_skip_to(e->journal, from);
 	p.batch = batch_new();
-	if (p.batch == NULL)
-		return error_set(err, -ENOMEM, "out of memory during recovery");
-	read_stuck(&p);
-	code = replay_all(&p, e, err);
-	forget_cuts(e);
+	p.samples = samples_replay_new(e);
+	if (p.batch == NULL || p.samples == NULL) {
+		code = error_set(err, -ENOMEM, "out of memory during recovery");
+	} else {
+		read_stuck(&p);
+		code = replay_all(&p, e, err);
+		forget_cuts(e);
+	}
 	batch_free(p.batch);
+	samples_replay_free(p.samples);
 	mem_free(p.refs);
 	buf_free(&p.stuck_text);
 	e->replaying = false;
@@ -310,6 +333,9 @@ int engine_recover(struct engine *e, struct error *err)
 		return code;
 	/* The floor stays at nothing until the next checkpoint: the one that was loaded is then the older of two. */
 	atomic_store(&e->recovered, true);
+	if (e->counters.lost_samples > 0)
+		LOG(LOG_ERROR, "samples are lost: what says whose they are was damaged, or there may be no more series",
+		    log_int("samples", e->counters.lost_samples));
 	LOG(LOG_INFO, "recovered", log_int("checkpoint_seq", from), log_int("seq", e->applied_seq),
 	    log_int("undecodable_frames", p.undecodable), log_num("seconds", (double)(clock_mono_ns() - began) / 1e9));
 	return 0;

@@ -13,6 +13,7 @@ struct engine_view {
 	struct engine_counters counters;
 	struct dedup_stats dedup;
 	struct journal_stats journal;
+	struct tsdb_stats store;
 	struct registry_stats registry;
 	struct script_totals totals;
 	struct script_stats *scripts; /* names and reasons are copies in `names` */
@@ -66,6 +67,7 @@ struct engine_view *view_make(struct engine *e)
 	dedup_stats(e->dedup, &v->dedup);
 	journal_stats(e->journal, &v->journal);
 	registry_stats(e->registry, &v->registry);
+	tsdb_stats(e->store, &v->store);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
 	v->reload_failures = atomic_load(&e->reload_failures);
@@ -133,6 +135,53 @@ static void render_intake(struct pen p, const struct engine_view *v)
 	one(p, "moongate_dedup_evicted", METRIC_COUNTER, "", (double)v->dedup.evicted,
 	    "Ids forgotten before the window's end for lack of room.");
 	one(p, "moongate_dedup_memory_bytes", METRIC_GAUGE, "bytes", (double)v->dedup.bytes, "Memory of the window.");
+}
+
+static void render_samples(struct pen p, const struct engine_counters *c)
+{
+	static const struct {
+		const char *name;
+		enum append_outcome outcome;
+	} outcomes[] = {{"stored", APPEND_STORED},
+	                {"duplicate", APPEND_DUPLICATE},
+	                {"conflict", APPEND_CONFLICT},
+	                {"too_old", APPEND_TOO_OLD},
+	                {"too_late", APPEND_TOO_LATE}};
+	const char *name = "moongate_store_samples";
+	exposition_family(p.out, p.format, name, METRIC_COUNTER, "",
+	                  "Samples from the wire by what became of them, replay included.");
+	for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++)
+		exposition_sample(p.out, p.format, name, METRIC_COUNTER,
+		                  &(struct exposition_label){"outcome", slice_cstr(outcomes[i].name)}, 1,
+		                  (double)c->samples[outcomes[i].outcome]);
+	one(p, "moongate_store_samples_refused", METRIC_COUNTER, "", (double)c->samples_refused,
+	    "Samples refused before they were journaled: too new, of too many series, increments out of order.");
+	one(p, "moongate_store_samples_lost", METRIC_COUNTER, "", (double)c->lost_samples,
+	    "Samples that recovery found in the journal, of series that it did not know.");
+}
+
+static void render_store(struct pen p, const struct engine_view *v)
+{
+	const struct tsdb_stats *s = &v->store;
+	render_samples(p, &v->counters);
+	one(p, "moongate_store_series", METRIC_GAUGE, "", (double)s->series, "Series in memory.");
+	one(p, "moongate_store_series_created", METRIC_COUNTER, "", (double)s->created, "Series made.");
+	one(p, "moongate_store_series_expired", METRIC_COUNTER, "", (double)s->expired,
+	    "Series that left memory, having had no new sample.");
+	one(p, "moongate_store_head_bytes", METRIC_GAUGE, "bytes", (double)s->head_bytes, "Memory of the head.");
+	one(p, "moongate_store_head_disk_bytes", METRIC_GAUGE, "bytes", (double)s->head_file_bytes,
+	    "Size of the head's files of full chunks.");
+	one(p, "moongate_store_blocks", METRIC_GAUGE, "", (double)s->blocks, "Blocks on disk.");
+	one(p, "moongate_store_block_bytes", METRIC_GAUGE, "bytes", (double)s->block_bytes, "Size of all blocks.");
+	one(p, "moongate_store_blocks_sealed", METRIC_COUNTER, "", (double)s->sealed,
+	    "Blocks made of the head's part.");
+	one(p, "moongate_store_blocks_merged", METRIC_COUNTER, "", (double)s->merged,
+	    "Blocks merged into larger ones.");
+	one(p, "moongate_store_blocks_removed", METRIC_COUNTER, "", (double)s->removed, "Blocks removed by retention.");
+	one(p, "moongate_store_blocks_refused", METRIC_COUNTER, "", (double)s->refused,
+	    "Blocks that were damaged, and set aside.");
+	one(p, "moongate_store_chunks_lost", METRIC_COUNTER, "", (double)s->lost,
+	    "Chunks of the head that were damaged on disk when they were to be sealed.");
 }
 
 static void render_journal(struct pen p, const struct engine_view *v)
@@ -250,6 +299,7 @@ void engine_view_render(const struct engine_view *v, enum exposition_format form
 	struct pen p = {out, format};
 	render_intake(p, v);
 	render_journal(p, v);
+	render_store(p, v);
 	render_registry(p, v);
 	render_scripts(p, v);
 }

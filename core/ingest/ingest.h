@@ -33,8 +33,9 @@ struct ingest_sample_limits {
 
 /* One event or series of a body that was refused, with the reason. */
 struct ingest_reject {
-	uint32_t index;    /* 0-based position in the body */
-	struct slice text; /* a sentence, valid UTF-8, in the batch's memory */
+	uint32_t index; /* 0-based position in the body */
+	struct slice
+	    text; /* a sentence, valid UTF-8, in the batch's memory; of samples it begins with its place: "series 3: …", "line 7: …" */
 };
 
 struct ingest_rejects {
@@ -147,9 +148,5 @@ int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, cons
  * fields that are not known are passed over. The body is made Protocol Buffers first, which takes at most four times its length for the call. It has INGEST_PADDING readable bytes behind it. */
 int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
                              struct ingest_rejects *rejects, struct error *err);
-
-/* A body in Snappy's block format, taken apart into *out: *len bytes with INGEST_PADDING zeros behind them, owned by the caller (mem_free). The length that the body declares is looked at before memory is
- * taken for it: -EFBIG when it is over `max`, -EINVAL when no body of so many bytes can hold so much, or the body is damaged; -ENOMEM. After an error *out is NULL. */
-int ingest_snappy(struct slice body, size_t max, char **out, size_t *len, struct error *err);
 
 #endif

@@ -28,17 +28,37 @@ struct journal_group *journal_group_begin(struct journal *j, int *code)
 	return g;
 }
 
+enum { PADDING = 8 };
+
 /* Room for a frame's end is kept from its beginning on, so that ending it cannot fail. */
 static int keep_room(struct journal_group *g)
 {
-	return buf_room(&g->bytes, 8) != NULL ? 0 : -ENOMEM;
+	return buf_room(&g->bytes, PADDING) != NULL ? 0 : -ENOMEM;
+}
+
+static bool is_full(const struct journal_group *g)
+{
+	return g->bytes.len - g->frame_start - FRAME_HEADER_BYTES >= JOURNAL_FRAME_BYTES;
+}
+
+char *group_room(struct journal_group *g, size_t bytes)
+{
+	CHECK(g->frame_open);
+	return buf_room(&g->bytes, bytes + PADDING);
+}
+
+int group_wrote(struct journal_group *g, const char *end, uint32_t records)
+{
+	g->bytes.len = (size_t)(end - g->bytes.ptr);
+	g->header.count += records;
+	return is_full(g) ? 1 : 0;
 }
 
 static int frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns)
 {
 	CHECK(!g->frame_open);
 	g->frame_start = g->bytes.len;
-	char *at = buf_room(&g->bytes, FRAME_HEADER_BYTES + 8);
+	char *at = buf_room(&g->bytes, FRAME_HEADER_BYTES + PADDING);
 	if (at == NULL)
 		return -ENOMEM;
 	g->bytes.len += FRAME_HEADER_BYTES;
@@ -50,9 +70,15 @@ static int frame_begin(struct journal_group *g, enum frame_kind kind, int64_t ti
 int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns)
 {
 	int code = frame_begin(g, kind, time_ns);
-	if (code == 0)
+	if (code != 0)
+		return code;
+	if (kind == FRAME_SAMPLES) {
+		g->last_number = UINT32_MAX;
+		g->last_ms = 0;
+	} else {
 		encoder_begin(g->journal->encoder, &g->bytes);
-	return code;
+	}
+	return 0;
 }
 
 int journal_frame_add(struct journal_group *g, const struct record *r)
@@ -64,12 +90,12 @@ int journal_frame_add(struct journal_group *g, const struct record *r)
 	if (code != 0)
 		return code;
 	g->header.count++;
-	return g->bytes.len - g->frame_start - FRAME_HEADER_BYTES >= JOURNAL_FRAME_BYTES ? 1 : 0;
+	return is_full(g) ? 1 : 0;
 }
 
 void journal_frame_end(struct journal_group *g)
 {
-	static const char zeros[8];
+	static const char zeros[PADDING];
 	CHECK(g->frame_open);
 	g->frame_open = false;
 	size_t length = g->bytes.len - g->frame_start - FRAME_HEADER_BYTES;

@@ -85,6 +85,13 @@ void encoder_begin(struct encoder *e, struct buf *out);
 /* Adds a record. 0 or -ENOMEM: the payload is then useless. */
 int encoder_add(struct encoder *e, const struct record *r);
 
+/* ---- group.c, for samples.c ---- */
+
+/* Room for `bytes` at the end of the open frame, and for its end behind them, or NULL: memory is out. */
+char *group_room(struct journal_group *g, size_t bytes);
+/* What was written there ends at `end`, and is so many records. 1: the frame is full, else 0. */
+int group_wrote(struct journal_group *g, const char *end, uint32_t records);
+
 /* ---- segment.c ---- */
 
 /* A segment as known in memory. Its file is open only while it is written. */
@@ -180,6 +187,8 @@ struct journal_group {
 	size_t frame_start; /* of the open frame */
 	bool frame_open, busy;
 	struct frame_header header; /* of the open frame */
+	uint32_t last_number;       /* of samples in it: series and time of the one before */
+	int64_t last_ms;
 	int status;
 	uint64_t first_seq;
 	struct error err;

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "record/record.h"
+#include "record/samples.h"
 
 enum { JOURNAL_FRAME_BYTES = 256 * 1024 }; /* a frame is closed once its payload reaches this */
 
@@ -94,6 +95,30 @@ int frame_decode(const struct frame *f, struct batch *out, struct error *err);
 /* The control record of a FRAME_CONTROL frame: its type and payload (borrowed). */
 int frame_control(const struct frame *f, uint8_t *type, struct slice *payload, struct error *err);
 
+/* Reads a frame of samples item by item. What it gives points into the payload. */
+struct samples_reader {
+	struct slice rest;
+	uint32_t number; /* of the item before */
+	uint32_t left;   /* samples of the item at hand that were not read */
+	int64_t time_ms; /* of the sample or exemplar before */
+};
+
+struct samples_item {
+	enum samples_item_kind { SAMPLES_ITEM_SAMPLES, SAMPLES_ITEM_EXEMPLAR, SAMPLES_ITEM_METADATA } kind;
+	uint32_t number;     /* of its series; of metadata without meaning */
+	struct slice labels; /* of the series, where it is defined here: not checked; else empty */
+	uint32_t count;      /* samples */
+	struct sample_exemplar exemplar;
+	struct sample_metadata metadata;
+};
+
+/* From the front of a frame of samples. */
+void samples_reader_init(struct samples_reader *r, const struct frame *f);
+/* The next item: 1; 0: there is none; -EBADMSG with a sentence for a payload that no writer makes. */
+int samples_reader_next(struct samples_reader *r, struct samples_item *out, struct error *err);
+/* The next sample of that item: 1; 0: there is none; -EBADMSG likewise. Those that are not asked for are passed over. */
+int samples_reader_sample(struct samples_reader *r, struct sample *out, struct error *err);
+
 /* The numbers up to `seq` are taken: a checkpoint knows of frames that are not here any more. Before journal_start. */
 void journal_skip_to(struct journal *j, uint64_t seq);
 
@@ -111,6 +136,13 @@ int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t t
 /* Adds a record to the open frame. 0; 1: added, and the frame has reached JOURNAL_FRAME_BYTES: end it; -ENOMEM: the group is useless and is to be given
  * back as it is. */
 int journal_frame_add(struct journal_group *g, const struct record *r);
+
+/* To an open frame of samples: samples of a series, by the number that the caller has given it. `labels`: its canonical labels, where this is the first time that a frame uses the number; else empty. Likewise an exemplar of one, and what is known of a metric. Each returns as journal_frame_add does. */
+int journal_samples_add(struct journal_group *g, uint32_t number, struct slice labels, const struct sample *samples,
+                        uint32_t count);
+int journal_exemplar_add(struct journal_group *g, uint32_t number, struct slice labels,
+                         const struct sample_exemplar *x);
+int journal_metadata_add(struct journal_group *g, const struct sample_metadata *m);
 
 /* Ends the frame, whose last call succeeded. */
 void journal_frame_end(struct journal_group *g);

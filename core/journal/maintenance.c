@@ -11,7 +11,10 @@
 #define RETRY_AFTER_NS (2 * NS_PER_S)
 #define LOOK_EVERY_NS (10 * NS_PER_S)
 
-enum { AGE_PARTS = 8 }; /* what is to go at an age goes at most so much of it late */
+enum {
+	AGE_PARTS = 8,           /* what is to go at an age goes at most so much of it late */
+	SEGMENTS_WAITING_MAX = 8 /* for a checkpoint that covers their samples */
+};
 
 void sealed_insert(struct journal *j, struct sealed *list)
 {
@@ -56,12 +59,29 @@ void maintenance_rest(struct journal *j, int64_t worked_ns)
 	mutex_unlock(&j->lock);
 }
 
+static uint32_t closed_count(const struct journal *j)
+{
+	uint32_t count = 0;
+	for (const struct segment *s = j->segments; s != NULL && s != j->writer.segment; s = s->next)
+		count++;
+	return count;
+}
+
+/* Samples are kept until checkpoints cover them, which they will soon: a segment with some waits for that, so that they need not be compressed to be removed a minute later. */
+static bool waits_for_checkpoint(const struct journal *j, const struct segment *s)
+{
+	return s->records[FRAME_SAMPLES] > 0 && s->last_seq > atomic_load(&j->floor) &&
+	       closed_count(j) <= SEGMENTS_WAITING_MAX;
+}
+
 /* The oldest segment that is not being written and holds nothing that may still fail: a group can begin in a segment that is closed by now and
- * end in the next one. Under the lock. */
+ * end in the next one. NULL also where it is better sealed later. Under the lock. */
 static struct segment *closed_segment(struct journal *j)
 {
 	struct segment *s = j->segments;
-	return s != NULL && s != j->writer.segment && s->last_seq <= atomic_load(&j->durable_seq) ? s : NULL;
+	if (s == NULL || s == j->writer.segment || s->last_seq > atomic_load(&j->durable_seq))
+		return NULL;
+	return waits_for_checkpoint(j, s) ? NULL : s;
 }
 
 /* The sealed files stand: the segment's file becomes the spare, or goes; one whose sync failed always goes, since it would be synced again. Under the lock.
@@ -124,9 +144,10 @@ static void seal_one(struct journal *j, struct segment *s)
 
 /* Is a file to be made? Not while a closed segment is about to become the spare: writing a whole file of zeros beside a load costs more than all its
  * syncs. Under the lock. */
-static bool spare_is_wanted(const struct journal *j)
+static bool spare_is_wanted(struct journal *j)
 {
-	return !j->spare_ready && (j->segments == NULL || j->segments == j->writer.segment);
+	const struct segment *s = j->segments;
+	return !j->spare_ready && (s == NULL || s == j->writer.segment || waits_for_checkpoint(j, s));
 }
 
 static void prepare_spare(struct journal *j)
@@ -171,6 +192,8 @@ static bool is_due(const struct journal *j, const struct sealed *s, int64_t now_
 	int64_t age = j->options.retention_ns[s->kind];
 	if (s->last_seq > atomic_load(&j->floor))
 		return false;
+	if (s->kind == FRAME_SAMPLES)
+		return true; /* the store has them */
 	if (age > 0 && s->last_time_ns < now_ns - age)
 		return true;
 	return s->kind != FRAME_AUDIT && bytes > j->options.retention_bytes;

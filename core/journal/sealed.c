@@ -41,6 +41,7 @@ struct sealing {
 	struct journal *journal;
 	const char *dir;
 	struct segment *segment;
+	uint64_t floor;    /* as it was at the beginning */
 	uint64_t last_seq; /* of the frames seen */
 	uint32_t damage;   /* runs of bytes that are no frame */
 	struct target targets[FRAME_KINDS];
@@ -129,6 +130,8 @@ static int seal_frame(void *ctx, const struct frame_header *frame, const char *p
 	if (h.seq >= s->segment->void_from)
 		return 0;
 	s->last_seq = h.seq;
+	if (h.kind == FRAME_SAMPLES && h.seq <= s->floor)
+		return 0; /* the store has them */
 	enum frame_kind kind = h.kind == FRAME_CLOCK ? FRAME_CONTROL : (enum frame_kind)h.kind;
 	struct target *t = &s->targets[kind];
 	int code = t->sealed == NULL ? target_open(s, t, kind, &h) : 0;
@@ -267,8 +270,12 @@ static int seal_mapped(struct sealing *s, const char *bytes, uint64_t len, struc
 
 int segment_seal(struct journal *j, struct segment *segment, struct sealed **out)
 {
-	struct sealing s = {
-	    .journal = j, .dir = j->dir, .segment = segment, .level = j->options.zstd_level, .zstd = ZSTD_createCCtx()};
+	struct sealing s = {.journal = j,
+	                    .dir = j->dir,
+	                    .segment = segment,
+	                    .floor = atomic_load(&j->floor),
+	                    .level = j->options.zstd_level,
+	                    .zstd = ZSTD_createCCtx()};
 	*out = NULL;
 	for (int kind = 0; kind < FRAME_KINDS; kind++)
 		s.targets[kind].fd = -1;

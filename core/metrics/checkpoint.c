@@ -157,7 +157,7 @@ static void save_exemplars(struct buf *out, const struct family_view *f, uint32_
 
 static void save_series(struct buf *out, const struct family_view *f, const struct series_view *v)
 {
-	put_text(out, labels_key(v->labels));
+	put_text(out, series_labels_key(v->labels));
 	put_int(out, (uint64_t)v->labels->created_ns, 8);
 	put_int(out, v->row->touched, 4);
 	put_f64(out, v->row->value);

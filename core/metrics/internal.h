@@ -62,17 +62,17 @@ struct series_labels {
 	    bytes[]; /* the key (labels.h), then the text as expositions have it: {a="x",b="y"}; empty without labels */
 };
 
-static inline struct slice labels_key(const struct series_labels *l)
+static inline struct slice series_labels_key(const struct series_labels *l)
 {
 	return slice_new(l->bytes, l->key_len);
 }
 
-static inline struct slice labels_text(const struct series_labels *l)
+static inline struct slice series_labels_text(const struct series_labels *l)
 {
 	return slice_new(l->bytes + l->key_len, l->text_len);
 }
 
-static inline size_t labels_size(const struct series_labels *l)
+static inline size_t series_labels_size(const struct series_labels *l)
 {
 	return sizeof *l + l->key_len + l->text_len;
 }
@@ -140,6 +140,7 @@ struct metric {
 	struct registry *registry;
 	struct metric *next_dying; /* removed, with chunks that are still to be freed */
 	struct metric_meta *meta;
+	uint64_t identity;             /* of no other family of the registry */
 	struct metric_meta *next_meta; /* during a reload: what the new scripts say, where it differs; else NULL */
 	enum metric_type type;
 	uint32_t label_count;
@@ -175,7 +176,8 @@ struct registry {
 	size_t pending_count, pending_cap;
 	bool reloading;
 	uint32_t max_series;
-	uint64_t billed; /* series counted against max_series */
+	uint64_t billed;        /* series counted against max_series */
+	uint64_t families_made; /* since the start */
 	int64_t now_ns;
 	uint32_t now_s;
 	struct metric *dying;           /* removed families that are freed bit by bit */

@@ -50,6 +50,7 @@ struct metric *metric_new(struct registry *r, struct metric_meta *meta)
 	if (m == NULL)
 		return NULL;
 	m->registry = r;
+	m->identity = ++r->families_made;
 	m->type = meta->def.type;
 	m->label_count = meta->def.label_count;
 	m->cell_count = cells_of(&meta->def);
@@ -237,7 +238,7 @@ static void free_chunk(struct metric *m, size_t i)
 			continue;
 		if (metric_has_state(m->type))
 			state_retire(r, m->type, metric_row(m, first + j)->cells[CELL_STATE].state);
-		registry_retire(r, (void *)(uintptr_t)l, labels_size(l));
+		registry_retire(r, (void *)(uintptr_t)l, series_labels_size(l));
 	}
 	if (chunk->exemplars != NULL)
 		exemplars_drop(m, chunk, room);

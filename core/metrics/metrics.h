@@ -244,6 +244,50 @@ void exposition_sample(struct buf *out, enum exposition_format format, const cha
 /* The end of the whole answer: "# EOF" for OpenMetrics. */
 void exposition_end(struct buf *out, enum exposition_format format);
 
+/* ---- the values of a snapshot, one by one ---- */
+
+/* The samples that a scrape of the exposition in the text format would give: the same series, by their canonical labels
+ * (record/labels.h; `le` and `quantile` in the form of OpenMetrics, as the decoders have them), and the same values, NaN
+ * by one pattern of bits. For the history, which samples them (engine/tick.h). A walk costs some 10 ns a series. */
+struct metrics_cursor;
+
+enum { METRIC_VALUES_MAX = METRIC_BUCKETS_MAX + 3 }; /* of a series: a histogram's buckets, +Inf, count, sum */
+
+struct metrics_family {
+	uint64_t identity; /* that of no other family of the registry: one that started anew is another */
+	struct slice name;
+	enum metric_type type;
+	uint32_t numbers;     /* those of its series are below */
+	uint32_t value_count; /* of each series */
+	/* Values from this one on only rise, from 0 when the series was made: all of a counter and a histogram, count
+	 * and sum of a summary. (A sum may fall where values below zero are observed.) value_count: there is none. */
+	uint32_t cumulative;
+};
+
+struct metrics_sampled {
+	uint32_t number; /* small; used again for another series once this one has ended */
+	uint64_t birth;  /* of no other series of the family, while the process runs */
+	int64_t created_ns;
+	const double *values; /* in the order of the exposition's lines; the cursor's, until its next call */
+};
+
+/* In front of the first family; NULL: memory is out. The snapshot is borrowed, and outlives the cursor. Windows end at
+ * the snapshot's time. Used by one thread at a time. */
+struct metrics_cursor *metrics_cursor_new(const struct metrics_snapshot *s);
+/* NULL is allowed. */
+void metrics_cursor_free(struct metrics_cursor *c);
+
+/* Goes to the next family, by name, whether or not it has series. False: there is none. The name is the snapshot's. */
+bool metrics_cursor_family(struct metrics_cursor *c, struct metrics_family *out);
+
+/* The next living series of that family, by number: to sort a million of them by age would stop the engine for 100 ms.
+ * False: there is none. */
+bool metrics_cursor_next(struct metrics_cursor *c, struct metrics_sampled *out);
+
+/* Appends the canonical labels, `__name__` among them, of value `i` of the series that was got last. 0, or -ENOMEM with
+ * nothing appended. */
+int metrics_cursor_labels(const struct metrics_cursor *c, uint32_t i, struct buf *out);
+
 /* ---- checkpoint ---- */
 
 /* Appends the snapshot in the format of FORMAT.md (self-contained, checksummed by the caller), exemplars included.

@@ -4,11 +4,8 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "metrics/distinct.h"
 #include "metrics/exposition.h"
 #include "metrics/snapshot.h"
-#include "metrics/summary.h"
-#include "metrics/window.h"
 
 enum {
 	NUMBER_ROOM = 64,
@@ -116,7 +113,7 @@ static void count_line(struct pen *p, struct slice name, struct slice labels, ui
 
 static void created_line(struct pen *p, const struct series_labels *labels)
 {
-	if (p->format != EXPOSITION_OPENMETRICS || !begin(p, p->created, labels_text(labels)))
+	if (p->format != EXPOSITION_OPENMETRICS || !begin(p, p->created, series_labels_text(labels)))
 		return;
 	exposition_seconds(p->out, labels->created_ns);
 	buf_byte(p->out, '\n');
@@ -144,7 +141,7 @@ static void exemplar_text(struct pen *p, uint32_t number, uint32_t slot)
 
 static void render_counter(struct pen *p, const struct series_view *v)
 {
-	if (!begin(p, p->sample, labels_text(v->labels)))
+	if (!begin(p, p->sample, series_labels_text(v->labels)))
 		return;
 	buf_number(p->out, v->row->value);
 	exemplar_text(p, v->number, 0);
@@ -155,7 +152,7 @@ static void render_counter(struct pen *p, const struct series_view *v)
 static void render_histogram(struct pen *p, const struct series_view *v)
 {
 	const struct metric_def *def = &p->family->meta->def;
-	struct slice labels = labels_text(v->labels);
+	struct slice labels = series_labels_text(v->labels);
 	uint64_t count = 0;
 
 	for (uint32_t i = 0; i <= def->bucket_count; i++) {
@@ -176,11 +173,10 @@ static void render_histogram(struct pen *p, const struct series_view *v)
 static void render_summary(struct pen *p, const struct series_view *v)
 {
 	const struct metric_def *def = &p->family->meta->def;
-	const struct sketch *sketch = (const struct sketch *)v->row->cells[CELL_STATE].state;
-	struct slice labels = labels_text(v->labels);
+	struct slice labels = series_labels_text(v->labels);
 	double values[METRIC_QUANTILES_MAX];
 
-	sketch_quantiles(sketch, def->window_ns, p->now_ns, def->quantiles, def->quantile_count, values);
+	series_quantiles(p->family, v, p->now_ns, values);
 	for (uint32_t i = 0; i < def->quantile_count; i++) {
 		begin_bound(p, p->sample, labels, p->bounds[i]);
 		buf_number(p->out, values[i]);
@@ -194,10 +190,7 @@ static void render_summary(struct pen *p, const struct series_view *v)
 
 static void render_series(struct pen *p, const struct series_view *v)
 {
-	const struct metric_def *def = &p->family->meta->def;
-	double value = v->row->value;
-
-	switch (def->type) {
+	switch (p->family->meta->def.type) {
 	case METRIC_COUNTER:
 		render_counter(p, v);
 		return;
@@ -207,18 +200,14 @@ static void render_series(struct pen *p, const struct series_view *v)
 	case METRIC_SUMMARY:
 		render_summary(p, v);
 		return;
+	case METRIC_GAUGE:
 	case METRIC_DISTINCT:
-		value = distinct_count((const void *)v->row->cells[CELL_STATE].state, p->now_ns);
-		break;
+	case METRIC_TOPK:
 	case METRIC_RATIO:
 	case METRIC_MEAN:
-		value = ring_mean((const void *)v->row->cells[CELL_STATE].state, def->window_ns, p->now_ns);
-		break;
-	case METRIC_GAUGE:
-	case METRIC_TOPK:
 		break;
 	}
-	number_line(p, p->sample, labels_text(v->labels), value);
+	number_line(p, p->sample, series_labels_text(v->labels), series_value(p->family, v, p->now_ns));
 }
 
 static int render_family(struct pen *p, const struct metrics_snapshot *s)

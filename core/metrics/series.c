@@ -110,7 +110,7 @@ int series_create(struct metric *m, struct slice key, int64_t created_ns, uint32
 	if (!overflow)
 		rc = index_add(&m->index, hash_of_key(m, key), n);
 	if (rc != 0) {
-		registry_retire(r, l, labels_size(l));
+		registry_retire(r, l, series_labels_size(l));
 		return rc;
 	}
 	struct series_row *row = metric_row(m, n);
@@ -144,7 +144,7 @@ int series_remove(struct metric *m, uint32_t number)
 	const struct series_labels *l = metric_labels_of(m, number);
 	struct series_row *row = metric_row(m, number);
 	if (number != m->overflow)
-		CHECK(index_remove(&m->index, hash_of_key(m, labels_key(l)), number));
+		CHECK(index_remove(&m->index, hash_of_key(m, series_labels_key(l)), number));
 	if (metric_has_state(m->type))
 		state_retire(r, m->type, row->cells[CELL_STATE].state);
 	labels->items[number & (CHUNK_SERIES - 1)] = NULL;
@@ -156,7 +156,7 @@ int series_remove(struct metric *m, uint32_t number)
 		m->overflow = NUMBER_NONE;
 	else if (m->type != METRIC_TOPK)
 		r->billed--;
-	registry_retire(r, (void *)(uintptr_t)l, labels_size(l));
+	registry_retire(r, (void *)(uintptr_t)l, series_labels_size(l));
 	return 0;
 }
 

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "metrics/distinct.h"
+#include "metrics/summary.h"
+#include "metrics/window.h"
 
 /* A full chunk's copy lies in a spare buffer. */
 static bool is_full(uint32_t used, size_t chunk)
@@ -54,6 +57,7 @@ static int copy_family(struct family_view *f, const struct metric *m)
 {
 	*f = (struct family_view){
 	    .meta = m->meta,
+	    .identity = m->identity,
 	    .row_size = m->row_size,
 	    .cell_count = m->cell_count,
 	    .exemplar_slots = exemplar_slots(m),
@@ -133,11 +137,16 @@ static int compare_ages(const void *a, const void *b)
 	return (x->birth > y->birth) - (x->birth < y->birth);
 }
 
+void walk_begin_numbers(struct series_walk *w, const struct metrics_snapshot *s, const struct family_view *f)
+{
+	*w = (struct series_walk){.family = f, .now_s = s->now_s, .count = f->used};
+}
+
 int walk_begin(struct series_walk *w, const struct metrics_snapshot *s, const struct family_view *f)
 {
 	struct series_view v;
 
-	*w = (struct series_walk){.family = f, .now_s = s->now_s, .count = f->used};
+	walk_begin_numbers(w, s, f);
 	if (!f->disordered)
 		return 0;
 	w->order = mem_alloc(f->used * sizeof *w->order);
@@ -167,4 +176,29 @@ bool walk_next(struct series_walk *w, struct series_view *out)
 void walk_end(struct series_walk *w)
 {
 	mem_free(w->order);
+}
+
+/* ---- values ---- */
+
+double series_value(const struct family_view *f, const struct series_view *v, int64_t now_ns)
+{
+	const struct metric_def *def = &f->meta->def;
+
+	switch (def->type) {
+	case METRIC_DISTINCT:
+		return distinct_count((const void *)v->row->cells[CELL_STATE].state, now_ns);
+	case METRIC_RATIO:
+	case METRIC_MEAN:
+		return ring_mean((const void *)v->row->cells[CELL_STATE].state, def->window_ns, now_ns);
+	default:
+		return v->row->value;
+	}
+}
+
+void series_quantiles(const struct family_view *f, const struct series_view *v, int64_t now_ns, double *out)
+{
+	const struct metric_def *def = &f->meta->def;
+	const struct sketch *sketch = (const struct sketch *)v->row->cells[CELL_STATE].state;
+
+	sketch_quantiles(sketch, def->window_ns, now_ns, def->quantiles, def->quantile_count, out);
 }

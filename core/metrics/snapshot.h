@@ -1,4 +1,4 @@
-/* A snapshot's insides, for those who read it: exposition and checkpoint. Everything here is immutable and for any
+/* A snapshot's insides, for those who read it: exposition, checkpoint and cursor. Everything here is immutable and for any
  * thread. */
 #ifndef MOONGATE_METRICS_SNAPSHOT_H
 #define MOONGATE_METRICS_SNAPSHOT_H
@@ -13,6 +13,7 @@ struct chunk_view {
 
 struct family_view {
 	const struct metric_meta *meta;
+	uint64_t identity;
 	uint32_t row_size;
 	uint32_t cell_count;
 	uint32_t exemplar_slots;
@@ -40,6 +41,11 @@ struct series_view {
 	const struct series_row *row;
 };
 
+/* What a series shows that is neither histogram nor summary. */
+double series_value(const struct family_view *f, const struct series_view *v, int64_t now_ns);
+/* The quantiles of a summary's series; as many as its definition has. */
+void series_quantiles(const struct family_view *f, const struct series_view *v, int64_t now_ns, double *out);
+
 /* A walk over a family's living series in order of their creation. */
 struct series_walk {
 	const struct family_view *family;
@@ -54,6 +60,8 @@ struct series_walk {
 
 /* 0 or -ENOMEM. walk_end() in any case. */
 int walk_begin(struct series_walk *w, const struct metrics_snapshot *s, const struct family_view *f);
+/* A walk in the order of their numbers instead: it sorts nothing, and has no end to be made. */
+void walk_begin_numbers(struct series_walk *w, const struct metrics_snapshot *s, const struct family_view *f);
 bool walk_next(struct series_walk *w, struct series_view *out);
 void walk_end(struct series_walk *w);
 

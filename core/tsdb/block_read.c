@@ -9,10 +9,10 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/varint.h"
 #include "record/labels.h"
 #include "tsdb/block_map.h"
 #include "tsdb/sample_room.h"
-#include "tsdb/varint.h"
 
 enum {
 	PAGE_BYTES_MAX = 16 * 1024 * 1024, /* 64 series of LABELS_BYTES_MAX have less */

@@ -8,8 +8,8 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/varint.h"
 #include "record/labels.h"
-#include "tsdb/varint.h"
 
 void block_symbols_init(struct block_symbols *s)
 {

@@ -10,11 +10,11 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/varint.h"
 #include "record/labels.h"
 #include "tsdb/block.h"
 #include "tsdb/block_symbols.h"
 #include "tsdb/file_out.h"
-#include "tsdb/varint.h"
 
 enum { ZSTD_LEVEL = 1, PAGE_LEVEL = 3 };
 

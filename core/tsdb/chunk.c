@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "tsdb/varint.h"
+#include "base/varint.h"
 
 /* Words before the stream. Bit i of TIMES, or VALUES, says whether sample i was changed; the uppermost byte of the second word is none of these bits. */
 enum { WORD_TIME = 0, WORD_VALUE = 1, WORD_TIMES = 2, WORD_VALUES = 4, WORD_STREAM = 6 };

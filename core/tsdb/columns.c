@@ -8,10 +8,10 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/varint.h"
 #include "record/samples.h"
 #include "tsdb/columns_format.h"
 #include "tsdb/ints.h"
-#include "tsdb/varint.h"
 
 const double columns_scales[SCALE_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 

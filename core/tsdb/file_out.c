@@ -49,10 +49,15 @@ int file_out_open(struct file_out *o, const char *dir, const char *name, struct 
 		free_all(o);
 		return error_set(err, -ENOMEM, "out of memory for %s/%s", dir, name);
 	}
-	o->fd = file_open(o->temporary, O_RDWR | O_CREAT | O_TRUNC);
-	if (o->fd >= 0)
+	/* One that is there goes, rather than being emptied and used again: its sync may have failed. */
+	int code = file_unlink(o->temporary);
+	if (code == 0 || code == -ENOENT) {
+		o->fd = file_open(o->temporary, O_RDWR | O_CREAT | O_EXCL);
+		code = o->fd;
+	}
+	if (code >= 0)
 		return 0;
-	int code = failed(o, o->fd, "made", err);
+	code = failed(o, code, "made", err);
 	free_all(o);
 	return code;
 }

@@ -32,6 +32,7 @@ struct head *head_new(const struct head_options *o, struct error *err)
 	h->to_ms = h->stats.oldest_ms = INT64_MAX;
 	h->out_of_order_ms = o->out_of_order_ms;
 	h->max_series = o->max_series;
+	h->max_per_metric = o->max_per_metric;
 	int code = head_index_init(&h->index, &h->epochs);
 	if (code != 0)
 		error_set(err, code, "out of memory for the head's index");
@@ -208,6 +209,14 @@ int head_series_make(struct head *h, uint32_t number, struct slice labels, uint6
 	return 0;
 }
 
+static bool metric_has_room(struct head *h, struct slice labels)
+{
+	if (h->max_per_metric == 0)
+		return true;
+	struct slice name = labels_get(labels, LABEL_METRIC_NAME);
+	return name.len == 0 || head_index_equal(&h->index, LABEL_METRIC_NAME, name).count < h->max_per_metric;
+}
+
 int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number)
 {
 	uint32_t found = table_find(&h->table, hash, has_labels, h, &labels);
@@ -217,6 +226,8 @@ int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *nu
 		int code = head_finish_leaving(h);
 		if (code != 0)
 			return code;
+		if (!metric_has_room(h, labels))
+			return -EDQUOT;
 		code = head_series_make(h, h->next_number, labels, hash, &s);
 		if (code != 0)
 			return code;
@@ -236,6 +247,19 @@ static struct series *living(const struct head *h, uint32_t number)
 bool head_has(const struct head *h, uint32_t number)
 {
 	return living(h, number) != NULL;
+}
+
+bool head_is_marked(const struct head *h, uint32_t number)
+{
+	const struct series *s = living(h, number);
+	return s != NULL && s->marked;
+}
+
+void head_mark(struct head *h, uint32_t number, bool marked)
+{
+	struct series *s = living(h, number);
+	if (s != NULL)
+		s->marked = marked;
 }
 
 /* ---- appending ---- */
@@ -461,6 +485,11 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	return APPEND_STORED;
 }
 
+void head_set_out_of_order(struct head *h, int64_t out_of_order_ms)
+{
+	h->out_of_order_ms = out_of_order_ms;
+}
+
 bool head_newest(const struct head *h, uint32_t number, struct sample *out)
 {
 	const struct series *s = living(h, number);
@@ -469,6 +498,15 @@ bool head_newest(const struct head *h, uint32_t number, struct sample *out)
 	out->time_ms = s->writer.time_ms;
 	memcpy(&out->value, &s->writer.value, sizeof out->value);
 	return true;
+}
+
+int head_has_sample(const struct head *h, uint32_t number, int64_t time_ms)
+{
+	const struct series *s = living(h, number);
+	if (s == NULL)
+		return 0;
+	int outcome = look_up(h, s, time_ms, 0);
+	return outcome < 0 ? outcome : outcome != APPEND_STORED;
 }
 
 int head_mend(struct head *h)

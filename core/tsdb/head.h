@@ -27,6 +27,7 @@ struct head_options {
 	const char *dir;           /* of the files of full chunks; made where missing */
 	int64_t out_of_order_ms;   /* how far behind the head's newest sample one out of order may be */
 	uint32_t max_series;       /* living at the same time */
+	uint32_t max_per_metric;   /* of them with the same `__name__`; 0: as many as there may be */
 	uint32_t spill_file_bytes; /* 0: the default (spill.h) */
 };
 
@@ -43,18 +44,28 @@ void head_free(struct head *h);
 /* Samples before `from_ms` and behind `to_ms` are refused. At first any time is taken. */
 void head_set_bounds(struct head *h, int64_t from_ms, int64_t to_ms);
 
+/* How far behind the newest sample one out of order may be, from now on. */
+void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);
+
 /* Between these two lie appends, all or none of which a view sees. */
 void head_batch_begin(struct head *h);
 void head_batch_end(struct head *h);
 
-/* The number of the series with these canonical labels, whose labels_hash is `hash`; made where there is none. Numbers rise and are not given twice. 0, -ENOSPC: max_series live, -ENOMEM. Within a batch or not. */
+/* The number of the series with these canonical labels, whose labels_hash is `hash`; made where there is none. Numbers rise and are not given twice. 0; -ENOSPC: max_series live; -EDQUOT: max_per_metric do; -ENOMEM. Within a batch or not. */
 int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
+
+/* A mark on a living series, for the writer's own use; a series has none when it is made or loaded. */
+bool head_is_marked(const struct head *h, uint32_t number);
+void head_mark(struct head *h, uint32_t number, bool marked);
 
 /* Does a number that head_series gave still mean a series? It may have left by head_trim. */
 bool head_has(const struct head *h, uint32_t number);
 
 /* The newest sample that came in order. False: the number means no series, or it has no sample. */
 bool head_newest(const struct head *h, uint32_t number, struct sample *out);
+
+/* Has it a sample of exactly this time? 1, 0, or -ENOMEM. */
+int head_has_sample(const struct head *h, uint32_t number, int64_t time_ms);
 
 /* Appends to a living series, within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);

@@ -6,10 +6,10 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/varint.h"
 #include "record/labels.h"
 #include "tsdb/head_file.h"
 #include "tsdb/head_series.h"
-#include "tsdb/varint.h"
 
 struct loading {
 	struct head *head;

@@ -5,10 +5,10 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/varint.h"
 #include "tsdb/file_out.h"
 #include "tsdb/head_file.h"
 #include "tsdb/head_series.h"
-#include "tsdb/varint.h"
 
 struct saving {
 	const struct head_view *view;

@@ -81,6 +81,7 @@ struct series {
 	uint32_t number;
 	bool unused; /* was found without any sample by head_trim once */
 	bool left;   /* by head_trim; views may still read it */
+	bool marked; /* head_mark */
 	uint32_t labels_len;
 	char labels[]; /* canonical; immutable */
 };
@@ -120,7 +121,7 @@ struct head {
 	uint64_t cut_mark; /* the views before it */
 	int64_t trim_ms;   /* of the last one that no view is from before of: what may go */
 	int64_t from_ms, to_ms, out_of_order_ms;
-	uint32_t max_series;
+	uint32_t max_series, max_per_metric;
 	struct head_stats stats; /* but for what is asked of others */
 };
 

@@ -1,5 +1,5 @@
 #include "tsdb/ints.h"
-#include "tsdb/varint.h"
+#include "base/varint.h"
 
 #include <string.h>
 

@@ -11,6 +11,7 @@
 #include "tsdb/store.h"
 
 #define MS_PER_HOUR INT64_C(3600000)
+#define REPLAY_SLACK_MS INT64_C(60000)
 
 enum {
 	TRIM_VISITS = 2000 /* series that a tick looks at: about a millisecond where their memory is cold */
@@ -280,7 +281,8 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 	if (code == 0) {
 		t->head = head_new(&(struct head_options){.dir = t->chunks_dir,
 		                                          .out_of_order_ms = t->options.out_of_order_ms,
-		                                          .max_series = t->options.max_series},
+		                                          .max_series = t->options.max_series,
+		                                          .max_per_metric = t->options.max_per_metric},
 		                   err);
 		code = t->head == NULL ? err->code : 0;
 	}
@@ -322,6 +324,13 @@ void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms)
 	set_bounds(t);
 }
 
+uint32_t tsdb_numbers(const struct tsdb *t)
+{
+	struct head_state state;
+	head_state(t->head, &state);
+	return state.next_number;
+}
+
 void tsdb_batch_begin(struct tsdb *t)
 {
 	head_batch_begin(t->head);
@@ -342,9 +351,34 @@ bool tsdb_has(const struct tsdb *t, uint32_t number)
 	return head_has(t->head, number);
 }
 
+bool tsdb_is_marked(const struct tsdb *t, uint32_t number)
+{
+	return head_is_marked(t->head, number);
+}
+
+void tsdb_mark(struct tsdb *t, uint32_t number, bool marked)
+{
+	head_mark(t->head, number, marked);
+}
+
+void tsdb_replay_begin(struct tsdb *t)
+{
+	head_set_out_of_order(t->head, t->options.out_of_order_ms + REPLAY_SLACK_MS);
+}
+
+void tsdb_replay_end(struct tsdb *t)
+{
+	head_set_out_of_order(t->head, t->options.out_of_order_ms);
+}
+
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out)
 {
 	return head_newest(t->head, number, out);
+}
+
+int tsdb_has_sample(struct tsdb *t, uint32_t number, int64_t time_ms)
+{
+	return head_has_sample(t->head, number, time_ms);
 }
 
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value)
@@ -362,7 +396,7 @@ static int64_t seal_edge(const struct tsdb *t, int64_t newest_ms)
 	return floor_to(newest_ms - behind, t->options.block_ms);
 }
 
-void tsdb_tick(struct tsdb *t)
+bool tsdb_tick(struct tsdb *t)
 {
 	struct head_state state;
 	head_state(t->head, &state);
@@ -375,13 +409,15 @@ void tsdb_tick(struct tsdb *t)
 		atomic_store(&t->seal_to_ms, edge);
 	}
 	follow_sealed(t);
+	bool more = false;
 	if (t->cut_ms != INT64_MIN) {
 		int64_t idle_ms =
 		    state.newest_ms < INT64_MIN + t->options.idle_ms ? INT64_MIN : state.newest_ms - t->options.idle_ms;
 		/* What memory does not suffice for is done at another tick. */
-		(void)head_trim(t->head, idle_ms, TRIM_VISITS);
+		more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
 	}
 	head_collect(t->head);
+	return more;
 }
 
 void tsdb_stats(struct tsdb *t, struct tsdb_stats *out)

@@ -29,6 +29,7 @@ struct tsdb_options {
 	uint64_t retention_bytes; /* of blocks: the oldest go. Default: 10 GiB */
 	int64_t out_of_order_ms;  /* default: 10 min */
 	uint32_t max_series;      /* in the head at the same time. Default: 1,000,000 */
+	uint32_t max_per_metric;  /* of them with the same `__name__`. Default: no bound of its own */
 	int64_t
 	    idle_ms; /* a series without a new sample for so long leaves the head, once it is sealed. Default: 1 h */
 };
@@ -52,24 +53,38 @@ enum append_outcome {
 	APPEND_OUTCOMES
 };
 
+/* Numbers of series that were given so far are below. */
+uint32_t tsdb_numbers(const struct tsdb *t);
+
 /* Samples later than this are refused: the engine's clock and some minutes. At first none are. */
 void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms);
 
 void tsdb_batch_begin(struct tsdb *t);
 void tsdb_batch_end(struct tsdb *t);
 
-/* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -ENOMEM. */
+/* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -EDQUOT: max_per_metric; -ENOMEM. */
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
+
+/* A mark on a series for the writer's own use; a series has none when it is made or loaded. A number that means no series has none. */
+bool tsdb_is_marked(const struct tsdb *t, uint32_t number);
+void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
+
+/* Between these two samples come again that were appended before, from a journal. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
+void tsdb_replay_begin(struct tsdb *t);
+void tsdb_replay_end(struct tsdb *t);
 
 /* The newest sample in order of a series in the head, by its bits. False: the number means no series, or it has none. The writer's. */
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
 
+/* Has the series, in the head, a sample of exactly this time? 1, 0, or -ENOMEM. The writer's. */
+int tsdb_has_sample(struct tsdb *t, uint32_t number, int64_t time_ms);
+
 /* Within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
-/* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */
-void tsdb_tick(struct tsdb *t);
+/* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). True: more is left, which may be done soon; else once a second will do. Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */
+bool tsdb_tick(struct tsdb *t);
 
 /* ---- the keeper: one thread ---- */
 

@@ -101,6 +101,24 @@ static double bench_changes(struct metric *m, const struct calls *c)
 	return (cpu_ms() - start) * 1e6 / CALLS;
 }
 
+/* A walk over all values, of which a sum is made. Milliseconds. */
+static double bench_walk(const struct metrics_snapshot *snap)
+{
+	double start = cpu_ms(), sum = 0;
+	struct metrics_cursor *c = metrics_cursor_new(snap);
+	struct metrics_family family;
+	struct metrics_sampled series;
+
+	CHECK(c != NULL);
+	while (metrics_cursor_family(c, &family)) {
+		while (metrics_cursor_next(c, &series))
+			sum += series.values[0] + (double)series.birth;
+	}
+	metrics_cursor_free(c);
+	CHECK(sum > 0);
+	return cpu_ms() - start;
+}
+
 static void bench_size(uint32_t series)
 {
 	struct registry *r = registry_new(&(struct registry_options){.max_series = 4000000});
@@ -136,6 +154,7 @@ static void bench_size(uint32_t series)
 		CHECK(snap != NULL);
 	}
 	double snapshot = cpu_ms() - start;
+	double walk = bench_walk(snap);
 	start = cpu_ms();
 	CHECK(exposition_render(snap, EXPOSITION_TEXT, 0, &text) == 0);
 	double render = cpu_ms() - start;
@@ -154,10 +173,10 @@ static void bench_size(uint32_t series)
 	double load = cpu_ms() - start;
 	registry_free(r);
 	printf("%8u series: create %4.0f ns (slowest %5.2f ms), change %5.1f ns (first %5.1f), snapshot %6.2f ms "
-	       "(first %6.2f), text %7.2f ms "
+	       "(first %6.2f), walk %5.1f ns, text %7.2f ms "
 	       "(%.1f MB), save %6.2f ms (%.1f MB), load %7.2f ms, %.0f B a series\n",
-	       series, create, slowest, change, first, snapshot, first_snapshot, render, (double)text_len / 1e6, save,
-	       (double)text.len / 1e6, load, (double)stats.bytes / series);
+	       series, create, slowest, change, first, snapshot, first_snapshot, walk * 1e6 / series, render,
+	       (double)text_len / 1e6, save, (double)text.len / 1e6, load, (double)stats.bytes / series);
 	buf_free(&text);
 	free_calls(&c);
 }

@@ -19,13 +19,17 @@ local function list(dir)
   return files
 end
 
--- checkpoints: how many there are whole, and the sizes of unfinished ones. sealing: the sizes of unfinished sealed files; beside: is a segment there of which
+-- checkpoints: how many there are whole, and the sizes of unfinished ones; heads: likewise, of what the store saves with them. sealing: the sizes of unfinished sealed files; beside: is a segment there of which
 -- a sealed file is finished? spare: the spare segment's size.
 local function look(server)
-  local state = { checkpoints = 0, unfinished = {}, sealing = {}, beside = false }
+  local state = { checkpoints = 0, unfinished = {}, heads = 0, unfinished_heads = {}, sealing = {}, beside = false }
   for name, size in pairs(list(server.dir .. "/data")) do
     if name:find "^checkpoint%-%d+$" then state.checkpoints = state.checkpoints + 1 end
     if name:find "^checkpoint.*%.tmp$" then table.insert(state.unfinished, size) end
+  end
+  for name, size in pairs(list(server.dir .. "/data/store")) do
+    if name:find "^head%-%d+$" then state.heads = state.heads + 1 end
+    if name:find "^head%-%d+%.tmp$" then table.insert(state.unfinished_heads, size) end
   end
   local sealed_to = 0
   local journal = list(server.dir .. "/data/journal")
@@ -48,17 +52,29 @@ local function look(server)
 end
 
 local function describe(state)
-  return ("%d checkpoints, unfinished {%s}; sealing {%s}%s; spare %s"):format(state.checkpoints, table.concat(state.unfinished, " "),
-    table.concat(state.sealing, " "), state.beside and " beside its segment" or "", tostring(state.spare))
+  return ("%d checkpoints, unfinished {%s}; %d heads, unfinished {%s}; sealing {%s}%s; spare %s"):format(state.checkpoints,
+    table.concat(state.unfinished, " "), state.heads, table.concat(state.unfinished_heads, " "), table.concat(state.sealing, " "), state.beside and " beside its segment" or "", tostring(state.spare))
 end
 
 -- ---- the steps: thread, point, which of its hits since the start, and what the disk must look like ----
 
+-- Is there one unfinished file of that kind, "empty" or "full", or (nil) none?
+local function is_unfinished(sizes, wanted)
+  return #sizes == (wanted and 1 or 0) and (not wanted or (wanted == "empty") == (sizes[1] == 0))
+end
+
 -- `more`: whole ones than before.
-local function checkpoint(unfinished, more)
+local function checkpoint(unfinished, more, more_heads)
   return function(s, before)
-    return s.checkpoints == before.checkpoints + more and #s.unfinished == (unfinished and 1 or 0)
-      and (not unfinished or (unfinished == "empty") == (s.unfinished[1] == 0))
+    return s.checkpoints == before.checkpoints + more and s.heads == before.heads + (more_heads or 1)
+      and is_unfinished(s.unfinished, unfinished) and #s.unfinished_heads == 0
+  end
+end
+
+local function head(unfinished)
+  return function(s, before)
+    return s.checkpoints == before.checkpoints and s.heads == before.heads and is_unfinished(s.unfinished_heads, unfinished)
+      and #s.unfinished == 0
   end
 end
 
@@ -78,14 +94,25 @@ end
 local SEGMENT = 2 ^ 20
 local steps = {
   checkpoint = {
-    { "worker", "open", 1, checkpoint(nil, 0), "its file" },
-    { "worker", "write", 1, checkpoint("empty", 0), "its bytes" },
-    { "worker", "fsync", 1, checkpoint("full", 0), "syncing it" },
-    { "worker", "rename", 1, checkpoint("full", 0), "its name" },
-    { "worker", "open", 2, checkpoint(nil, 1), "the directory" },
-    { "worker", "fsync", 2, checkpoint(nil, 1), "syncing the directory" },
-    { "worker", "open", 3, checkpoint(nil, 1), "looking for old ones" },
-    { "worker", "rename", 2, checkpoint(nil, 1), "removing the old one" },
+    { "worker", "rename", 1, head(nil), "removing a head of its name" },
+    { "worker", "rename", 2, head(nil), "removing half a head" },
+    { "worker", "open", 1, head(nil), "the head's file" },
+    { "worker", "write", 1, head "empty", "the head's bytes" },
+    { "worker", "write", 2, head "full", "the head's header" },
+    { "worker", "fsync", 1, head "full", "syncing the head" },
+    { "worker", "rename", 3, head "full", "the head's name" },
+    { "worker", "open", 2, checkpoint(nil, 0), "the store's directory" },
+    { "worker", "fsync", 2, checkpoint(nil, 0), "syncing the store's directory" },
+    { "worker", "open", 3, checkpoint(nil, 0), "its file" },
+    { "worker", "write", 3, checkpoint("empty", 0), "its bytes" },
+    { "worker", "fsync", 3, checkpoint("full", 0), "syncing it" },
+    { "worker", "rename", 4, checkpoint("full", 0), "its name" },
+    { "worker", "open", 4, checkpoint(nil, 1), "the directory" },
+    { "worker", "fsync", 4, checkpoint(nil, 1), "syncing the directory" },
+    { "worker", "open", 5, checkpoint(nil, 1), "looking for old ones" },
+    { "worker", "rename", 5, checkpoint(nil, 1), "removing the old one" },
+    { "worker", "open", 6, checkpoint(nil, 0), "looking for old heads" },
+    { "worker", "rename", 6, checkpoint(nil, 0), "removing the old head" },
   },
   sealing = { -- of a segment with events and control records
     { "maintenance", "open", 1, sealing("", false), "the segment" },
@@ -168,7 +195,8 @@ function Run:settle()
   local ok = pcall(moongate.wait_until, function()
     state = look(self.server)
     if state.checkpoints < 2 then self.books:add(self:load { total = 20 }:finish(30)) end
-    return state.checkpoints == 2 and #state.unfinished == 0 and #state.sealing == 0
+    return state.checkpoints == 2 and state.heads == 2 and #state.unfinished == 0 and #state.unfinished_heads == 0
+      and #state.sealing == 0
   end, 10, "")
   assert(ok, "there are not two checkpoints and nothing unfinished: " .. describe(state))
 end

@@ -160,6 +160,7 @@ static void live(struct run *r)
 		end_life(r, power);
 	else
 		vdisk_install(NULL);
+	sender_close(r, end == SCHED_CUT && power);
 	book_close(r, end == SCHED_CUT && power);
 	vdisk_set_capacity(r->disk, 0);
 	life_verify(r, orderly ? &r->before : &none);
@@ -174,6 +175,7 @@ uint64_t run_seed(struct run *r)
 	r->disk = vdisk_new();
 	configure(r);
 	book_init(r);
+	sender_init(r);
 	while (!scripts_put(r, random_next(&r->random))) {
 	}
 	uint32_t lives = r->steps != 0 ? r->steps : 1 + (uint32_t)random_below(&r->random, LIVES_MAX);
@@ -187,6 +189,8 @@ uint64_t run_seed(struct run *r)
 		if (!book_is_done(r, i))
 			run_failed(r, "client %u ended before everything was accepted", i);
 	}
+	if (!sender_is_done(r))
+		run_failed(r, "the sender ended before all its samples were accepted");
 	note_disk(r);
 	vdisk_free(r->disk);
 	r->disk = NULL;

@@ -99,9 +99,9 @@ static void text_is(const struct slice *values, uint32_t count, const char *want
 	size_t len = key_clean(key, values, count, &cut);
 	struct series_labels *l = labels_new(r, &def, slice_new(key, len), 1, 2);
 	assert_non_null(l);
-	assert_true(slice_eq(labels_text(l), slice_cstr(wanted)));
-	assert_true(slice_eq(labels_key(l), slice_new(key, len)));
-	registry_retire(r, l, labels_size(l));
+	assert_true(slice_eq(series_labels_text(l), slice_cstr(wanted)));
+	assert_true(slice_eq(series_labels_key(l), slice_new(key, len)));
+	registry_retire(r, l, series_labels_size(l));
 	registry_free(r);
 }
 
