@@ -66,6 +66,12 @@ void tsdb_batch_end(struct tsdb *t);
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
+/* For many samples at once: asks the processor for what tsdb_series will read, in two steps with other work between them, and likewise for tsdb_append. Nothing changes, and numbers may be of no series. */
+void tsdb_prefetch_slot(const struct tsdb *t, uint64_t hash);
+void tsdb_prefetch_labels(const struct tsdb *t, uint64_t hash);
+void tsdb_prefetch_series(const struct tsdb *t, uint32_t number);
+void tsdb_prefetch_chunk(const struct tsdb *t, uint32_t number);
+
 /* A mark on a series for the writer's own use; a series has none when it is made or loaded. A number that means no series has none. */
 bool tsdb_is_marked(const struct tsdb *t, uint32_t number);
 void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
