@@ -124,6 +124,7 @@ void group_fail(struct engine *e, struct group *g, int status)
 			reload->done(reload->user, status, &err);
 	}
 	e->control_sent -= g->controls;
+	e->timer_ns = INT64_MIN; /* its frame may have been in here */
 	e->counters.failed_groups++;
 	submissions_finish(e, g->head, status);
 	group_release(e, g);

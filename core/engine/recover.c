@@ -218,7 +218,10 @@ static int replay_control(struct replay *p, const struct frame *f)
 
 static int replay_samples(struct replay *p, const struct frame *f)
 {
+	struct engine *e = p->engine;
 	struct error why = {0};
+	e->content_seq = f->seq;
+	e->counters.applied_frames++;
 	int code = samples_replay_frame(p->samples, f, &why);
 	if (code == -EBADMSG)
 		return frame_is_bad(p, f, &why);
@@ -232,7 +235,13 @@ static int replay_frame(void *ctx, const struct frame *f)
 	if (e->stuck_seq == f->seq && e->set != NULL)
 		script_set_quarantine(e->set, p->stuck_script, SLICE("a call did not return in an earlier run"));
 	e->applied_seq = f->seq;
-	e->applied_ns = e->now_ns = f->time_ns;
+	e->now_ns = f->time_ns;
+	if (f->kind == FRAME_SAMPLES)
+		return replay_samples(p, f);
+	apply_tick(e, f->time_ns);
+	if (apply_tick_end(e) != 0)
+		return error_set(p->err, -ENOMEM, "out of memory for the history during recovery");
+	e->applied_ns = f->time_ns;
 	registry_set_now(e->registry, f->time_ns);
 	e->counters.applied_frames++;
 	if (f->kind != FRAME_CLOCK)
@@ -241,8 +250,7 @@ static int replay_frame(void *ctx, const struct frame *f)
 		return replay_records(p, f);
 	if (f->kind == FRAME_CONTROL)
 		return replay_control(p, f);
-	int code = f->kind == FRAME_SAMPLES ? replay_samples(p, f) : 0;
-	return code == 0 ? apply_scripts(p, f, 0) : code;
+	return f->kind == FRAME_CLOCK ? apply_scripts(p, f, 0) : 0;
 }
 
 /* The watchdog's note of an earlier run: "<seq> <script>\n". */
@@ -308,6 +316,11 @@ int engine_recover(struct engine *e, struct error *err)
 	int code = checkpoint_load(e, err);
 	if (code != 0 && code != -ENOENT)
 		return code;
+	e->ticker = ticker_new(e->store, e->config->store.resolution_ns / NS_PER_MS * NS_PER_MS);
+	if (e->ticker == NULL)
+		return error_set(err, -ENOMEM, "out of memory during recovery");
+	if (code == 0)
+		ticker_resume(e->ticker, e->applied_ns);
 	uint64_t from = e->applied_seq;
 	journal_skip_to(e->journal, from);
 	p.batch = batch_new();

@@ -191,6 +191,16 @@ static bool all_zero(const char *bytes, size_t len)
 	return len > 0 && bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
 }
 
+/* Whoever has mapped the file sees what is written to it. */
+static void write_to_maps(struct vdisk *d, uint32_t node, uint64_t offset, const char *from, size_t len)
+{
+	for (uint32_t i = 0; i < d->map_count; i++) {
+		const struct file_map *m = &d->maps[i];
+		if (m->node == node && offset < m->len)
+			memcpy(m->at + offset, from, m->len - offset < len ? m->len - offset : len);
+	}
+}
+
 ssize_t sim_write(struct vdisk *d, int fd, const char *from, size_t len, int64_t offset)
 {
 	struct open_file *f = sim_file(d, fd);
@@ -207,6 +217,7 @@ ssize_t sim_write(struct vdisk *d, int fd, const char *from, size_t len, int64_t
 	    .kind = CHANGE_WRITE, .node = f->node, .offset = at, .len = len, .name = sim_strdup(f->path)};
 	if (!all_zero(from, len))
 		c.bytes = blob_new(from, len, len);
+	write_to_maps(d, f->node, at, from, len);
 	sim_change(d, c);
 	if (offset < 0)
 		f->position += len;
@@ -298,7 +309,6 @@ static int64_t vdisk_size(void *ctx, int fd)
 	return size;
 }
 
-/* A copy: what is mapped here is not written any more while it is read. */
 static const void *vdisk_map(void *ctx, int fd, size_t len, int *code)
 {
 	struct vdisk *d = ctx;
@@ -307,14 +317,25 @@ static const void *vdisk_map(void *ctx, int fd, size_t len, int *code)
 		return NULL;
 	char *at = sim_alloc(1, len);
 	pthread_mutex_lock(&d->lock);
-	tree_read(&d->live, sim_file(d, fd)->node, 0, at, len);
+	uint32_t node = sim_file(d, fd)->node;
+	tree_read(&d->live, node, 0, at, len);
+	if (d->map_count == d->map_cap)
+		d->maps = sim_grow(d->maps, &d->map_cap, d->map_count, sizeof *d->maps);
+	d->maps[d->map_count++] = (struct file_map){node, len, at};
 	pthread_mutex_unlock(&d->lock);
 	return at;
 }
 
 static void vdisk_unmap(void *ctx, const void *at, size_t len)
 {
-	(void)ctx, (void)len;
+	struct vdisk *d = ctx;
+	(void)len;
+	pthread_mutex_lock(&d->lock);
+	for (uint32_t i = 0; i < d->map_count; i++) {
+		if (d->maps[i].at == at)
+			d->maps[i--] = d->maps[--d->map_count];
+	}
+	pthread_mutex_unlock(&d->lock);
 	free((void *)(uintptr_t)at);
 }
 

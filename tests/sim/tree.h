@@ -97,6 +97,13 @@ struct open_file {
 	char *path;
 };
 
+/* A file as somebody has mapped it: a copy, which is kept the same. */
+struct file_map {
+	uint32_t node;
+	size_t len;
+	char *at; /* owned */
+};
+
 struct vdisk {
 	pthread_mutex_t lock; /* everything below */
 	struct tree base;     /* before the first change; certain */
@@ -105,6 +112,8 @@ struct vdisk {
 	uint32_t log_count, log_cap;
 	struct open_file *files;
 	uint32_t file_count, file_cap;
+	struct file_map *maps;
+	uint32_t map_count, map_cap;
 	uint64_t capacity;
 	int (*before)(void *ctx, enum vdisk_op op, const char *path, size_t *len);
 	void *before_ctx;

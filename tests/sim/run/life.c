@@ -152,7 +152,7 @@ static void *operate(void *arg)
 		mutex_unlock(&r->lock);
 		if (end)
 			break;
-		switch (random_below(&r->operator_random, 8)) {
+		switch (random_below(&r->operator_random, 9)) {
 		case 0:
 		case 1:
 			reload(r);
@@ -167,6 +167,9 @@ static void *operate(void *arg)
 		case 5:
 			sched_step_wall(r->sched,
 			                (int64_t)random_below(&r->operator_random, 8 * NS_PER_S) - 4 * NS_PER_S);
+			break;
+		case 6:
+			sender_look(r, engine_history(r->engine));
 			break;
 		default:
 			look(r);
@@ -185,6 +188,7 @@ static bool come_up(struct run *r)
 	if (r->engine != NULL && engine_start(r->engine, &err) == 0) {
 		r->started = true;
 		book_settle(r);
+		sender_settle(r);
 		return true;
 	}
 	if (!faults_were(r))
@@ -206,7 +210,7 @@ static void start(struct run *r, struct thread *t, const char *name, void *(*run
 static void work(struct run *r)
 {
 	struct client clients[CLIENTS_MAX];
-	struct thread operator;
+	struct thread operator, sender;
 	struct book *b = &r->book;
 	for (uint32_t i = 0; i < b->clients; i++) {
 		clients[i] = (struct client){.run = r, .number = i};
@@ -215,16 +219,21 @@ static void work(struct run *r)
 	}
 	r->operator_random = random_fork(r->seed, 100 + r->life);
 	start(r, &operator, "operator", operate, r);
+	start(r, &sender, "sender", sender_run, r);
 	if (!r->last)
 		sched_sleep(r->sched, r->length_ns);
 	for (uint32_t i = 0; i < b->clients && r->last; i++)
 		thread_join(&clients[i].thread);
+	if (r->last)
+		thread_join(&sender);
 	mutex_lock(&r->lock);
 	r->draining = true;
 	bool meet = random_once_in(&r->random, 2);
 	r->stopping = !meet;
 	mutex_unlock(&r->lock);
 	thread_join(&operator);
+	if (!r->last)
+		thread_join(&sender);
 	for (uint32_t i = 0; i < b->clients && !r->last && meet; i++)
 		thread_join(&clients[i].thread);
 	mutex_lock(&r->lock);
@@ -246,6 +255,8 @@ void *life_run(void *arg)
 	r->writable = health.journal_writable;
 	show(r, r->engine, &r->before);
 	book_check(r, &r->before, NULL, "after an orderly stop");
+	sender_check(r, engine_history(r->engine), "after an orderly stop");
+	history_show(r, engine_history(r->engine), &r->history);
 	engine_free(r->engine);
 	r->engine = NULL;
 	return NULL;
@@ -257,7 +268,9 @@ void *life_run(void *arg)
 struct glance {
 	struct run *run;
 	struct vdisk *disk;
-	struct buf shown;
+	struct buf shown, history;
+	bool
+	    samples; /* they are held against what was sent; a journal alone has only those that no checkpoint covers */
 };
 
 static void *recover(void *arg)
@@ -268,6 +281,10 @@ static void *recover(void *arg)
 	if (e == NULL)
 		run_failed(g->run, "recovery on a disk without faults: %s", err.text);
 	show(g->run, e, &g->shown);
+	if (g->samples) {
+		sender_check(g->run, engine_history(e), "after recovery");
+		history_show(g->run, engine_history(e), &g->history);
+	}
 	engine_free(e);
 	return NULL;
 }
@@ -320,19 +337,22 @@ static void remove_checkpoints(struct run *r, struct vdisk *d)
 
 void life_verify(struct run *r, const struct buf *before)
 {
-	struct glance with = {.run = r, .disk = vdisk_kill(r->disk, vdisk_mark(r->disk))};
+	struct glance with = {.run = r, .samples = true, .disk = vdisk_kill(r->disk, vdisk_mark(r->disk))};
 	struct glance without = {.run = r, .disk = vdisk_kill(r->disk, vdisk_mark(r->disk))};
 	faults_calm(r);
 	glance(&with);
 	book_check(r, &with.shown, NULL, "after recovery");
-	if (before->len > 0)
+	if (before->len > 0) {
 		compare(r, before, &with.shown, "before an orderly stop, and after recovery");
+		compare(r, &r->history, &with.history, "the store before an orderly stop, and after recovery");
+	}
 	if (!r->retention) {
 		remove_checkpoints(r, without.disk);
 		glance(&without);
 		compare(r, &with.shown, &without.shown, "recovery with checkpoints, and from the first frame on");
 	}
 	buf_free(&with.shown);
+	buf_free(&with.history);
 	buf_free(&without.shown);
 	vdisk_free(with.disk);
 	vdisk_free(without.disk);

@@ -21,7 +21,8 @@ enum { CHECK_SEEDS = 4, CHECK_RANDOM = 4, PROGRESS = 500 };
 /* What a run tells the process that started it. */
 struct result {
 	uint64_t hash;
-	uint64_t lives, crashes, acks, refusals, duplicates, reloads, views, faults, not_started, compared, decisions;
+	uint64_t lives, crashes, acks, sample_acks, refusals, duplicates, reloads, views, faults, not_started, compared,
+	    decisions;
 };
 
 static struct result run_here(uint64_t seed, uint32_t steps, bool verbose)
@@ -41,6 +42,7 @@ static struct result run_here(uint64_t seed, uint32_t steps, bool verbose)
 	out.lives = r.lives;
 	out.crashes = r.crashes;
 	out.acks = r.acks;
+	out.sample_acks = r.sample_acks;
 	out.refusals = r.refusals;
 	out.duplicates = r.duplicates;
 	out.reloads = r.reloads;
@@ -97,11 +99,12 @@ static void sum_up(struct result *sum, const struct result *r)
 
 static void print(const char *what, const struct result *r)
 {
-	printf("%s: %" PRIu64 " lives, %" PRIu64 " crashes, %" PRIu64 " submissions accepted, %" PRIu64
-	       " refused, %" PRIu64 " duplicates, %" PRIu64 " reloads, %" PRIu64 " views, %" PRIu64 " faults, %" PRIu64
-	       " starts refused, %" PRIu64 " comparisons, %" PRIu64 " decisions\n",
-	       what, r->lives, r->crashes, r->acks, r->refusals, r->duplicates, r->reloads, r->views, r->faults,
-	       r->not_started, r->compared, r->decisions);
+	printf("%s: %" PRIu64 " lives, %" PRIu64 " crashes, %" PRIu64 " submissions and %" PRIu64
+	       " batches of samples accepted, %" PRIu64 " refused, %" PRIu64 " duplicates, %" PRIu64
+	       " reloads, %" PRIu64 " views, %" PRIu64 " faults, %" PRIu64 " starts refused, %" PRIu64
+	       " comparisons, %" PRIu64 " decisions\n",
+	       what, r->lives, r->crashes, r->acks, r->sample_acks, r->refusals, r->duplicates, r->reloads, r->views,
+	       r->faults, r->not_started, r->compared, r->decisions);
 }
 
 static _Noreturn void run_one(uint64_t seed, uint32_t steps, bool verbose)

@@ -160,6 +160,7 @@ static void live(struct run *r)
 		end_life(r, power);
 	else
 		vdisk_install(NULL);
+	sender_close(r, end == SCHED_CUT && power);
 	book_close(r, end == SCHED_CUT && power);
 	vdisk_set_capacity(r->disk, 0);
 	life_verify(r, orderly ? &r->before : &none);
@@ -170,10 +171,13 @@ uint64_t run_seed(struct run *r)
 	r->random = random_fork(r->seed, 1);
 	r->faults.random = random_fork(r->seed, 2);
 	hash_seed_set(random_next(&r->random));
-	r->sched = sched_new(r->seed, WALL_NS + (int64_t)random_below(&r->random, UINT64_C(86400) * 30 * NS_PER_S));
+	int64_t wall_ns = WALL_NS + (int64_t)random_below(&r->random, UINT64_C(86400) * 30 * NS_PER_S);
+	r->sched = sched_new(r->seed, wall_ns);
+	r->sender.base_ms = wall_ns / NS_PER_MS;
 	r->disk = vdisk_new();
 	configure(r);
 	book_init(r);
+	sender_init(r);
 	while (!scripts_put(r, random_next(&r->random))) {
 	}
 	uint32_t lives = r->steps != 0 ? r->steps : 1 + (uint32_t)random_below(&r->random, LIVES_MAX);
@@ -187,10 +191,13 @@ uint64_t run_seed(struct run *r)
 		if (!book_is_done(r, i))
 			run_failed(r, "client %u ended before everything was accepted", i);
 	}
+	if (!sender_is_done(r))
+		run_failed(r, "the sender ended before all its samples were accepted");
 	note_disk(r);
 	vdisk_free(r->disk);
 	r->disk = NULL;
 	config_deinit(&r->config);
 	buf_free(&r->before);
+	buf_free(&r->history);
 	return sched_hash(r->sched);
 }

@@ -14,6 +14,8 @@ enum {
 	CLIENTS_MAX = 8,
 	EVENTS_MAX = CLIENTS_MAX * 160,
 	TENANTS = 4, /* the last is none */
+	SENT_MAX = 300,
+	SENT_SERIES = 20,
 	OPS = VDISK_LOCK + 1
 };
 
@@ -30,7 +32,7 @@ struct event {
 	uint32_t tenant;
 	int32_t volume;
 	uint32_t pad; /* bytes of text that it carries */
-	enum { FATE_NEW, FATE_SENT, FATE_REFUSED, FATE_DOUBT, FATE_ACKED } fate;
+	enum fate { FATE_NEW, FATE_SENT, FATE_REFUSED, FATE_DOUBT, FATE_ACKED } fate;
 	uint32_t acked, doubtful;
 	uint32_t acked_now;  /* since the engine came up last */
 	uint64_t refused_at; /* how many submissions had been accepted in this life when it was refused */
@@ -41,6 +43,22 @@ struct book {
 	struct event events[EVENTS_MAX];
 	uint32_t count, per_client, clients;
 	uint64_t accepted; /* submissions, in this life */
+};
+
+/* ---- sender.c: samples ---- */
+
+/* A batch of samples, one of each of the first `series`. */
+struct sent {
+	uint32_t series;
+	enum fate fate;
+	bool acked_now; /* since the engine came up last */
+	uint64_t refused_at;
+};
+
+struct sender {
+	struct sent batches[SENT_MAX];
+	uint32_t count;
+	int64_t base_ms; /* of the first batch: when the run begins */
 };
 
 /* ---- faults.c: what the disk does ---- */
@@ -72,6 +90,7 @@ struct run {
 	    partial; /* the journal alone is not the whole truth: frames went with old segments, or a checkpoint had outlived unsynced ones */
 	struct faults faults;
 	struct book book;
+	struct sender sender;
 
 	/* Of the life under way. */
 	uint32_t life;
@@ -84,10 +103,12 @@ struct run {
 	bool started;  /* the engine came up */
 	bool writable; /* the journal, when the engine had stopped */
 	int64_t length_ns;
-	struct buf before; /* what was shown after the engine had stopped */
+	struct buf before;  /* what was shown after the engine had stopped */
+	struct buf history; /* and what the store had */
 
 	/* Figures. */
-	uint64_t lives, crashes, acks, refusals, duplicates, reloads, views, faults_injected, not_started, compared;
+	uint64_t lives, crashes, acks, sample_acks, refusals, duplicates, reloads, views, faults_injected, not_started,
+	    compared;
 	uint64_t disk_changes;
 };
 
@@ -111,6 +132,22 @@ void book_settle(struct run *r);
 bool book_is_done(const struct run *r, uint32_t client);
 /* Holds an exposition against the book. `least`: how often each was acknowledged when it was asked for; NULL: as the book says. Under the lock. */
 void book_check(struct run *r, const struct buf *text, const uint32_t *least, const char *when);
+
+/* ---- sender.c ---- */
+
+struct tsdb;
+void sender_init(struct run *r);
+void *sender_run(void *arg); /* its thread; `arg` is the run */
+/* As book_close, book_settle. */
+void sender_close(struct run *r, bool power_lost);
+void sender_settle(struct run *r);
+bool sender_is_done(const struct run *r);
+/* Reads beside the engine: batches are seen whole, and those that were acknowledged before are. */
+void sender_look(struct run *r, struct tsdb *store);
+/* Reads of an engine that rests: what was acknowledged is there, what was refused for good is not. */
+void sender_check(struct run *r, struct tsdb *store, const char *when);
+/* All series with all their samples, as text; but for the marks of their ends. */
+void history_show(struct run *r, struct tsdb *store, struct buf *out);
 
 /* ---- scripts.c ---- */
 
