@@ -111,6 +111,10 @@ describe("POST /api/v1/write", function()
       assert.is_nil(reply.headers["retry-after"])
     end
     assert.equal(5, outcomes(server).stored)
+    for kind, count in pairs { sample = 4, histogram = 4, exemplar = 0, event = 0 } do
+      assert.equal(count, server:metrics():get("moongate_decode_refused_total", { kind = kind }), kind)
+    end
+    assert.equal(2, server:metrics():get("moongate_store_samples_refused_total"))
     server:kill9()
     server:restart()
     local reply = post { series("up", "b", { 3, t + 1 }, { 3, t + 2 }) }
@@ -149,6 +153,7 @@ describe("POST /api/v1/write", function()
       assert.equal(400, reply.status)
       assert_written(reply, 1)
       assert.match("^1 samples were taken, but not all that came with them: series 0: an exemplar was left out", (message_of(reply)))
+      assert.equal(version, server:metrics():get("moongate_decode_refused_total", { kind = "exemplar" }))
     end
   end)
 
