@@ -43,6 +43,7 @@ struct api {
 	struct ingest_limits limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
+	uint64_t refused[REFUSED_KINDS]; /* atomic */
 	struct scrapes scrapes;
 	struct query_queue queries;
 };
