@@ -5,14 +5,25 @@
 
 #include "base/mem.h"
 
+static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
+static const struct http_bodies write_bodies = {.silent_snappy = "application/x-protobuf"};
+
 static const struct http_route routes[] = {
-    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"},
+    {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
+    {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
+    {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy, NULL},
+    {"/api/v1/series", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_series, NULL},
+    {"/api/v1/labels", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_labels, NULL},
+    {"/api/v1/label/*", HTTP_GET_, SCOPE_QUERY, api_get_label, NULL},
+    {"/api/v1/export", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_export, NULL},
+    {"/api/v1/status/buildinfo", HTTP_GET_, SCOPE_QUERY, api_get_buildinfo, NULL},
+    {"/api/v1/status/tsdb", HTTP_GET_, SCOPE_QUERY, api_get_tsdb_status, NULL},
     {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
 };
 
@@ -44,11 +55,14 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	}
 	a->config = c;
 	a->engine = engine;
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_init(&a->pools[kind]);
 	a->scrape = scrape;
-	mutex_init(&a->lock);
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
+	query_queue_init(&a->queries);
 	set_limits(&a->limits, c);
+	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
 	    .listen = c->listen,
 	    .threads = c->threads,
@@ -98,9 +112,10 @@ void api_free(struct api *a)
 		return;
 	if (a->server != NULL)
 		http_server_free(a->server);
-	api_pool_free(a);
-	mutex_deinit(&a->lock);
+	for (int kind = 0; kind < INTAKE_KINDS; kind++)
+		intake_pool_deinit(&a->pools[kind]);
 	mutex_deinit(&a->scrapes.lock);
 	condition_deinit(&a->scrapes.made);
+	query_queue_deinit(&a->queries);
 	mem_free(a);
 }

@@ -5,17 +5,22 @@
 #include <errno.h>
 
 #include "api/api.h"
+#include "api/intake.h"
+#include "api/query.h"
 #include "base/thread.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
 #include "net/net.h"
 
-#define POOL_BYTES (8 << 20)         /* memory that idle ingests may keep together */
+#define POOL_BYTES (4 << 20)         /* memory that idle intakes of a kind may keep together */
 #define POOL_KEEP_BYTES (256 * 1024) /* and each of them */
+#define POOL_KEEP_REJECTS 1024       /* and so many refusals */
 /* For requests in flight; with the journal and a checkpoint the end takes 10 s at most. */
 #define STOP_GRACE_NS (8 * NS_PER_S)
 
-struct ingest;
+/* How every answer begins that a client may read as: the whole body is still its own. */
+#define NOTHING_TAKEN "nothing was taken: "
+
 struct rendering;
 
 enum { SCRAPE_FORMATS = EXPOSITION_OPENMETRICS + 1 };
@@ -36,10 +41,10 @@ struct api {
 	struct scrape *scrape; /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
-	struct mutex lock;
-	struct ingest *pool; /* idle ones, under `lock` */
-	size_t pool_bytes;
+	struct ingest_sample_limits sample_limits;
+	struct intake_pool pools[INTAKE_KINDS];
 	struct scrapes scrapes;
+	struct query_queue queries;
 };
 
 /* Is it the disk that takes no more? The client did nothing wrong, and may come again: 507. */
@@ -51,7 +56,14 @@ static inline bool is_disk_full(int code)
 /* ---- events.c ---- */
 
 void api_post_events(void *ctx, struct http_request *req);
-void api_pool_free(struct api *a);
+
+/* ---- remote_write.c ---- */
+
+void api_post_write(void *ctx, struct http_request *req);
+
+/* ---- import.c ---- */
+
+void api_post_import(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 
@@ -67,5 +79,22 @@ void api_get_healthy(void *ctx, struct http_request *req);
 void api_get_ready(void *ctx, struct http_request *req);
 void api_get_health(void *ctx, struct http_request *req);
 void api_post_reload(void *ctx, struct http_request *req);
+
+/* ---- series.c ---- */
+
+void api_series(void *ctx, struct http_request *req);
+void api_labels(void *ctx, struct http_request *req);
+void api_get_label(void *ctx, struct http_request *req);
+/* Appends a label set as a JSON object. */
+void put_labels(struct buf *out, struct slice labels);
+
+/* ---- export.c ---- */
+
+void api_export(void *ctx, struct http_request *req);
+
+/* ---- status.c ---- */
+
+void api_get_buildinfo(void *ctx, struct http_request *req);
+void api_get_tsdb_status(void *ctx, struct http_request *req);
 
 #endif

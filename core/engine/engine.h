@@ -29,8 +29,8 @@ struct submission_failure {
 /* A sample that was not stored, or all samples of a series that could not be made. */
 struct sample_refusal {
 	uint32_t series; /* position in the batch */
-	uint32_t
-	    sample; /* position in the series, among those that were not refused on the way in; of a whole series 0 */
+	uint32_t sample; /* position in the series, without what was refused before; of a whole series 0 */
+	int64_t time_ms; /* of the sample, which may have left the batch; of a whole series its first one's */
 	enum sample_refused {
 		SAMPLE_REFUSED_CONFLICT = APPEND_CONFLICT,
 		SAMPLE_REFUSED_TOO_OLD = APPEND_TOO_OLD,

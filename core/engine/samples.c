@@ -40,8 +40,10 @@ static void refuse(struct submission *s, uint32_t series, uint32_t sample, uint3
 	r->refused_total += count;
 	if (r->refusals == NULL)
 		r->refusals = arena_alloc(&s->samples->arena, SUBMISSION_REFUSALS_MAX * sizeof *r->refusals);
-	if (r->refusals != NULL && r->refusal_count < SUBMISSION_REFUSALS_MAX) /* else they are counted all the same */
-		r->refusals[r->refusal_count++] = (struct sample_refusal){series, sample, why};
+	if (r->refusals == NULL || r->refusal_count == SUBMISSION_REFUSALS_MAX) /* they are counted all the same */
+		return;
+	int64_t time_ms = s->samples->series[series].samples[sample].time_ms;
+	r->refusals[r->refusal_count++] = (struct sample_refusal){series, sample, time_ms, why};
 }
 
 /* ---- in ---- */

@@ -107,7 +107,8 @@ static int read_exemplar(struct decoder *d, struct slice message, struct sample_
 	if (code != 0)
 		return code;
 	d->rejects->exemplars++;
-	return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "an exemplar was left out: %s", d->why);
+	return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "series %u: an exemplar was left out: %s",
+	                         d->index, d->why);
 }
 
 /* ---- metadata ---- */
@@ -214,7 +215,8 @@ static int read_metadata_2(struct decoder *d, struct slice message, struct slice
 		return remote_write_broken(d, &p);
 	if ((help != 0 && !remote_write_symbol(d, help, "the help", &m.help)) ||
 	    (unit != 0 && !remote_write_symbol(d, unit, "the unit", &m.unit)))
-		return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "metadata was left out: %s", d->why);
+		return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "series %u: metadata was left out: %s",
+		                         d->index, d->why);
 	if (m.type == METADATA_UNKNOWN && m.help.len == 0 && m.unit.len == 0)
 		return 0;
 	m.name = family_name(name, m.type);
@@ -254,7 +256,7 @@ static int refuse_series(struct decoder *d, const struct holds *h)
 	d->rejects->samples += h->samples;
 	d->rejects->exemplars += h->exemplars;
 	d->rejects->histograms += h->histograms;
-	return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "%s", d->why);
+	return ingest_reject_add(d->rejects, &d->batch->arena, d->index, "series %u: %s", d->index, d->why);
 }
 
 static int check_room(struct decoder *d, const struct holds *h)
@@ -314,8 +316,8 @@ static int take_series(struct decoder *d, struct slice message, const struct lab
 	int code = read_values(d, message, set->metric_name, &s, samples, exemplars);
 	if (code == 0 && h->histograms > 0) {
 		d->rejects->histograms += h->histograms;
-		code = ingest_reject_add(d->rejects, &b->arena, d->index, "native histograms are not taken (%u)",
-		                         h->histograms);
+		code = ingest_reject_add(d->rejects, &b->arena, d->index,
+		                         "series %u: native histograms are not taken (%u)", d->index, h->histograms);
 	}
 	if (code != 0 || s.sample_count + s.exemplar_count == 0)
 		return code;

@@ -194,11 +194,27 @@ static struct refusal check_rate(const struct gate *g, const struct head *h, uin
 
 /* ---- the body to come ---- */
 
+/* Is the body Snappy although no Content-Encoding says so? */
+static bool is_silent_snappy(const struct http_route *route, const struct head *h)
+{
+	if (route->bodies == NULL || route->bodies->silent_snappy == NULL ||
+	    head_known_value(h, HEAD_CONTENT_ENCODING).len > 0)
+		return false;
+	struct slice type = head_value(h, "content-type");
+	const char *parameters = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
+	if (parameters != NULL)
+		type.len = (size_t)(parameters - type.ptr);
+	type = text_trim(type);
+	return type.len == 0 || text_is(type, route->bodies->silent_snappy);
+}
+
 static struct refusal check_body(const struct gate *g, const struct head *h, struct admission *out)
 {
 	out->encoding = encoding_parse(head_known_value(h, HEAD_CONTENT_ENCODING));
 	if (out->encoding == ENCODING_UNKNOWN || h->times[HEAD_CONTENT_ENCODING] > 1)
-		return (struct refusal){415, "Content-Encoding must be gzip, zstd or identity"};
+		return (struct refusal){415, "Content-Encoding must be gzip, zstd, snappy or identity"};
+	if (is_silent_snappy(out->route, h))
+		out->encoding = ENCODING_SNAPPY;
 	struct slice expect = head_known_value(h, HEAD_EXPECT);
 	if (expect.ptr != NULL && h->minor == 1) {
 		if (h->times[HEAD_EXPECT] > 1 || !text_is(expect, "100-continue"))

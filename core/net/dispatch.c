@@ -36,7 +36,7 @@ static uint32_t extra_headers(const struct http_request *req, int status, struct
 		out[0] = (struct http_header){"WWW-Authenticate", SLICE("Bearer")};
 		return 1;
 	case 415:
-		out[0] = (struct http_header){"Accept-Encoding", SLICE("gzip, zstd")};
+		out[0] = (struct http_header){"Accept-Encoding", SLICE("gzip, zstd, snappy")};
 		return 1;
 	case 429:
 		snprintf(allow, size, "%u", req->admission.retry_after_s);
@@ -50,6 +50,11 @@ static uint32_t extra_headers(const struct http_request *req, int status, struct
 	}
 }
 
+static const char *further_members(const struct http_route *route)
+{
+	return route != NULL && route->bodies != NULL ? route->bodies->refused : NULL;
+}
+
 /* Renders and sends. The connection stays usable when the request was read to its end. */
 static void answer(struct conn *c, struct refusal no)
 {
@@ -60,7 +65,7 @@ static void answer(struct conn *c, struct refusal no)
 	uint32_t n = extra_headers(req, no.status, &header, allow, sizeof allow);
 
 	if (no.why != NULL)
-		status_json(&body, no.status, slice_cstr(no.why), req->route != NULL ? req->route->refused : NULL);
+		status_json(&body, no.status, slice_cstr(no.why), further_members(req->route));
 	if (req->id_len == 0)
 		request_identify(req);
 	bool at_end = req->reader.phase == READER_AT_END;

@@ -5,7 +5,9 @@
  * whole limit, while honest bodies are inflated once. gzip is counted by its codes (gzip_length.h), since zlib copies what a match stands for nearly byte by byte; zstd is fast
  * enough at that, and may say how long a frame will be.
  *
- * gzip may have several members and zstd several frames; the input must end where one of them ends. A zstd window may be 8 MiB, as RFC 9659 has it. */
+ * gzip may have several members and zstd several frames; the input must end where one of them ends. A zstd window may be 8 MiB, as RFC 9659 has it.
+ *
+ * A Snappy block is the simple case: it says its length, which is believed when the block could hold it, and is taken apart in one go. */
 #include "net/inflate.h"
 
 #include <errno.h>
@@ -15,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/snappy.h"
 #include "net/gzip_length.h"
 
 enum {
@@ -37,6 +40,7 @@ struct inflater {
 	size_t used;     /* bytes of `in` */
 	uint64_t limit;
 	struct budget *budget;
+	size_t allowed; /* snappy: bytes that may have come out by now, by all steps so far */
 	struct body out;
 	char *scratch;    /* zstd: SCRATCH_BYTES while output is only counted; else NULL */
 	uint64_t counted; /* bytes in all; 0: not counted */
@@ -52,6 +56,8 @@ enum encoding encoding_parse(struct slice value)
 		return ENCODING_GZIP;
 	if (text_is(value, "zstd"))
 		return ENCODING_ZSTD;
+	if (text_is(value, "snappy"))
+		return ENCODING_SNAPPY;
 	return ENCODING_UNKNOWN;
 }
 
@@ -73,6 +79,8 @@ struct inflater *inflater_new(enum encoding encoding)
 	if (f == NULL)
 		return NULL;
 	f->encoding = encoding;
+	if (encoding == ENCODING_SNAPPY)
+		return f;
 	f->gzip.zalloc = zlib_alloc;
 	f->gzip.zfree = zlib_free;
 	if (encoding == ENCODING_GZIP && inflateInit2(&f->gzip, 15 + 16) == Z_OK)
@@ -106,7 +114,7 @@ static void rewind_codec(struct inflater *f)
 	f->used = f->piece_used = f->piece_len = 0;
 	if (f->encoding == ENCODING_GZIP)
 		CHECK(inflateReset(&f->gzip) == Z_OK);
-	else
+	else if (f->encoding == ENCODING_ZSTD)
 		CHECK(!ZSTD_isError(ZSTD_DCtx_reset(f->zstd, ZSTD_reset_session_only)));
 }
 
@@ -118,7 +126,7 @@ void inflater_begin(struct inflater *f, struct slice in, uint64_t limit, struct 
 	body_free(&f->out, budget);
 	mem_free(f->scratch);
 	f->scratch = NULL;
-	f->counted = 0;
+	f->counted = f->allowed = 0;
 	rewind_codec(f);
 }
 
@@ -301,7 +309,29 @@ static enum codec_state run_counting(struct inflater *f, size_t *made, struct re
 	return state == CODEC_ENDED ? keep_counted(f, no) : state;
 }
 
-enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
+/* Waits until the steps allow for the whole, so that who has time for little leaves large blocks to others. */
+static enum codec_state run_snappy(struct inflater *f, size_t step, struct refusal *no)
+{
+	size_t len;
+	int code = snappy_block_length(f->in, (size_t)f->limit, &len);
+	if (code == -EFBIG)
+		return refuse_size(no);
+	if (code != 0)
+		return broken(no, 400, "the body is not in Snappy's block format, or damaged");
+	f->allowed = step < SIZE_MAX - f->allowed ? f->allowed + step : SIZE_MAX;
+	if (len > f->allowed)
+		return CODEC_GOES_ON;
+	code = body_reserve(&f->out, len, len, f->budget);
+	if (code != 0)
+		return refuse_memory(code, no);
+	if (snappy_block_decode(f->in, f->out.ptr, len) != 0)
+		return broken(no, 400, "the body is not in Snappy's block format, or damaged");
+	f->out.len = len;
+	return CODEC_ENDED;
+}
+
+/* Goes on with gzip or zstd, piece by piece. */
+static enum codec_state run_stream(struct inflater *f, size_t step, struct refusal *no)
 {
 	enum codec_state state = CODEC_GOES_ON;
 	size_t made = 0;
@@ -315,6 +345,13 @@ enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
 		if (state == CODEC_GOES_ON && looks_like_bomb(f) && f->counted == 0)
 			state = begin_counting(f, no);
 	}
+	return state;
+}
+
+enum inflated inflater_run(struct inflater *f, size_t step, struct refusal *no)
+{
+	bool snappy = f->encoding == ENCODING_SNAPPY;
+	enum codec_state state = snappy ? run_snappy(f, step, no) : run_stream(f, step, no);
 	if (state == CODEC_BROKEN)
 		return INFLATE_REFUSED;
 	return state == CODEC_ENDED ? INFLATE_DONE : INFLATE_MORE;

@@ -6,16 +6,16 @@
 #include "net/body.h"
 #include "net/head.h"
 
-enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_ZSTD, ENCODING_UNKNOWN };
+enum encoding { ENCODING_IDENTITY, ENCODING_GZIP, ENCODING_ZSTD, ENCODING_SNAPPY, ENCODING_UNKNOWN };
 
-/* What a Content-Encoding means. One coding; "x-gzip" is gzip, an empty value identity. */
+/* What a Content-Encoding means. One coding; "x-gzip" is gzip, an empty value identity; "snappy" is its block format, as remote_write has it. */
 enum encoding encoding_parse(struct slice value);
 
 struct inflater;
 
 enum inflated { INFLATE_MORE, INFLATE_DONE, INFLATE_REFUSED };
 
-/* A reusable inflater of gzip or zstd; NULL when memory is out. One thread at a time. */
+/* A reusable inflater of gzip, zstd or snappy; NULL when memory is out. One thread at a time. */
 struct inflater *inflater_new(enum encoding encoding);
 void inflater_free(struct inflater *f);
 

@@ -1,4 +1,4 @@
-/* HTTP/1.1 server on libuv loops: parsing (llhttp, strict), limits, timeouts, keep-alive, pipelining, chunked and compressed bodies, tokens, routing.
+/* HTTP/1.1 server on libuv loops: parsing (llhttp, strict), limits, timeouts, keep-alive, pipelining, chunked and compressed bodies (gzip, zstd, Snappy blocks), tokens, routing.
  *
  * Each of `threads` loops has a listening socket of its own (SO_REUSEPORT) and its connections. A connection serves one request at a time; pipelined ones
  * wait in the socket. A handler runs on the loop's thread when the whole body has arrived and been inflated; it replies at once, or keeps the
@@ -36,14 +36,22 @@ enum { HTTP_BODY_PADDING = 64 }; /* readable bytes behind every body */
 
 typedef void http_handler(void *ctx, struct http_request *req);
 
+/* What is special about the bodies that a route takes; every member may be NULL. */
+struct http_bodies {
+	/* Further members of the server's own refusals of a request once it was admitted (a body that is broken, too large or too slow): JSON without braces. So that who speaks to this path
+	 * reads one shape, whoever answers. */
+	const char *refused;
+	/* A media type in lower case: bodies of that type, and those without a Content-Type, are Snappy blocks where no Content-Encoding says what they are. For protocols whose senders
+	 * do not always say it. */
+	const char *silent_snappy;
+};
+
 struct http_route {
 	const char *path; /* exact, or with a trailing "/ *" without the space: a prefix */
 	unsigned methods; /* bits of enum http_method; HEAD goes with GET */
 	unsigned scope;   /* one of enum http_scope */
 	http_handler *handler;
-	/* Further members of the server's own refusals of a request once it was admitted (a body that is broken, too large or too slow): JSON without braces, or NULL for none. So that
-	 * who speaks to this path reads one shape, whoever answers. */
-	const char *refused;
+	const struct http_bodies *bodies; /* NULL: nothing is special */
 };
 
 struct http_token {
@@ -102,6 +110,8 @@ struct slice http_request_id(const struct http_request *req);
 
 /* The first query parameter of that name, decoded into the request's memory, NUL-terminated; false when missing (or memory is out). Malformed percent codes are kept as they are. */
 bool http_request_param(struct http_request *req, const char *name, struct slice *out);
+/* All of that name, one after the other: *at is where to go on, 0 at first. 1 with *out as above; 0: there is none left; -ENOMEM. */
+int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out);
 
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
 char *http_request_take_body(struct http_request *req, size_t *size);

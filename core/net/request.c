@@ -1,6 +1,7 @@
 /* What handlers may ask of a request, and a request's own life. */
 #include "net/internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -167,41 +168,54 @@ void http_body_release(struct http_server *s, size_t size)
 	budget_give(&s->budget, size);
 }
 
-/* Names may be percent-coded too; few are, so that most cost a comparison. */
-static bool name_is(struct slice coded, struct slice name, struct arena *arena)
+/* Names may be percent-coded too; few are, so that most cost a comparison. 1, 0, -ENOMEM. */
+static int name_is(struct slice coded, struct slice name, struct arena *arena)
 {
 	if (slice_eq(coded, name))
-		return true;
+		return 1;
 	if (coded.len <= name.len || memchr(coded.ptr, '%', coded.len) == NULL)
-		return false;
+		return 0;
 	char *plain = arena_alloc(arena, coded.len);
 	if (plain == NULL)
-		return false;
+		return -ENOMEM;
 	return slice_eq(slice_new(plain, target_decode_param(coded, plain)), name);
+}
+
+static int decode_value(struct slice coded, struct arena *arena, struct slice *out)
+{
+	char *plain = arena_alloc(arena, coded.len + 1);
+	if (plain == NULL)
+		return -ENOMEM;
+	size_t len = target_decode_param(coded, plain);
+	plain[len] = '\0';
+	*out = slice_new(plain, len);
+	return 1;
+}
+
+int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out)
+{
+	struct slice query = valid(req)->reader.head.query;
+	struct slice wanted = slice_cstr(name);
+
+	while (*at < query.len) {
+		const char *begin = query.ptr + *at;
+		const char *amp = memchr(begin, '&', query.len - *at);
+		size_t len = amp != NULL ? (size_t)(amp - begin) : query.len - *at;
+		const char *equals = memchr(begin, '=', len);
+		size_t name_len = equals != NULL ? (size_t)(equals - begin) : len;
+		size_t value_at = equals != NULL ? name_len + 1 : len;
+		*at += len + (amp != NULL);
+		int is = name_is(slice_new(begin, name_len), wanted, &req->arena);
+		if (is < 0)
+			return is;
+		if (is)
+			return decode_value(slice_new(begin + value_at, len - value_at), &req->arena, out);
+	}
+	return 0;
 }
 
 bool http_request_param(struct http_request *req, const char *name, struct slice *out)
 {
-	struct slice query = valid(req)->reader.head.query;
-	struct slice wanted = slice_cstr(name);
-	const char *end = query.ptr + query.len;
-
-	for (const char *at = query.ptr; at < end;) {
-		const char *amp = memchr(at, '&', (size_t)(end - at));
-		const char *stop = amp != NULL ? amp : end;
-		const char *equals = memchr(at, '=', (size_t)(stop - at));
-		const char *name_end = equals != NULL ? equals : stop;
-		if (name_is(slice_new(at, (size_t)(name_end - at)), wanted, &req->arena)) {
-			const char *value = equals != NULL ? equals + 1 : stop;
-			char *plain = arena_alloc(&req->arena, (size_t)(stop - value) + 1);
-			if (plain == NULL)
-				return false;
-			size_t len = target_decode_param(slice_new(value, (size_t)(stop - value)), plain);
-			plain[len] = '\0';
-			*out = slice_new(plain, len);
-			return true;
-		}
-		at = amp != NULL ? amp + 1 : end;
-	}
-	return false;
+	size_t at = 0;
+	return http_request_param_next(req, name, &at, out) == 1;
 }

@@ -29,7 +29,7 @@ static const struct {
     {410, "Gone", "gone"},
     {412, "Precondition Failed", "precondition_failed"},
     {413, "Content Too Large", "too_large"},
-    {415, "Unsupported Media Type", "unsupported_encoding"},
+    {415, "Unsupported Media Type", "unsupported_media_type"},
     {417, "Expectation Failed", "expectation_failed"},
     {422, "Unprocessable Content", "unprocessable"},
     {429, "Too Many Requests", "too_many_requests"},

@@ -123,6 +123,9 @@ int head_view_label_names(struct head_view *v, struct arena *arena, const struct
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);
 
+/* Its chunks, in memory and in files; some may be left that were cut. */
+uint32_t head_view_chunks(const struct head_view *v, uint32_t number);
+
 /* The samples of a series with from_ms ≤ time ≤ to_ms, rising in time; the arrays are the view's, until the next call. */
 struct head_samples {
 	const int64_t *times_ms;

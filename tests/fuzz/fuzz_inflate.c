@@ -1,5 +1,6 @@
 /* Any bytes as a compressed body: what comes out, or why nothing does, depends on neither the steps nor the machine; it stays within the limit and gives all memory
  * back. For gzip, zlib alone is the oracle, also of the length that is counted without it. The first byte chooses coding, limit and step. */
+#include <snappy-c.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -84,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	enum encoding encoding = data[0] & 1 ? ENCODING_GZIP : ENCODING_ZSTD;
+	enum encoding encoding = data[0] & 64 ? ENCODING_SNAPPY : data[0] & 1 ? ENCODING_GZIP : ENCODING_ZSTD;
 	uint64_t limit = limits[data[0] >> 1 & 7];
 	struct slice in = slice_new((const char *)data + 1, size - 1);
 	enum inflated state = run(in, encoding, limit, SIZE_MAX, &budget, &whole);
@@ -93,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(whole.len == pieces.len && (whole.len == 0 || memcmp(whole.ptr, pieces.ptr, whole.len) == 0));
 	if (encoding == ENCODING_GZIP)
 		compare(in, limit, state, &whole);
+	if (encoding == ENCODING_SNAPPY && state == INFLATE_DONE)
+		CHECK(snappy_validate_compressed_buffer(in.ptr, in.len) == SNAPPY_OK);
 	bounds_resume();
 	body_free(&whole, &budget);
 	body_free(&pieces, &budget);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/snappy.h"
 #include "ingest/ingest.h"
 #include "record/labels.h"
 
@@ -73,23 +74,21 @@ static void decode(struct slice body, enum ingest_remote_write version)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *body = NULL;
 	size_t len = size - 1;
 
 	if (size == 0)
 		return 0;
 	struct slice sent = slice_new((const char *)data + 1, size - 1);
-	if (data[0] & 2) {
-		if (ingest_snappy(sent, SNAPPY_MAX, &body, &len, NULL) != 0)
-			return 0;
-	} else {
-		body = mem_alloc(len + INGEST_PADDING);
-		CHECK(body != NULL);
-		if (len > 0)
-			memcpy(body, sent.ptr, len);
-		memset(body + len, 0x0a, INGEST_PADDING);
-	}
-	decode(slice_new(body, len), data[0] & 1 ? INGEST_REMOTE_WRITE_2 : INGEST_REMOTE_WRITE_1);
+	bool packed = data[0] & 2;
+	if (packed && snappy_block_length(sent, SNAPPY_MAX, &len) != 0)
+		return 0;
+	char *body = mem_alloc(len + INGEST_PADDING);
+	CHECK(body != NULL);
+	if (!packed && len > 0)
+		memcpy(body, sent.ptr, len);
+	memset(body + len, 0x0a, INGEST_PADDING);
+	if (!packed || snappy_block_decode(sent, body, len) == 0)
+		decode(slice_new(body, len), data[0] & 1 ? INGEST_REMOTE_WRITE_2 : INGEST_REMOTE_WRITE_1);
 	mem_free(body);
 	return 0;
 }

@@ -596,6 +596,28 @@ static bool reload(void)
 	return ask(200, "POST /-/reload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "", 0);
 }
 
+/* up of the second 1970 began with, as a Snappy block of one literal. */
+static bool write_sample(void)
+{
+	static const char block[] =
+	    "\x20\x7c\x0a\x1e\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x0c\x09\0\0\0\0\0\0\xf0\x3f\x10\xe8\x07";
+	return ask(
+	    204,
+	    "POST /api/v1/write HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
+	    "Content-Length: 34\r\n\r\n",
+	    block, sizeof block - 1);
+}
+
+/* The second line says another value than the first: it is refused, with its reason. */
+static bool import(void)
+{
+	static const char text[] = "up 1 1000\nup 2 1000\n";
+	return ask(400,
+	           "POST /api/v1/import/prometheus?extra_label=job=a%62 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+	           "Content-Length: 20\r\n\r\n",
+	           text, sizeof text - 1);
+}
+
 static int converse(void)
 {
 	int code = start_api();
@@ -604,6 +626,8 @@ static int converse(void)
 	bool all = reload(); /* first: it forgets which calls were cut off */
 	all = post(0) && all;
 	all = post(1) && all;
+	all = write_sample() && all;
+	all = import() && all;
 	all = get("/metrics") && all;
 	all = get("/health") && all;
 	all = get("/-/ready") && all;
@@ -621,6 +645,7 @@ static void after_talk(int code)
 		WAIT_FOR(post((int)n));
 		books.entries[n].counted = EVENTS;
 	}
+	WANT(write_sample() && import());
 	WANT(reload() && get("/metrics") && get("/health"));
 	stop_api();
 	if (!cut)

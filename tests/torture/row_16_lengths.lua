@@ -1,4 +1,4 @@
--- Lengths that are declared and never sent, from 2^31 to beyond 2^64: refused by the number alone. Snappy and protobuf come with their decoders.
+-- Lengths that are declared and never sent, from 2^31 to beyond 2^64: refused by the number alone.
 package.path = "./?.lua;" .. package.path
 local moongate = require "tests.spec.support.moongate"
 local proc = require "tests.torture.support.proc"
@@ -25,8 +25,8 @@ local beyond = {
   { "10^30", "1" .. ("0"):rep(30), "c9f2c9cd04674edea40000000" },
 }
 
-local function post(headers, body)
-  return "POST /v1/events HTTP/1.1\r\nHost: localhost\r\n" .. headers .. "\r\n\r\n" .. body
+local function post(headers, body, path)
+  return "POST " .. (path or "/v1/events") .. " HTTP/1.1\r\nHost: localhost\r\n" .. headers .. "\r\n\r\n" .. body
 end
 
 local function coded(coding, body)
@@ -37,6 +37,27 @@ end
 local function little_endian(hex, bytes)
   local padded = ("0"):rep(2 * bytes - #hex) .. hex
   return (padded:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end):reverse())
+end
+
+-- The varint of a hexadecimal number.
+local function varint(hex)
+  local bits = hex:gsub("%x", function(digit)
+    local n, four = tonumber(digit, 16), ""
+    for bit = 3, 0, -1 do four = four .. math.floor(n / 2 ^ bit) % 2 end
+    return four
+  end):gsub("^0+", "")
+  local bytes = {}
+  for at = #bits, 1, -7 do
+    local seven = tonumber(bits:sub(math.max(1, at - 6), at), 2)
+    bytes[#bytes + 1] = string.char(seven + (at > 7 and 128 or 0))
+  end
+  return table.concat(bytes)
+end
+
+local PROTOBUF = "Connection: close\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: identity\r\nContent-Length: %d"
+
+local function message(body)
+  return post(PROTOBUF:format(#body), body, "/api/v1/write")
 end
 
 local ZSTD = "\40\181\47\253"
@@ -61,6 +82,15 @@ local function cases()
       -- What another frame says is not believed either: it is inflated, and found not to hold it.
       add("a second zstd frame of " .. n[1], 400, coded("zstd", ZSTD .. "\0\0" .. RAW_BLOCK .. ZSTD .. "\192\0" .. size .. RAW_BLOCK))
     end
+  end
+  for i, n in ipairs(lengths) do
+    local length = varint(n[3])
+    -- Past 2^32 it is no length of the format any more.
+    add("a Snappy block of " .. n[1], i <= 3 and 413 or 400, coded("snappy", length .. "\48" .. '{"type":"x"}'))
+    add("a Snappy literal of " .. n[1], 400, coded("snappy", "\12\252" .. little_endian(n[3], 8):sub(1, 4) .. '{"type":"x"}'))
+    add("a protobuf series of " .. n[1], 400, message("\10" .. length .. "x"))
+    add("protobuf labels of " .. n[1], 400, message("\10\12\10" .. length .. ("x"):rep(10)))
+    add("a field that is not known of " .. n[1], 400, message("\10\12\122" .. length .. ("x"):rep(10)))
   end
   for log = 31, 41 do
     add("a zstd window of 2^" .. log, 400, coded("zstd", ZSTD .. "\0" .. string.char((log - 10) * 8) .. RAW_BLOCK))
@@ -95,11 +125,12 @@ row {
     -- One good request of each kind first: what the server keeps for the next one is not what a length costs.
     local event = '{"type":"x"}'
     assert(server:raw(post("Connection: close\r\nTransfer-Encoding: chunked", "c\r\n" .. event .. "\r\n0\r\n\r\n")):find("^HTTP/1.1 200"))
-    for _, coding in ipairs { "gzip", "zstd" } do
-      local packed = coding == "gzip" and moongate.gzip(event) or ZSTD .. "\0\0" .. RAW_BLOCK
+    local packed_as = { gzip = moongate.gzip(event), zstd = ZSTD .. "\0\0" .. RAW_BLOCK, snappy = "\12\44" .. event }
+    for coding, packed in pairs(packed_as) do
       local reply = server:request { method = "POST", path = "/v1/events", body = packed, headers = { ["Content-Encoding"] = coding } }
       assert(reply.status == 200, reply.body)
     end
+    assert(server:raw(message("")):find("^HTTP/1.1 204"))
     local most, before = 0, proc.resident(pid)
     for _ = 1, p.rounds do
       for _, case in ipairs(all) do

@@ -8,6 +8,9 @@ local row = require "tests.torture.support.row"
 -- Every route of core/api/api.c: method, path, the scope that it needs (false: none), what it answers to who may use it, a body.
 local routes = {
   { "POST", "/v1/events", "ingest", 200, '{"type":"x"}' },
+  { "POST", "/api/v1/write", "ingest", 204, "" },
+  { "POST", "/api/v1/import/prometheus", "ingest", 204, "x 1" },
+  { "PUT", "/api/v1/import/prometheus", "ingest", 204, "x 1" },
   { "GET", "/metrics", "query", 200 },
   { "HEAD", "/metrics", "query", 200 },
   { "GET", "/api/v1/targets", "query", 200 },
@@ -24,6 +27,8 @@ local nowhere = {
   { "GET", "/", 404 }, { "GET", "/metrics/", 404 }, { "GET", "/Metrics", 404 }, { "GET", "/v1", 404 }, { "GET", "/-/reload/x", 404 },
   { "GET", "/metricsx", 404 },
   { "GET", "/v1/events", 405 }, { "PUT", "/v1/events", 405 }, { "DELETE", "/v1/events", 405 }, { "POST", "/metrics", 405 },
+  { "GET", "/-/reload", 405 },
+  { "GET", "/api/v1/write", 405 }, { "PUT", "/api/v1/write", 405 }, { "GET", "/api/v1/import/prometheus", 405 }, { "GET", "/api/v1/import", 404 },
   { "GET", "/-/reload", 405 }, { "POST", "/api/v1/targets", 405 },
   { "DELETE", "/-/reload", 405 }, { "POST", "/health", 405 }, { "OPTIONS", "/metrics", 204 }, { "OPTIONS", "/-/reload", 204 },
 }

@@ -276,8 +276,12 @@ static void what_becomes_of_each_is_told(void **state)
 	assert_int_equal(r->refused[SAMPLE_REFUSED_SERIES], 2);
 	assert_int_equal(r->refused_total, 7);
 	assert_int_equal(r->refusal_count, 7);
-	for (uint32_t i = 0; i < r->refusal_count; i++)
-		assert_non_null(sample_refused_text(r->refusals[i].why));
+	for (uint32_t i = 0; i < r->refusal_count; i++) {
+		enum sample_refused why = r->refusals[i].why;
+		int64_t after = why == SAMPLE_REFUSED_TOO_NEW ? 20 : why == SAMPLE_REFUSED_TOO_OLD ? -11 : 0;
+		assert_non_null(sample_refused_text(why));
+		assert_true(r->refusals[i].time_ms == t + after * MINUTE);
+	}
 	sending_free(w);
 	assert_string_equal(samples_of(e, "up", 0, t), "-1=4 0=1");
 	close_engine(e);

@@ -21,6 +21,7 @@ static void refuses(struct slice body, enum ingest_remote_write version, const c
 		fail_msg("refused whole: %s", d.err.text);
 	assert_int_equal(d.rejects.count, 1);
 	assert_int_equal(d.rejects.items[0].index, 0);
+	assert_memory_equal(d.rejects.items[0].text.ptr, "series 0: ", 10);
 	if (strstr(d.rejects.items[0].text.ptr, why) == NULL)
 		fail_msg("\"%s\" does not say \"%s\"", d.rejects.items[0].text.ptr, why);
 	assert_int_equal(d.batch->sample_count, taken);

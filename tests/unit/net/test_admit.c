@@ -19,6 +19,8 @@ static void handler(void *ctx, struct http_request *req)
 	(void)req;
 }
 
+static const struct http_bodies silent = {.silent_snappy = "application/x-protobuf"};
+
 static const struct http_route routes[] = {
     {"/healthy", HTTP_GET_, SCOPE_NONE, handler, NULL},
     {"/events", HTTP_POST_, SCOPE_INGEST, handler, NULL},
@@ -29,6 +31,7 @@ static const struct http_route routes[] = {
     {"/label/name/values", HTTP_GET_, SCOPE_QUERY, handler, NULL},
     {"/both", HTTP_GET_, SCOPE_QUERY, handler, NULL},
     {"/both", HTTP_DELETE_, SCOPE_ADMIN, handler, NULL},
+    {"/silent", HTTP_POST_, SCOPE_INGEST, handler, &silent},
 };
 
 enum { ROUTES = sizeof routes / sizeof *routes };
@@ -331,6 +334,32 @@ static void foreign_origins_may_not_change(void **state)
 
 /* ---- bodies ---- */
 
+/* What a route's bodies are where nobody says it; who says it is believed. */
+static void silence_may_mean_snappy(void **state)
+{
+	static const struct {
+		const char *headers;
+		enum encoding encoding;
+	} cases[] = {
+	    {"Content-Type: application/x-protobuf\r\n", ENCODING_SNAPPY},
+	    {"Content-Type: Application/X-Protobuf ; proto=a.B\r\n", ENCODING_SNAPPY},
+	    {"Content-Type: application/x-protobuf\r\nContent-Encoding:\r\n", ENCODING_SNAPPY},
+	    {"Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n", ENCODING_SNAPPY},
+	    {"Content-Type: application/x-protobuf\r\nContent-Encoding: identity\r\n", ENCODING_IDENTITY},
+	    {"Content-Type: application/x-protobuf\r\nContent-Encoding: zstd\r\n", ENCODING_ZSTD},
+	    {"Content-Type: application/json\r\n", ENCODING_IDENTITY},
+	    {"Content-Type: application/x-protobuffer\r\n", ENCODING_IDENTITY},
+	    {"", ENCODING_SNAPPY},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(ask("POST", "/silent", cases[i].headers), 0);
+		assert_int_equal(got.encoding, cases[i].encoding);
+	}
+	assert_int_equal(ask("POST", "/events", "Content-Type: application/x-protobuf\r\n"), 0);
+	assert_int_equal(got.encoding, ENCODING_IDENTITY);
+}
+
 static void bodies_are_announced(void **state)
 {
 	(void)state;
@@ -340,6 +369,8 @@ static void bodies_are_announced(void **state)
 	assert_int_equal(got.encoding, ENCODING_ZSTD);
 	assert_int_equal(ask("POST", "/events", ""), 0);
 	assert_int_equal(got.encoding, ENCODING_IDENTITY);
+	assert_int_equal(ask("POST", "/events", "Content-Encoding: snappy\r\n"), 0);
+	assert_int_equal(got.encoding, ENCODING_SNAPPY);
 	assert_int_equal(ask("POST", "/events", "Content-Encoding: br\r\n"), 415);
 	assert_int_equal(ask("POST", "/events", "Content-Encoding: gzip, zstd\r\n"), 415);
 	assert_int_equal(ask("POST", "/events", "Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n"), 415);
@@ -402,6 +433,7 @@ int main(void)
 	    cmocka_unit_test_teardown(requests_without_a_token_have_a_rate, teardown),
 	    cmocka_unit_test_teardown(origins_are_compared, teardown),
 	    cmocka_unit_test_teardown(foreign_origins_may_not_change, teardown),
+	    cmocka_unit_test_teardown(silence_may_mean_snappy, teardown),
 	    cmocka_unit_test_teardown(bodies_are_announced, teardown),
 	    cmocka_unit_test_teardown(expectations_are_met_or_refused, teardown),
 	    cmocka_unit_test_teardown(refusals_have_an_order, teardown),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <snappy-c.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -56,6 +57,17 @@ static void add_zstd(struct buf *out, const char *bytes, size_t len)
 	size_t n = ZSTD_compress(to, ZSTD_compressBound(len), bytes, len, 3);
 	assert_false(ZSTD_isError(n));
 	out->len += n;
+}
+
+static struct buf snappy_of(const char *bytes, size_t len)
+{
+	struct buf b = {0};
+	size_t n = snappy_max_compressed_length(len);
+	char *to = buf_room(&b, n);
+	assert_non_null(to);
+	assert_int_equal(snappy_compress(bytes, len, to, &n), SNAPPY_OK);
+	b.len = n;
+	return b;
 }
 
 static void add(enum encoding e, struct buf *out, const char *bytes, size_t len)
@@ -303,6 +315,78 @@ static void spent_budget_refuses(void **state)
 	buf_free(&text);
 }
 
+static void a_snappy_block_comes_in_one_go(void **state)
+{
+	static const char zeros[HTTP_BODY_PADDING];
+	struct inflater *f = inflater_new(ENCODING_SNAPPY);
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(inflater_is_small(f));
+	for (size_t len = 0; len < 900000; len = len * 5 + 1) {
+		struct buf text = text_of(len);
+		struct buf packed = snappy_of(text.ptr == NULL ? "" : text.ptr, len);
+		for (size_t step = 1000; step < 2 * MIB; step *= 40) {
+			struct body body = {0};
+			struct refusal no = inflate_all(f, buf_slice(&packed), len, step, &body);
+			assert_int_equal(no.status, 0);
+			assert_int_equal(body.len, len);
+			assert_memory_equal(body.ptr, text.ptr == NULL ? "" : text.ptr, len);
+			assert_memory_equal(body.ptr + len, zeros, sizeof zeros);
+			body_free(&body, &budget);
+		}
+		buf_free(&text);
+		buf_free(&packed);
+	}
+	inflater_free(f);
+}
+
+/* What a step allows for is all that is made: the loop's thread never takes a large block apart. */
+static void a_large_snappy_block_waits_for_its_steps(void **state)
+{
+	struct buf text = text_of(100000);
+	struct buf packed = snappy_of(text.ptr, text.len);
+	struct inflater *f = inflater_new(ENCODING_SNAPPY);
+	struct refusal no = {0};
+
+	(void)state;
+	inflater_begin(f, buf_slice(&packed), MIB, &budget);
+	assert_int_equal(inflater_run(f, 99999, &no), INFLATE_MORE);
+	assert_int_equal(budget.used, 0);
+	assert_int_equal(inflater_run(f, 1, &no), INFLATE_DONE);
+	inflater_free(f);
+	buf_free(&packed);
+	buf_free(&text);
+}
+
+static void snappy_refuses(struct slice in, uint64_t limit, int status)
+{
+	struct inflater *f = inflater_new(ENCODING_SNAPPY);
+	struct body body = {0};
+	assert_int_equal(inflate_all(f, in, limit, SIZE_MAX, &body).status, status);
+	assert_int_equal(budget.used, 0);
+	inflater_free(f);
+}
+
+static void snappy_keeps_to_limits(void **state)
+{
+	struct buf text = text_of(100000);
+	struct buf packed = snappy_of(text.ptr, text.len);
+
+	(void)state;
+	for (size_t len = 1; len < packed.len; len += len < 30 ? 1 : 997)
+		snappy_refuses(slice_new(packed.ptr, len), MIB, 400);
+	snappy_refuses(buf_slice(&packed), text.len - 1, 413);
+	budget.max = text.len; /* and the padding, which does not fit any more */
+	snappy_refuses(buf_slice(&packed), MIB, 503);
+	budget.max = 0;                                                /* lies are seen before memory is asked for */
+	snappy_refuses(SLICE("\x80\x80\x80\x08\x00x"), 16 * MIB, 400); /* 16 MiB in six bytes */
+	snappy_refuses(SLICE("\x80\x80\x80\x10\x00x"), 16 * MIB, 413); /* 32 MiB */
+	snappy_refuses(SLICE("\xff\xff\xff\xff\xff\xff\xff\xff\x7fx"), 16 * MIB, 400); /* 2^63 */
+	buf_free(&packed);
+	buf_free(&text);
+}
+
 static void names_of_encodings(void **state)
 {
 	(void)state;
@@ -311,6 +395,8 @@ static void names_of_encodings(void **state)
 	assert_int_equal(encoding_parse(SLICE("GZIP")), ENCODING_GZIP);
 	assert_int_equal(encoding_parse(SLICE("x-gzip")), ENCODING_GZIP);
 	assert_int_equal(encoding_parse(SLICE("zstd")), ENCODING_ZSTD);
+	assert_int_equal(encoding_parse(SLICE("Snappy")), ENCODING_SNAPPY);
+	assert_int_equal(encoding_parse(SLICE("x-snappy-framed")), ENCODING_UNKNOWN);
 	assert_int_equal(encoding_parse(SLICE("gzip, gzip")), ENCODING_UNKNOWN);
 	assert_int_equal(encoding_parse(SLICE("deflate")), ENCODING_UNKNOWN);
 	assert_int_equal(encoding_parse(SLICE("br")), ENCODING_UNKNOWN);
@@ -328,6 +414,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(damage_in_what_was_counted_is_found, setup, teardown),
 	    cmocka_unit_test_setup_teardown(large_windows_are_refused, setup, teardown),
 	    cmocka_unit_test_setup_teardown(spent_budget_refuses, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_snappy_block_comes_in_one_go, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_large_snappy_block_waits_for_its_steps, setup, teardown),
+	    cmocka_unit_test_setup_teardown(snappy_keeps_to_limits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names_of_encodings, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@ static void show(void *ctx, struct http_request *req)
 	           SLICE_ARG(http_request_query(req)));
 	if (http_request_param(req, "q", &v))
 		buf_printf(&b, " q=%.*s", SLICE_ARG(v));
+	for (size_t at = 0; http_request_param_next(req, "all", &at, &v) == 1;)
+		buf_printf(&b, " all=%.*s", SLICE_ARG(v));
 	v = http_request_header(req, "x-thing");
 	if (v.ptr != NULL)
 		buf_printf(&b, " thing=%.*s", SLICE_ARG(v));
@@ -115,6 +117,8 @@ static void requests_are_shown_to_handlers(void **state)
 	    {"PUT /show/?q", "x-THING:  y z \r\nX-Request-Id: i\r\n", "4 /show/ ?q q= thing=y z id=i"},
 	    {"GET /show/x?%71=2&q=1", "X-Request-Id: i\r\nX-Thing:\r\n", "1 /show/x ?%71=2&q=1 q=2 thing= id=i"},
 	    {"GET /show/x?qq=2&=q&&aq=3", "X-Request-Id: i\r\n", "1 /show/x ?qq=2&=q&&aq=3 id=i"},
+	    {"GET /show/x?all=1&b=2&all&al%6c=%33&all=", "X-Request-Id: i\r\n",
+	     "1 /show/x ?all=1&b=2&all&al%6c=%33&all= all=1 all= all=3 all= id=i"},
 	};
 	struct client c = dial();
 	struct answer a = {0};
@@ -357,7 +361,7 @@ static void refusals_before_the_body_close(void **state)
 		assert_int_equal(a.status, cases[i].status);
 		assert_true(a.closes);
 		if (a.status == 415)
-			assert_string_equal(header_of(&a, "Accept-Encoding"), "gzip, zstd");
+			assert_string_equal(header_of(&a, "Accept-Encoding"), "gzip, zstd, snappy");
 		hear_end(&c);
 		answer_free(&a);
 		hang_up(&c);
