@@ -11,6 +11,27 @@ local function targets_of(server)
   return answer.data.activeTargets
 end
 
+-- What the store has of a job's series, by their text without job and instance: { times, values }; the stale marker is "stale".
+local function stored(server, job)
+  local reply = server:request { path = "/api/v1/export?nan=bits&match%5B%5D=%7Bjob%3D%22" .. job .. "%22%7D" }
+  assert.equal(200, reply.status)
+  local found = {}
+  for line in reply.body:gmatch("[^\n]+") do
+    local series = json.decode(line)
+    local parts = {}
+    for name, value in pairs(series.metric) do
+      if name ~= "__name__" and name ~= "job" and name ~= "instance" then parts[#parts + 1] = name .. "=" .. value end
+    end
+    table.sort(parts)
+    for i, value in ipairs(series.values) do
+      if value == "NaN:7ff0000000000002" then series.values[i] = "stale" end
+    end
+    found[series.metric.__name__ .. "{" .. table.concat(parts, ",") .. "}"] =
+      { times = series.timestamps, values = series.values, instance = series.metric.instance }
+  end
+  return found
+end
+
 -- Waits for a condition on moongate's own figures while the target answers.
 local function wait_for(server, what, condition, ...)
   local polled = { ... }
@@ -50,6 +71,21 @@ describe("a target", function()
     assert.match("\nX%-Prometheus%-Scrape%-Timeout%-Seconds: 1\n?", request)
     assert.match("\nX%-Scope%-OrgID: 7\n?", request)
     assert.match("\nAuthorization: Basic YW5uOnB3\n?", request)
+    local series = stored(server, "lua")
+    local names = {}
+    for name, s in pairs(series) do
+      names[#names + 1] = name
+      assert.equal(t.addr, s.instance)
+      assert.is_true(#s.times >= scrapes)
+      for i = 2, #s.times do assert.is_true(s.times[i] > s.times[i - 1]) end
+    end
+    table.sort(names)
+    assert.same({ "a{k=v,team=x}", "b{team=x}", "scrape_duration_seconds{team=x}", "scrape_samples_post_metric_relabeling{team=x}",
+      "scrape_samples_scraped{team=x}", "scrape_series_added{team=x}", "up{team=x}" }, names)
+    assert.same({ 1, 1 }, { series["a{k=v,team=x}"].values[1], series["a{k=v,team=x}"].values[2] })
+    assert.same({ 1, 1 }, { series["up{team=x}"].values[1], series["up{team=x}"].values[2] })
+    assert.same({ 2, 0 }, { series["scrape_series_added{team=x}"].values[1], series["scrape_series_added{team=x}"].values[2] })
+    assert.equal(2, series["scrape_samples_scraped{team=x}"].values[1])
     local listed = targets_of(server)
     assert.equal(1, #listed)
     assert.same({ job = "lua", instance = t.addr, team = "x" }, listed[1].labels)
@@ -89,6 +125,19 @@ describe("a target", function()
     t:close()
     m = wait_for(server, "its death", function(now) return now:get("moongate_scrapes_total", { result = "unreachable" }) >= 1 end)
     assert.equal(3, m:get("moongate_scrape_stale_markers_total"))
+    -- What each series was, without repetitions: a machine that is too slow for a scrape may make a target go once more.
+    local series = stored(server, "lua")
+    local function story(name)
+      local seen, last = {}, nil
+      for _, value in ipairs(series[name].values) do
+        if value ~= last then seen[#seen + 1] = value end
+        last = value
+      end
+      return table.concat(seen, " ")
+    end
+    assert.match("^1 .*stale$", story("a{k=v}"))
+    assert.match("^2 stale 2 .*stale$", story("b{}"))
+    assert.match("^1 0 1 .*0$", story("up{}"))
     local line = server:log_find(function(l) return l.msg == "a target is down" and l.error:find("connect") end)
     assert.equal("http://" .. t.addr .. "/metrics", line.url)
   end)
@@ -136,6 +185,7 @@ describe("a target", function()
     m = wait_for(server, "no target", function(now) return now:get("moongate_scrape_stale_markers_total") >= 14 end, t)
     assert.equal(0, m:get("moongate_scrape_targets"))
     assert.same({}, targets_of(server))
+    for name, s in pairs(stored(server, "files")) do assert.equal("stale", s.values[#s.values], name) end
   end)
 
   it("takes no more than its limits", function()
