@@ -134,6 +134,7 @@ static int decode(struct target *t, struct slice body, enum ingest_text format, 
 	struct error err = {0};
 
 	ingest_sample_limits_default(&limits);
+	limits.keep_empty = true;
 	int code = ingest_prometheus_text(b, body, format, NO_TIME, &limits, &rejects, &err);
 	r->answered = b->series_count + rejects.samples;
 	r->rejected = rejects.count + (uint64_t)rejects.unlisted;
