@@ -69,6 +69,7 @@ struct otlp_resource {
 	uint32_t others;            /* attributes that are said by target_info alone */
 	const char *why;            /* nothing of it is taken; NULL: it may be */
 	int64_t newest_ms;          /* of the points that were taken; INT64_MIN: none was */
+	uint32_t last_index;        /* of the last one of them */
 };
 
 /* The labels of a point in order, to be written with different names and bounds. */

@@ -301,12 +301,15 @@ int otlp_series_take(struct otlp *d)
 	int64_t time_ms = milliseconds(d->point.time_ns);
 	if (code > 0 && time_ms > d->resource.newest_ms)
 		d->resource.newest_ms = time_ms;
+	if (code > 0)
+		d->resource.last_index = d->index;
 	return code;
 }
 
 int otlp_series_target_info(struct otlp *d)
 {
 	static const char name[] = "target_info_bucket"; /* the longest suffix behind it */
+	uint32_t next = d->index;
 
 	d->metric = (struct otlp_metric){.kind = OTLP_GAUGE, .name = slice_new(name, sizeof "target_info" - 1)};
 	d->point.flags = 0;
@@ -314,7 +317,9 @@ int otlp_series_target_info(struct otlp *d)
 	int code = otlp_labels_make(d, no_bound);
 	if (code <= 0)
 		return code;
+	d->index = d->resource.last_index; /* which it stands and falls with */
 	code = otlp_series_add(d, no_suffix, no_bound, 1, NULL, 0);
+	d->index = next;
 	if (code == 0 && !d->target_info) {
 		d->target_info = true;
 		code = otlp_series_describe(d, &(struct sample_metadata){.name = d->metric.name,
