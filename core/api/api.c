@@ -14,10 +14,17 @@ static const struct http_route routes[] = {
     {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/v1/metrics", HTTP_POST_, SCOPE_INGEST, api_post_otlp_metrics, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
+    {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/healthy", HTTP_GET_, SCOPE_NONE, api_get_healthy, NULL},
+    {"/api/v1/series", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_series, NULL},
+    {"/api/v1/labels", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_labels, NULL},
+    {"/api/v1/label/*", HTTP_GET_, SCOPE_QUERY, api_get_label, NULL},
+    {"/api/v1/export", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_export, NULL},
+    {"/api/v1/status/buildinfo", HTTP_GET_, SCOPE_QUERY, api_get_buildinfo, NULL},
+    {"/api/v1/status/tsdb", HTTP_GET_, SCOPE_QUERY, api_get_tsdb_status, NULL},
     {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
 };
 
@@ -31,7 +38,7 @@ static void set_limits(struct ingest_limits *l, const struct config *c)
 	l->events = c->events.per_body;
 }
 
-struct api *api_new(const struct config *c, struct engine *engine, struct error *err)
+struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct error *err)
 {
 	struct api *a = mem_zalloc(1, sizeof *a);
 	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
@@ -51,8 +58,10 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	a->engine = engine;
 	for (int kind = 0; kind < INTAKE_KINDS; kind++)
 		intake_pool_init(&a->pools[kind]);
+	a->scrape = scrape;
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
+	query_queue_init(&a->queries);
 	set_limits(&a->limits, c);
 	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
@@ -108,5 +117,6 @@ void api_free(struct api *a)
 		intake_pool_deinit(&a->pools[kind]);
 	mutex_deinit(&a->scrapes.lock);
 	condition_deinit(&a->scrapes.made);
+	query_queue_deinit(&a->queries);
 	mem_free(a);
 }

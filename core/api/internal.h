@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "api/intake.h"
+#include "api/query.h"
 #include "base/thread.h"
 #include "ingest/ingest.h"
 #include "metrics/metrics.h"
@@ -37,11 +38,13 @@ struct scrapes {
 struct api {
 	const struct config *config;
 	struct engine *engine;
+	struct scrape *scrape; /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
 	struct scrapes scrapes;
+	struct query_queue queries;
 };
 
 /* Is it the disk that takes no more? The client did nothing wrong, and may come again: 507. */
@@ -70,11 +73,32 @@ void api_post_otlp_metrics(void *ctx, struct http_request *req);
 
 void api_get_metrics(void *ctx, struct http_request *req);
 
+/* ---- targets.c ---- */
+
+void api_get_targets(void *ctx, struct http_request *req);
+
 /* ---- admin.c ---- */
 
 void api_get_healthy(void *ctx, struct http_request *req);
 void api_get_ready(void *ctx, struct http_request *req);
 void api_get_health(void *ctx, struct http_request *req);
 void api_post_reload(void *ctx, struct http_request *req);
+
+/* ---- series.c ---- */
+
+void api_series(void *ctx, struct http_request *req);
+void api_labels(void *ctx, struct http_request *req);
+void api_get_label(void *ctx, struct http_request *req);
+/* Appends a label set as a JSON object. */
+void put_labels(struct buf *out, struct slice labels);
+
+/* ---- export.c ---- */
+
+void api_export(void *ctx, struct http_request *req);
+
+/* ---- status.c ---- */
+
+void api_get_buildinfo(void *ctx, struct http_request *req);
+void api_get_tsdb_status(void *ctx, struct http_request *req);
 
 #endif

@@ -15,6 +15,9 @@ size_t utf8_char(const char *s, size_t len);
 /* Is all of `s` UTF-8? Then its characters are added to *chars, which may be NULL. */
 bool utf8_valid(struct slice s, size_t *chars);
 
+/* Writes the character with this number, which is one of Unicode's; 1 to 4 bytes. Returns how many. */
+size_t utf8_encode(uint32_t rune, char *to);
+
 /* The beginning of `s`, which is UTF-8, of at most `max` bytes: cut at a character's end. */
 struct slice utf8_cut(struct slice s, size_t max);
 

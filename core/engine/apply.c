@@ -60,6 +60,29 @@ static void apply_scripts_part(struct engine *e, struct frame_part *part)
 		checkpoint_soon(e);
 }
 
+int apply_tick_end(struct engine *e)
+{
+	int code = 0;
+	while (ticker_pending(e->ticker) && code >= 0)
+		code = ticker_run(e->ticker, UINT32_MAX);
+	return code < 0 ? code : 0;
+}
+
+void apply_tick(struct engine *e, int64_t time_ns)
+{
+	int64_t tick_ns;
+	if (!ticker_due(e->ticker, time_ns, &tick_ns))
+		return;
+	(void)apply_tick_end(e); /* what memory does not suffice for is counted as cut */
+	if (tick_ns > e->applied_ns)
+		registry_set_now(e->registry, tick_ns);
+	struct metrics_snapshot *s = registry_snapshot(e->registry);
+	if (s != NULL)
+		ticker_begin(e->ticker, s, tick_ns);
+	else /* the next frame asks again */
+		LOG(LOG_WARN, "the live metrics could not be sampled: out of memory");
+}
+
 static void apply_part(struct engine *e, struct group *g, struct frame_part *part, uint64_t seq)
 {
 	if (part->kind ==
@@ -68,6 +91,7 @@ static void apply_part(struct engine *e, struct group *g, struct frame_part *par
 		e->counters.applied_frames++;
 		return;
 	}
+	apply_tick(e, part->time_ns);
 	if (part->time_ns - e->applied_ns >= EXPIRE_EVERY_NS || e->applied_ns == 0)
 		registry_expire(e->registry);
 	e->applied_seq = seq;

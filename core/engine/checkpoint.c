@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -78,6 +79,7 @@ static int save_quarantine(const struct engine *e, struct buf *out)
 
 static struct checkpoint_cut *cut_take(struct engine *e)
 {
+	CHECK(!ticker_pending(e->ticker)); /* a replay from here does not come to that tick again */
 	struct checkpoint_cut *c = mem_zalloc(1, sizeof *c);
 	if (c == NULL)
 		return NULL;
@@ -285,7 +287,7 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 
 int checkpoint_write_now(struct engine *e, struct error *err)
 {
-	struct checkpoint_cut *c = cut_take(e);
+	struct checkpoint_cut *c = apply_tick_end(e) == 0 ? cut_take(e) : NULL;
 	if (c == NULL)
 		return error_set(err, -ENOMEM, "out of memory for a checkpoint");
 	int code = checkpoint_cut_write(c, err);

@@ -177,6 +177,7 @@ void engine_free(struct engine *e)
 	registry_free(e->registry);
 	dedup_free(e->dedup);
 	deltas_free(e->deltas);
+	ticker_free(e->ticker);
 	keeper_free(e->keeper);
 	tsdb_close(e->store);
 	while (e->spare != NULL) {
@@ -250,8 +251,7 @@ static bool try_resume(struct engine *e)
 	return true;
 }
 
-/* Makes sure that a group is open. False: none can be now (all in flight, or writing failed: e->failure says so). */
-static bool have_open(struct engine *e)
+bool engine_have_open(struct engine *e)
 {
 	if (!try_resume(e))
 		return false;
@@ -296,7 +296,7 @@ static void take_submissions(struct engine *e)
 	for (int i = 0; i < TURN_MAX; i++) {
 		if (e->open != NULL && journal_group_bytes(e->open->journal) >= GROUP_BYTES)
 			intake_commit_due(e, false);
-		if (!have_open(e)) {
+		if (!engine_have_open(e)) {
 			if (e->failure != 0 && e->in_flight == 0)
 				refuse_queue(e);
 			return;
@@ -306,63 +306,6 @@ static void take_submissions(struct engine *e)
 			return;
 		intake_submission(e, s);
 	}
-}
-
-/* How long until the scripts' timers or a checkpoint want the engine, in nanoseconds. */
-static int64_t next_timer(struct engine *e)
-{
-	int64_t wait = INT64_MAX;
-	int64_t due = e->set != NULL ? script_set_next_due(e->set) : INT64_MAX;
-	if (due != INT64_MAX) {
-		int64_t left = due - clock_wall_ns();
-		wait = left < 0 ? 0 : left;
-	}
-	int64_t left = e->checkpoint_due_ns - clock_mono_ns();
-	bool wanted = (!e->checkpointing && e->applied_seq != e->checkpoint_seq) || checkpoint_is_owed(e);
-	if (wanted && left < wait)
-		wait = left < 0 ? 0 : left;
-	return wait;
-}
-
-/* The store wants to be looked after now and then, and while something of it is to be let go, again and again. */
-static void look_after_store(struct engine *e)
-{
-	if (clock_mono_ns() < e->store_due_ns)
-		return;
-	bool more = tsdb_tick(e->store);
-	e->store_due_ns = clock_mono_ns() + (more ? STORE_WORK_NS : STORE_TICK_NS);
-}
-
-/* Samples lie in the journal until two checkpoints have them: where many come, these come sooner. */
-static void keep_journal_short(struct engine *e)
-{
-	if (e->sample_bytes > SAMPLE_SEGMENTS * e->config->journal.segment_bytes)
-		checkpoint_soon(e);
-}
-
-/* A frame with the time, for the timer that is due: one, also while samples keep groups in flight. */
-static void run_scripts_timers(struct engine *e)
-{
-	int64_t due = e->set != NULL ? script_set_next_due(e->set) : INT64_MAX;
-	if (due > clock_wall_ns() || due == e->timer_ns || !have_open(e))
-		return;
-	e->timer_ns = due;
-	intake_clock(e);
-}
-
-static void run_timers(struct engine *e)
-{
-	look_after_store(e);
-	keep_journal_short(e);
-	run_scripts_timers(e);
-	if (clock_mono_ns() < e->checkpoint_due_ns)
-		return;
-	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
-		checkpoint_begin(e);
-	if (!checkpoint_is_owed(e) || e->in_flight > 0 || !have_open(e))
-		return;
-	intake_clock(e); /* a frame for it to stand behind */
-	e->checkpoint_due_ns = clock_mono_ns() + RETRY_MS * NS_PER_MS;
 }
 
 static bool has_work(const struct engine *e)
@@ -419,7 +362,7 @@ static void serve_reloads(struct engine *e)
 {
 	while (e->reloads != NULL) {
 		struct request *r = e->reloads;
-		if (have_open(e))
+		if (engine_have_open(e))
 			intake_reload(e, r->reload);
 		else if (e->failure != 0 && e->in_flight == 0)
 			refuse_reload(e, r->reload);
@@ -459,15 +402,15 @@ static void *run(void *arg)
 		finish_done(e, done);
 		serve_requests(e, requests);
 		take_submissions(e);
-		if (e->control_count > e->control_sent && have_open(e))
+		if (e->control_count > e->control_sent && engine_have_open(e))
 			intake_controls(e);
-		run_timers(e);
+		timers_run(e);
 		int64_t commit_wait = intake_commit_due(e, stopping);
 		if (stopping && e->in_flight == 0 && e->reloads == NULL &&
 		    (e->open == NULL || e->open->part_count == 0))
 			break;
-		int64_t wait = next_timer(e);
-		if (e->in_flight > 0 && wait == 0)
+		int64_t wait = timers_next(e);
+		if (e->in_flight > 0 && wait == 0 && !ticker_pending(e->ticker))
 			wait = INT64_MAX; /* the timer runs when the group in flight is applied */
 		if (commit_wait < wait)
 			wait = commit_wait;

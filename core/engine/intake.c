@@ -238,21 +238,22 @@ void intake_reload(struct engine *e, struct reload *reload)
 	reload_free(reload);
 }
 
-/* Do its frames say what time it is? Those of samples do not: they go once they are stored, and a replay without them is to be the same. */
-static bool carries_time(const struct group *g)
+/* Does one of its frames tell the scripts that it is so late? Those of samples do not: they go once they are stored, and a replay without them is to be the same. Nor do control records. */
+static bool carries_time(const struct group *g, int64_t time_ns)
 {
 	for (uint32_t i = 0; i < g->part_count; i++) {
-		if (g->parts[i].kind != FRAME_SAMPLES)
+		enum frame_kind kind = g->parts[i].kind;
+		if (kind != FRAME_SAMPLES && kind != FRAME_CONTROL && g->parts[i].time_ns >= time_ns)
 			return true;
 	}
 	return false;
 }
 
-void intake_clock(struct engine *e)
+void intake_clock(struct engine *e, int64_t due_ns)
 {
 	CHECK(e->open != NULL);
 	advance_clock(e);
-	if (carries_time(e->open))
+	if (carries_time(e->open, due_ns))
 		return;
 	int code = begin_frame(e, e->open, FRAME_CLOCK);
 	if (code != 0) {

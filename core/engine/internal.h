@@ -9,6 +9,7 @@
 #include "engine/dedup.h"
 #include "engine/deltas.h"
 #include "engine/engine.h"
+#include "engine/tick.h"
 
 #define GROUP_WAIT_NS (2 * NS_PER_MS) /* a group is committed at the latest so long after its first submission */
 
@@ -16,6 +17,7 @@
 #define STORE_WORK_NS (NS_PER_S / 10) /* and while there is much to let go of */
 
 enum {
+	TICK_SERIES = 2000,       /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
 	SAMPLE_SEGMENTS = 4,      /* of the journal, filled with samples: time for a checkpoint */
 	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
 	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
@@ -113,6 +115,7 @@ struct engine {
 	struct tsdb *store;
 	uint32_t loaded_series; /* numbers below are of series that the checkpoint had */
 	struct deltas *deltas;
+	struct ticker *ticker;
 	struct keeper *keeper;
 
 	int64_t now_ns;     /* the engine's clock: of the last frame begun */
@@ -142,6 +145,7 @@ struct engine {
 	uint64_t owed_seq;    /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
 	int64_t store_due_ns; /* monotonic: when the store is to be looked after */
+	bool store_busy;      /* and has more to do then */
 	uint64_t sample_bytes;   /* of the journal since the last checkpoint, in groups with samples */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t floor_seq;      /* of the one before it: what retention may remove */
@@ -179,16 +183,26 @@ struct engine {
 	struct stopped *stopped; /* under its lock; owned */
 };
 
+/* ---- timers.c: what is due by the clock ---- */
+
+/* Does what is due; a turn of the engine. */
+void timers_run(struct engine *e);
+/* How long until something is, in nanoseconds; INT64_MAX: nothing will be. */
+int64_t timers_next(struct engine *e);
+
+/* Makes sure that a group is open. False: none can be now (all in flight, or writing failed: e->failure says so). */
+bool engine_have_open(struct engine *e);
+
 /* ---- intake.c: submissions → groups ---- */
 
 /* Takes a submission into the open group, or answers it. */
 void intake_submission(struct engine *e, struct submission *s);
 /* The key of a record that has an id, else 0. */
 uint64_t intake_key(const struct record *r);
-/* Puts pending control records, a due clock frame or a reload into the open group. */
+/* Puts pending control records, a reload, or a frame with the time into the open group; the last only where none of its frames says that it is `due_ns`. */
 void intake_controls(struct engine *e);
 void intake_reload(struct engine *e, struct reload *reload);
-void intake_clock(struct engine *e);
+void intake_clock(struct engine *e, int64_t due_ns);
 /* Commits the open group if it is due; returns how long it may still wait in nanoseconds, INT64_MAX when nothing waits. */
 int64_t intake_commit_due(struct engine *e, bool force);
 /* Answers every submission of a list; with status 0, on the engine thread, counts what the clients are told. */
@@ -253,6 +267,10 @@ void apply_group(struct engine *e, struct group *g);
 /* Swaps a set in; between frames. 0 or a negative errno with the sentence. Takes the reload's set and bundle on success. */
 int apply_reload(struct engine *e, struct reload *reload, struct error *err);
 void reload_free(struct reload *reload);
+/* Before a frame of this time is applied: begins the tick of the history that is due, with the values as they are. */
+void apply_tick(struct engine *e, int64_t time_ns);
+/* Runs the tick that is going on to its end. 0 or -ENOMEM. */
+int apply_tick_end(struct engine *e);
 
 /* ---- control.c ---- */
 

@@ -238,6 +238,9 @@ static int replay_frame(void *ctx, const struct frame *f)
 	e->now_ns = f->time_ns;
 	if (f->kind == FRAME_SAMPLES)
 		return replay_samples(p, f);
+	apply_tick(e, f->time_ns);
+	if (apply_tick_end(e) != 0)
+		return error_set(p->err, -ENOMEM, "out of memory for the history during recovery");
 	e->applied_ns = f->time_ns;
 	registry_set_now(e->registry, f->time_ns);
 	e->counters.applied_frames++;
@@ -313,6 +316,11 @@ int engine_recover(struct engine *e, struct error *err)
 	int code = checkpoint_load(e, err);
 	if (code != 0 && code != -ENOENT)
 		return code;
+	e->ticker = ticker_new(e->store, e->config->store.resolution_ns / NS_PER_MS * NS_PER_MS);
+	if (e->ticker == NULL)
+		return error_set(err, -ENOMEM, "out of memory during recovery");
+	if (code == 0)
+		ticker_resume(e->ticker, e->applied_ns);
 	uint64_t from = e->applied_seq;
 	journal_skip_to(e->journal, from);
 	p.batch = batch_new();

@@ -14,6 +14,7 @@ struct engine_view {
 	struct dedup_stats dedup;
 	struct journal_stats journal;
 	struct tsdb_stats store;
+	struct ticker_stats ticks;
 	struct registry_stats registry;
 	struct script_totals totals;
 	struct script_stats *scripts; /* names and reasons are copies in `names` */
@@ -68,6 +69,7 @@ struct engine_view *view_make(struct engine *e)
 	journal_stats(e->journal, &v->journal);
 	registry_stats(e->registry, &v->registry);
 	tsdb_stats(e->store, &v->store);
+	ticker_stats(e->ticker, &v->ticks);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
 	v->reload_failures = atomic_load(&e->reload_failures);
@@ -160,10 +162,23 @@ static void render_samples(struct pen p, const struct engine_counters *c)
 	    "Samples that recovery found in the journal, of series that it did not know.");
 }
 
+static void render_ticks(struct pen p, const struct ticker_stats *t)
+{
+	one(p, "moongate_ticks", METRIC_COUNTER, "", (double)t->ticks,
+	    "Samplings of the live metrics, replay included.");
+	one(p, "moongate_ticks_cut", METRIC_COUNTER, "", (double)t->cut, "Samplings that did not come to their end.");
+	one(p, "moongate_tick_samples", METRIC_COUNTER, "", (double)t->samples, "Samples of live metrics stored.");
+	one(p, "moongate_tick_samples_refused", METRIC_COUNTER, "", (double)(t->conflicts + t->refused + t->no_room),
+	    "Samples of live metrics not stored: no room for more series, or another sample was there.");
+	one(p, "moongate_tick_memory_bytes", METRIC_GAUGE, "bytes", (double)t->bytes,
+	    "Memory that finds the series of live metrics in the store.");
+}
+
 static void render_store(struct pen p, const struct engine_view *v)
 {
 	const struct tsdb_stats *s = &v->store;
 	render_samples(p, &v->counters);
+	render_ticks(p, &v->ticks);
 	one(p, "moongate_store_series", METRIC_GAUGE, "", (double)s->series, "Series in memory.");
 	one(p, "moongate_store_series_created", METRIC_COUNTER, "", (double)s->created, "Series made.");
 	one(p, "moongate_store_series_expired", METRIC_COUNTER, "", (double)s->expired,

@@ -75,6 +75,22 @@ int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_
 	return code;
 }
 
+uint32_t head_view_chunks(const struct head_view *v, uint32_t number)
+{
+	const struct series *s = head_find(v->head, number);
+	const struct head_chunk *chunk = s == NULL ? NULL : atomic_load_explicit(&s->newest, memory_order_acquire);
+	const struct spilled *spilled;
+	spill_ref ref = 0;
+	uint32_t count = 0;
+	for (; chunk != NULL; chunk = atomic_load_explicit(&chunk->older, memory_order_acquire)) {
+		ref = chunk->older_ref;
+		count++;
+	}
+	for (; ref != 0 && spill_at(v->head->spill, ref, &spilled) == 0; ref = spilled->older)
+		count++;
+	return count;
+}
+
 int head_sync(struct head_view *v)
 {
 	return spill_sync(v->head->spill);

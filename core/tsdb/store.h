@@ -1,4 +1,4 @@
-/* The store's insides, shared by tsdb.c, maintain.c, view.c. Private to them. */
+/* The store's insides, shared by tsdb.c, maintain.c, view.c, cardinality.c. Private to them. */
 #ifndef MOONGATE_TSDB_STORE_H
 #define MOONGATE_TSDB_STORE_H
 
@@ -56,6 +56,12 @@ static inline uint64_t span_ms(int64_t from, int64_t to)
 {
 	return (uint64_t)to - (uint64_t)from;
 }
+
+struct tsdb_view {
+	struct tsdb *t;
+	struct head_view *head;
+	struct block_set *set;
+};
 
 /* tsdb.c: the set of this moment, with a reference; any thread. */
 struct block_set *block_set_get(struct tsdb *t);

@@ -351,6 +351,26 @@ bool tsdb_has(const struct tsdb *t, uint32_t number)
 	return head_has(t->head, number);
 }
 
+void tsdb_prefetch_slot(const struct tsdb *t, uint64_t hash)
+{
+	head_prefetch_slot(t->head, hash);
+}
+
+void tsdb_prefetch_labels(const struct tsdb *t, uint64_t hash)
+{
+	head_prefetch_labels(t->head, hash);
+}
+
+void tsdb_prefetch_series(const struct tsdb *t, uint32_t number)
+{
+	head_prefetch_series(t->head, number);
+}
+
+void tsdb_prefetch_chunk(const struct tsdb *t, uint32_t number)
+{
+	head_prefetch_chunk(t->head, number);
+}
+
 bool tsdb_is_marked(const struct tsdb *t, uint32_t number)
 {
 	return head_is_marked(t->head, number);

@@ -66,6 +66,12 @@ void tsdb_batch_end(struct tsdb *t);
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
+/* For many samples at once: asks the processor for what tsdb_series will read, in two steps with other work between them, and likewise for tsdb_append. Nothing changes, and numbers may be of no series. */
+void tsdb_prefetch_slot(const struct tsdb *t, uint64_t hash);
+void tsdb_prefetch_labels(const struct tsdb *t, uint64_t hash);
+void tsdb_prefetch_series(const struct tsdb *t, uint32_t number);
+void tsdb_prefetch_chunk(const struct tsdb *t, uint32_t number);
+
 /* A mark on a series for the writer's own use; a series has none when it is made or loaded. A number that means no series has none. */
 bool tsdb_is_marked(const struct tsdb *t, uint32_t number);
 void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
@@ -137,6 +143,23 @@ int tsdb_label_names(struct tsdb_view *v, struct matcher *const *matchers, uint3
 int tsdb_label_values(struct tsdb_view *v, struct slice name, struct matcher *const *matchers, uint32_t count,
                       int64_t from_ms, int64_t to_ms, struct arena *arena, const struct slice **values,
                       uint32_t *value_count, struct error *err);
+
+/* What the head's index has most of: names and values live as long as the view, the arrays lie in the arena. Those with the highest counts come first, of equal ones by name; `limit` of each at most. */
+struct tsdb_counted {
+	struct slice name,
+	    value; /* a metric's name is a `value` with an empty `name`; of a label only the name is there */
+	uint64_t count;
+};
+struct tsdb_cardinality {
+	uint64_t series, label_pairs, chunks;
+	int64_t oldest_ms, newest_ms; /* when the head was last looked at (tsdb_tick). INT64_MAX, INT64_MIN: none */
+	const struct tsdb_counted *metrics, *labels, *label_bytes,
+	    *pairs; /* series of a metric; values of a label; bytes of all its values in all series; series of a pair */
+	uint32_t metric_count, label_count, label_bytes_count, pair_count;
+};
+/* Walks the whole index: some 100 ns a pair, and a chunk's header for each chunk. 0 or -ENOMEM with a sentence. */
+int tsdb_cardinality(struct tsdb_view *v, uint32_t limit, struct arena *arena, struct tsdb_cardinality *out,
+                     struct error *err);
 
 struct tsdb_stats {
 	uint64_t series, created, expired;

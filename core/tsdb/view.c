@@ -12,12 +12,6 @@
 #include "tsdb/sample_room.h"
 #include "tsdb/store.h"
 
-struct tsdb_view {
-	struct tsdb *t;
-	struct head_view *head;
-	struct block_set *set;
-};
-
 struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code)
 {
 	struct tsdb_view *v = mem_zalloc(1, sizeof *v);

@@ -131,8 +131,9 @@ static void check_event(struct run *r, const struct event *e, uint32_t least, co
 	uint32_t most = e->acked + e->doubtful + (e->fate == FATE_SENT);
 	if (!event_counts(e))
 		least = most = 0;
-	else if (!e->anonymous && most > 1)
-		most = 1;
+	else if (!e->anonymous && most > 1 && !(r->retention && e->doubtful > 0))
+		most =
+		    1; /* what was in doubt may be counted again where retention has taken the frame that says its id */
 	if (r->interval && e->doubtful > 0)
 		least =
 		    0; /* it may be in the journal, and so be known, where the power loss took the scripts before it */

@@ -256,6 +256,7 @@ void *life_run(void *arg)
 	show(r, r->engine, &r->before);
 	book_check(r, &r->before, NULL, "after an orderly stop");
 	sender_check(r, engine_history(r->engine), "after an orderly stop");
+	history_show(r, engine_history(r->engine), &r->history);
 	engine_free(r->engine);
 	r->engine = NULL;
 	return NULL;
@@ -267,7 +268,7 @@ void *life_run(void *arg)
 struct glance {
 	struct run *run;
 	struct vdisk *disk;
-	struct buf shown;
+	struct buf shown, history;
 	bool
 	    samples; /* they are held against what was sent; a journal alone has only those that no checkpoint covers */
 };
@@ -280,8 +281,10 @@ static void *recover(void *arg)
 	if (e == NULL)
 		run_failed(g->run, "recovery on a disk without faults: %s", err.text);
 	show(g->run, e, &g->shown);
-	if (g->samples)
+	if (g->samples) {
 		sender_check(g->run, engine_history(e), "after recovery");
+		history_show(g->run, engine_history(e), &g->history);
+	}
 	engine_free(e);
 	return NULL;
 }
@@ -339,14 +342,17 @@ void life_verify(struct run *r, const struct buf *before)
 	faults_calm(r);
 	glance(&with);
 	book_check(r, &with.shown, NULL, "after recovery");
-	if (before->len > 0)
+	if (before->len > 0) {
 		compare(r, before, &with.shown, "before an orderly stop, and after recovery");
+		compare(r, &r->history, &with.history, "the store before an orderly stop, and after recovery");
+	}
 	if (!r->retention) {
 		remove_checkpoints(r, without.disk);
 		glance(&without);
 		compare(r, &with.shown, &without.shown, "recovery with checkpoints, and from the first frame on");
 	}
 	buf_free(&with.shown);
+	buf_free(&with.history);
 	buf_free(&without.shown);
 	vdisk_free(with.disk);
 	vdisk_free(without.disk);

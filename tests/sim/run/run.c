@@ -171,7 +171,9 @@ uint64_t run_seed(struct run *r)
 	r->random = random_fork(r->seed, 1);
 	r->faults.random = random_fork(r->seed, 2);
 	hash_seed_set(random_next(&r->random));
-	r->sched = sched_new(r->seed, WALL_NS + (int64_t)random_below(&r->random, UINT64_C(86400) * 30 * NS_PER_S));
+	int64_t wall_ns = WALL_NS + (int64_t)random_below(&r->random, UINT64_C(86400) * 30 * NS_PER_S);
+	r->sched = sched_new(r->seed, wall_ns);
+	r->sender.base_ms = wall_ns / NS_PER_MS;
 	r->disk = vdisk_new();
 	configure(r);
 	book_init(r);
@@ -196,5 +198,6 @@ uint64_t run_seed(struct run *r)
 	r->disk = NULL;
 	config_deinit(&r->config);
 	buf_free(&r->before);
+	buf_free(&r->history);
 	return sched_hash(r->sched);
 }

@@ -58,7 +58,7 @@ struct sent {
 struct sender {
 	struct sent batches[SENT_MAX];
 	uint32_t count;
-	int64_t base_ms; /* of the first batch */
+	int64_t base_ms; /* of the first batch: when the run begins */
 };
 
 /* ---- faults.c: what the disk does ---- */
@@ -103,7 +103,8 @@ struct run {
 	bool started;  /* the engine came up */
 	bool writable; /* the journal, when the engine had stopped */
 	int64_t length_ns;
-	struct buf before; /* what was shown after the engine had stopped */
+	struct buf before;  /* what was shown after the engine had stopped */
+	struct buf history; /* and what the store had */
 
 	/* Figures. */
 	uint64_t lives, crashes, acks, sample_acks, refusals, duplicates, reloads, views, faults_injected, not_started,
@@ -145,6 +146,8 @@ bool sender_is_done(const struct run *r);
 void sender_look(struct run *r, struct tsdb *store);
 /* Reads of an engine that rests: what was acknowledged is there, what was refused for good is not. */
 void sender_check(struct run *r, struct tsdb *store, const char *when);
+/* All series with all their samples, as text; but for the marks of their ends. */
+void history_show(struct run *r, struct tsdb *store, struct buf *out);
 
 /* ---- scripts.c ---- */
 

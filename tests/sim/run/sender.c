@@ -18,7 +18,6 @@ void sender_init(struct run *r)
 {
 	struct sender *s = &r->sender;
 	s->count = (uint32_t)random_below(&r->random, SENT_MAX);
-	s->base_ms = INT64_C(1767225600000); /* not later than the run's clock */
 	for (uint32_t i = 0; i < s->count; i++)
 		s->batches[i].series = 1 + (uint32_t)random_below(&r->random, SENT_SERIES);
 }
@@ -241,6 +240,37 @@ static void read_all(struct run *r, struct tsdb *store, uint32_t *seen)
 static bool is_whole(const struct run *r, uint32_t seen, uint32_t series, bool acked)
 {
 	return seen == 0 || seen == series || (r->interval && !acked && seen < series);
+}
+
+void history_show(struct run *r, struct tsdb *store, struct buf *out)
+{
+	int code;
+	struct error err;
+	struct slice labels;
+	struct series_samples samples;
+	buf_reset(out);
+	struct tsdb_view *v = tsdb_view_open(store, &code);
+	struct series_set *set = v != NULL ? tsdb_select(v, NULL, 0, INT64_MIN, INT64_MAX, &err) : NULL;
+	if (set == NULL)
+		run_failed(r, "the store cannot be read");
+	while (series_set_next(set, &labels, &err) == 1) {
+		if (series_set_samples(set, &samples, &err) != 0)
+			run_failed(r, "samples cannot be read: %s", err.text);
+		if (samples.count == 0)
+			continue; /* a series that was made for samples which were then refused */
+		labels_text(labels, out);
+		for (uint32_t i = 0; i < samples.count; i++) {
+			if (samples.values[i] == SAMPLE_STALE_BITS)
+				continue; /* whether a live metric's end is marked hangs on who saw it before (engine/tick.h) */
+			buf_printf(out, " %lld=%llx", (long long)samples.times_ms[i],
+			           (unsigned long long)samples.values[i]);
+		}
+		buf_byte(out, '\n');
+	}
+	buf_byte(out, '\0');
+	out->len--;
+	series_set_free(set);
+	tsdb_view_close(v);
 }
 
 void sender_look(struct run *r, struct tsdb *store)

@@ -1,0 +1,268 @@
+#include "api/query.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tsdb/tsdb.h"
+
+enum { STEPS_BETWEEN_LOOKS = 256 };
+
+/* ---- errors ---- */
+
+static const struct {
+	const char *type;
+	int status;
+} errors[] = {
+    [QUERY_BAD_DATA] = {"bad_data", 400}, [QUERY_EXECUTION] = {"execution", 422},
+    [QUERY_TIMEOUT] = {"timeout", 503},   [QUERY_UNAVAILABLE] = {"unavailable", 503},
+    [QUERY_INTERNAL] = {"internal", 500},
+};
+
+void query_fail(struct query *q, enum query_error why, const char *format, ...)
+{
+	va_list args;
+
+	if (q->status != 0)
+		return;
+	q->status = errors[why].status;
+	q->error_type = errors[why].type;
+	va_start(args, format);
+	vsnprintf(q->error.text, sizeof q->error.text, format, args);
+	va_end(args);
+}
+
+void query_fail_code(struct query *q, int code, const struct error *err)
+{
+	enum query_error why = code == -EINVAL || code == -E2BIG    ? QUERY_BAD_DATA
+	                       : code == -ENOMEM || code == -EAGAIN ? QUERY_UNAVAILABLE
+	                       : code == -EBADMSG                   ? QUERY_EXECUTION
+	                                                            : QUERY_INTERNAL;
+	query_fail(q, why, "%s", err->text);
+}
+
+bool query_goes_on(struct query *q)
+{
+	if (q->status != 0)
+		return false;
+	if (buf_failed(&q->out))
+		query_fail(q, QUERY_UNAVAILABLE, "out of memory for the answer");
+	else if (q->out.len > QUERY_ANSWER_BYTES)
+		query_fail(q, QUERY_EXECUTION,
+		           "the answer has more than %d MiB: ask for fewer series, a shorter time, or give a limit",
+		           QUERY_ANSWER_BYTES >> 20);
+	else if (++q->steps % STEPS_BETWEEN_LOOKS == 0 && clock_mono_ns() > q->deadline_ns)
+		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
+	return q->status == 0;
+}
+
+bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms)
+{
+	struct error err = {0};
+	int code = params_time(&q->params, "start", INT64_MIN, from_ms, &err);
+
+	if (code == 0)
+		code = params_time(&q->params, "end", INT64_MAX, to_ms, &err);
+	if (code != 0)
+		query_fail_code(q, code, &err);
+	return code == 0;
+}
+
+/* ---- a query's life ---- */
+
+static void query_free(struct query *q)
+{
+	if (q == NULL)
+		return;
+	tsdb_view_close(q->view);
+	arena_deinit(&q->arena);
+	buf_free(&q->out);
+	mem_free(q);
+}
+
+static void release(void *owner)
+{
+	query_free(owner);
+}
+
+static void put_error(struct query *q)
+{
+	buf_reset(&q->out);
+	buf_str(&q->out, "{\"status\":\"error\",\"errorType\":\"");
+	buf_str(&q->out, q->error_type);
+	buf_str(&q->out, "\",\"error\":");
+	buf_json_string(&q->out, slice_cstr(q->error.text));
+	buf_byte(&q->out, '}');
+}
+
+/* The answer as it goes out; the query goes with it. */
+static void reply(struct query *q)
+{
+	if (q->status == 0 && !q->bare)
+		buf_str(&q->out, q->truncated ? ",\"warnings\":[\"results truncated due to limit\"]}" : "}");
+	if (q->status == 0)
+		query_goes_on(q); /* is it small enough, and whole? */
+	if (q->status != 0)
+		put_error(q);
+	if (buf_failed(&q->out)) {
+		http_reply_error(q->req, 503, 1, "out of memory for the answer");
+		query_free(q);
+		return;
+	}
+	struct http_reply r = {
+	    .status = q->status != 0 ? q->status : 200,
+	    .content_type = q->status != 0 ? NULL : q->content_type,
+	    .body = buf_slice(&q->out),
+	    .gzip = true,
+	    .release = release,
+	    .owner = q,
+	};
+	http_reply(q->req, &r);
+}
+
+static struct slice form_of(const struct http_request *req)
+{
+	static const char type[] = "application/x-www-form-urlencoded";
+	struct slice sent = http_request_header(req, "content-type");
+	bool form = http_request_method(req) == HTTP_POST_ && sent.len >= sizeof type - 1 &&
+	            strncasecmp(sent.ptr, type, sizeof type - 1) == 0;
+
+	return form ? http_request_body(req) : SLICE("");
+}
+
+/* On a worker. */
+static void answer(struct query *q)
+{
+	struct error err = {0};
+	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
+
+	if (code == 0) {
+		q->view = tsdb_view_open(engine_history(q->api->engine), &code);
+		if (q->view == NULL)
+			error_set(&err, code, "too many queries look at the history at the same time");
+	}
+	if (code != 0) {
+		query_fail_code(q, code, &err);
+	} else {
+		q->deadline_ns = clock_mono_ns() + QUERY_SECONDS * NS_PER_S;
+		buf_str(&q->out, "{\"status\":\"success\",\"data\":");
+		q->answer(q);
+	}
+	/* What is kept until a slow client has read is the text alone. */
+	tsdb_view_close(q->view);
+	q->view = NULL;
+	arena_deinit(&q->arena);
+	reply(q);
+}
+
+/* ---- the queue ---- */
+
+void query_queue_init(struct query_queue *queue)
+{
+	mutex_init(&queue->lock);
+	queue->last = &queue->first;
+}
+
+void query_queue_deinit(struct query_queue *queue)
+{
+	while (queue->first != NULL) {
+		struct query *q = queue->first;
+		queue->first = q->next;
+		query_free(q);
+	}
+	mutex_deinit(&queue->lock);
+}
+
+/* A worker goes on with who waits, so that none is idle while somebody does. */
+static void work(void *ctx, struct http_request *req)
+{
+	struct query *q = ctx;
+	struct query_queue *queue = &q->api->queries;
+
+	(void)req;
+	while (q != NULL) {
+		answer(q);
+		mutex_lock(&queue->lock);
+		q = queue->first;
+		if (q != NULL) {
+			queue->first = q->next;
+			queue->last = queue->first != NULL ? queue->last : &queue->first;
+			queue->waiting--;
+		} else {
+			queue->running--;
+		}
+		mutex_unlock(&queue->lock);
+	}
+}
+
+enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
+
+static enum turn enter(struct query_queue *queue, struct query *q)
+{
+	enum turn turn = TURN_NEVER;
+
+	mutex_lock(&queue->lock);
+	if (queue->running < QUERIES_RUNNING) {
+		queue->running++;
+		turn = TURN_NOW;
+	} else if (queue->waiting < QUERIES_WAITING) {
+		*queue->last = q;
+		queue->last = &q->next;
+		queue->waiting++;
+		turn = TURN_LATER;
+	}
+	mutex_unlock(&queue->lock);
+	return turn;
+}
+
+static void refuse(struct query *q, const char *why)
+{
+	struct http_request *req = q->req;
+	query_free(q);
+	http_reply_error(req, 503, 1, "%s", why);
+}
+
+/* No worker could be had. If none runs either, nobody will come for those who wait. */
+static void leave(struct query_queue *queue, const char *why)
+{
+	struct query *orphans = NULL;
+
+	mutex_lock(&queue->lock);
+	if (--queue->running == 0) {
+		orphans = queue->first;
+		queue->first = NULL;
+		queue->last = &queue->first;
+		queue->waiting = 0;
+	}
+	mutex_unlock(&queue->lock);
+	while (orphans != NULL) {
+		struct query *q = orphans;
+		orphans = q->next;
+		refuse(q, why);
+	}
+}
+
+void query_start(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))
+{
+	struct query *q = mem_zalloc(1, sizeof *q);
+
+	if (q == NULL) {
+		http_reply_error(req, 503, 1, "out of memory for a query");
+		return;
+	}
+	q->api = a;
+	q->req = req;
+	q->answer = answer_it;
+	arena_init(&q->arena);
+	enum turn turn = enter(&a->queries, q);
+	if (turn == TURN_NEVER) {
+		refuse(q, "too many queries wait already");
+	} else if (turn == TURN_NOW && http_request_offload(req, work, q) != 0) {
+		leave(&a->queries, "no worker can be had");
+		refuse(q, "no worker can be had");
+	}
+}

@@ -1,0 +1,81 @@
+/* Requests that ask the history: answered on a worker thread, in Prometheus's shape, within bounds.
+ *
+ *   handler (loop) ──query_start──▶ queue ──▶ worker: parameters, view of the store, `answer` ──▶ reply
+ *
+ * At most QUERIES_RUNNING are answered at the same time, so that workers are left for /metrics; QUERIES_WAITING more wait, and past that the answer is 503. */
+#ifndef MOONGATE_API_QUERY_H
+#define MOONGATE_API_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/query_params.h"
+#include "base/buf.h"
+#include "base/thread.h"
+
+struct api;
+struct http_request;
+struct tsdb_view;
+
+enum {
+	QUERIES_RUNNING = 2,
+	QUERIES_WAITING = 1000,
+	QUERY_ANSWER_BYTES = 32 << 20, /* of one answer */
+	QUERY_SECONDS = 30             /* that one may take, from when it is begun */
+};
+
+/* Prometheus's types of errors, and their status. */
+enum query_error {
+	QUERY_BAD_DATA,    /* bad_data, 400 */
+	QUERY_EXECUTION,   /* execution, 422 */
+	QUERY_TIMEOUT,     /* timeout, 503 */
+	QUERY_UNAVAILABLE, /* unavailable, 503 */
+	QUERY_INTERNAL     /* internal, 500 */
+};
+
+struct query {
+	struct api *api;
+	struct http_request *req;
+	void (*answer)(struct query *q);
+	struct query *next; /* in the queue */
+
+	struct arena arena;
+	struct params params;
+	struct tsdb_view *view; /* of the history as it is when the query is begun */
+	int64_t deadline_ns;    /* clock_mono_ns */
+	uint32_t steps;         /* since the clock was looked at */
+
+	/* The answer, which `answer` writes. */
+	struct buf out;
+	bool bare;                /* all of the body; else it is the `data` of Prometheus's envelope */
+	bool truncated;           /* a limit was reached: a warning says so */
+	const char *content_type; /* NULL: JSON */
+	int status;               /* 0: all is well */
+	const char *error_type;
+	struct error error;
+};
+
+/* Has `answer` called on a worker with everything up to `out` in place; the reply is made of what it leaves. On the loop. */
+void query_start(struct api *a, struct http_request *req, void (*answer)(struct query *q));
+
+/* The answer is an error; the first one counts. `err` may be NULL: only the type. */
+void query_fail(struct query *q, enum query_error why, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same for what the store, or reading parameters, said: -EINVAL is the client's fault. */
+void query_fail_code(struct query *q, int code, const struct error *err);
+
+/* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time is over, or its answer is too large. */
+bool query_goes_on(struct query *q);
+
+/* start and end; all of time where they are missing. False with the error set. */
+bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms);
+
+/* Queries that wait are freed; no worker runs any more. */
+struct query_queue {
+	struct mutex lock; /* everything below */
+	struct query *first, **last;
+	uint32_t running, waiting;
+};
+void query_queue_init(struct query_queue *queue);
+void query_queue_deinit(struct query_queue *queue);
+
+#endif

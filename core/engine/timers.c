@@ -1,0 +1,75 @@
+/* What the engine does by the clock: the time for scripts and the history, looking after the store, checkpoints. */
+#include "engine/internal.h"
+
+/* When scripts' timers or the history's next tick are due, by the wall clock. */
+static int64_t clock_due(const struct engine *e)
+{
+	if (e->set == NULL)
+		return INT64_MAX;
+	int64_t due = script_set_next_due(e->set);
+	int64_t resolution = e->config->store.resolution_ns;
+	int64_t tick = (e->applied_ns / resolution + 1) * resolution;
+	return due < tick ? due : tick;
+}
+
+/* How long until the scripts' timers or a checkpoint want the engine, in nanoseconds. */
+int64_t timers_next(struct engine *e)
+{
+	int64_t wait = INT64_MAX;
+	int64_t due = clock_due(e);
+	if (ticker_pending(e->ticker))
+		return 0;
+	if (due != INT64_MAX) {
+		int64_t left = due - clock_wall_ns();
+		wait = left < 0 ? 0 : left;
+	}
+	if (e->store_busy && e->store_due_ns - clock_mono_ns() < wait)
+		wait = e->store_due_ns < clock_mono_ns() ? 0 : e->store_due_ns - clock_mono_ns();
+	int64_t left = e->checkpoint_due_ns - clock_mono_ns();
+	bool wanted = (!e->checkpointing && e->applied_seq != e->checkpoint_seq) || checkpoint_is_owed(e);
+	if (wanted && left < wait)
+		wait = left < 0 ? 0 : left;
+	return wait;
+}
+
+/* The store wants to be looked after now and then, and while something of it is to be let go, again and again. */
+static void look_after_store(struct engine *e)
+{
+	if (clock_mono_ns() < e->store_due_ns)
+		return;
+	e->store_busy = tsdb_tick(e->store);
+	e->store_due_ns = clock_mono_ns() + (e->store_busy ? STORE_WORK_NS : STORE_TICK_NS);
+}
+
+/* Samples lie in the journal until two checkpoints have them: where many come, these come sooner. */
+static void keep_journal_short(struct engine *e)
+{
+	if (e->sample_bytes > SAMPLE_SEGMENTS * e->config->journal.segment_bytes)
+		checkpoint_soon(e);
+}
+
+/* A frame with the time, for what is due: one, also while samples keep groups in flight. */
+static void run_clock(struct engine *e)
+{
+	int64_t due = clock_due(e);
+	if (due > clock_wall_ns() || due == e->timer_ns || !engine_have_open(e))
+		return;
+	e->timer_ns = due;
+	intake_clock(e, due);
+}
+
+void timers_run(struct engine *e)
+{
+	look_after_store(e);
+	keep_journal_short(e);
+	run_clock(e);
+	(void)ticker_run(e->ticker, TICK_SERIES); /* what memory does not suffice for comes again */
+	if (clock_mono_ns() < e->checkpoint_due_ns || ticker_pending(e->ticker))
+		return;
+	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
+		checkpoint_begin(e);
+	if (!checkpoint_is_owed(e) || e->in_flight > 0 || !engine_have_open(e))
+		return;
+	intake_clock(e, INT64_MIN); /* a frame for it to stand behind */
+	e->checkpoint_due_ns = clock_mono_ns() + RETRY_MS * NS_PER_MS;
+}
