@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "base/table.h"
 #include "ingest/ingest.h"
 #include "ingest/otlp_value.h"
 #include "record/labels.h"
@@ -126,6 +127,8 @@ struct otlp {
 		uint32_t fixed;        /* which of them, a bit each */
 		bool valid;            /* no two labels had one name */
 	} keys;
+
+	struct table increments; /* the series of delta temporality, by labels and time */
 
 	struct otlp_bound *bounds; /* by position; owned */
 	size_t bound_count, bound_cap;
