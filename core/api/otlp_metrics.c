@@ -51,7 +51,8 @@ static void reply_taken(struct intake *in)
 	}
 	rejected += refused_by_store(in);
 	if (rejected > 0)
-		buf_printf(&in->reply, "%llu data points were refused", (unsigned long long)rejected);
+		buf_printf(&in->reply, "%llu data point%s refused", (unsigned long long)rejected,
+		           rejected == 1 ? " was" : "s were");
 	else
 		buf_str(&in->reply, "all data points were taken, but not all that came with them");
 	refusals_list(in, &place, &in->reply);

@@ -140,7 +140,9 @@ void otlp_reply_taken(struct http_request *req, const char *rejected_name, uint6
 	struct buf body = {0};
 
 	otlp_write_response(&body, otlp_encoding_of(req), rejected_name, rejected, message);
-	reply(req, 200, 0, &body);
+	/* Without memory to say what was refused 200 would say that nothing was. What is there is known when it comes again. */
+	bool said = !buf_failed(&body);
+	reply(req, said ? 200 : 503, said ? 0 : 1, &body);
 }
 
 void otlp_reply_error(struct http_request *req, int status, int retry_after_s, struct slice message)

@@ -22,7 +22,7 @@ void otlp_write_response(struct buf *out, enum otlp_encoding encoding, const cha
 /* Appends the google.rpc.Status for an HTTP status. */
 void otlp_write_status(struct buf *out, enum otlp_encoding encoding, int status, struct slice message);
 
-/* Answers 200 with the response above. The message is UTF-8. Any thread. */
+/* Answers 200 with the response above; 503 where there is no memory for it. The message is UTF-8. Any thread. */
 void otlp_reply_taken(struct http_request *req, const char *rejected_name, uint64_t rejected, struct slice message);
 
 /* Answers another status with a Status. Senders try again after 429, 502, 503 and 504 alone. `retry_after_s` > 0: when. Of a request that is neither Protocol Buffers nor JSON the answer is JSON. Any thread. */
