@@ -87,7 +87,7 @@ static void intake_release(struct intake *in)
 		http_body_release(in->api->server, body);
 	buf_reset(&in->reply);
 	in->rejects.count = in->rejects.unlisted = 0;
-	in->rejects.samples = in->rejects.exemplars = in->rejects.histograms = 0;
+	in->rejects.samples = in->rejects.exemplars = in->rejects.histograms = in->rejects.points = 0;
 	in->req = NULL;
 	in->pooled_bytes = sizeof *in + kept + in->reply.cap;
 	bool small = in->reply.cap <= POOL_KEEP_BYTES && in->rejects.cap <= POOL_KEEP_REJECTS;

@@ -66,6 +66,10 @@ void api_post_write(void *ctx, struct http_request *req);
 
 void api_post_import(void *ctx, struct http_request *req);
 
+/* ---- otlp_metrics.c ---- */
+
+void api_post_otlp_metrics(void *ctx, struct http_request *req);
+
 /* ---- exposition.c ---- */
 
 void api_get_metrics(void *ctx, struct http_request *req);
