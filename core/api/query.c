@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "api/internal.h"
+#include "api/media_type.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tsdb/tsdb.h"
@@ -126,11 +126,8 @@ static void reply(struct query *q)
 
 static struct slice form_of(const struct http_request *req)
 {
-	static const char type[] = "application/x-www-form-urlencoded";
-	struct slice sent = http_request_header(req, "content-type");
-	bool form = http_request_method(req) == HTTP_POST_ && sent.len >= sizeof type - 1 &&
-	            strncasecmp(sent.ptr, type, sizeof type - 1) == 0;
-
+	bool form = http_request_method(req) == HTTP_POST_ &&
+	            media_type_is(http_request_header(req, "content-type"), "application/x-www-form-urlencoded");
 	return form ? http_request_body(req) : SLICE("");
 }
 
