@@ -173,14 +173,17 @@ describe("the history", function()
     assert.equal(400, reply.status)
     assert.equal('error parsing form values: invalid URL escape "%zz"', json.decode(reply.body).error)
     local many = {}
-    for i = 1, 101 do many[i] = "m" .. i end
-    assert.equal("more than 100 match[]", refused("series", match((table.unpack or unpack)(many))))
+    for i = 1, 101 do many[i] = { "match[]", "m" .. i } end
+    assert.equal("more than 100 match[]", refused("series", many))
     assert.equal(404, get("label/job").status)
     assert.equal(405, server:request { method = "POST", path = "/api/v1/label/job/values", body = "" }.status)
   end)
 
   it("is for tokens that may query", function()
-    start { conf = { tokens = { { sha256 = sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = sha256("query-token"), scopes = { "query" } } } } }
+    start { conf = { tokens = {
+      { sha256 = sha256("ingest-token"), scopes = { "ingest" } },
+      { sha256 = sha256("query-token"), scopes = { "query" } },
+    } } }
     for _, path in ipairs { "series?match[]=up", "labels", "label/a/values", "export?match[]=up", "status/tsdb", "status/buildinfo" } do
       assert.equal(401, server:request { path = "/api/v1/" .. path }.status, path)
       assert.equal(403, server:request { path = "/api/v1/" .. path, headers = { Authorization = "Bearer ingest-token" } }.status, path)
@@ -209,8 +212,9 @@ describe("the history", function()
 
     it("come back bit for bit, whatever they are, also after a kill", function()
       start()
-      local patterns = { { 0, 0 }, { 0x80000000, 0 }, { 0x3ff00000, 0 }, { 0x3fb99999, 0x9999999a }, { 0, 1 }, { 0x7fefffff, 0xffffffff },
-        { 0x7ff00000, 0 }, { 0xfff00000, 0 }, { 0x7ff00000, 2 }, { 0x7ff80000, 1 }, { 0xfff80000, 0 }, { 0x7ff00000, 1 }, { 0x43400000, 1 }, { 0x3e7ad7f2, 0x9abcaf48 } }
+      local patterns = { { 0, 0 }, { 0x80000000, 0 }, { 0x3ff00000, 0 }, { 0x3fb99999, 0x9999999a }, { 0, 1 },
+        { 0x7fefffff, 0xffffffff }, { 0x7ff00000, 0 }, { 0xfff00000, 0 }, { 0x7ff00000, 2 }, { 0x7ff80000, 1 },
+        { 0xfff80000, 0 }, { 0x7ff00000, 1 }, { 0x43400000, 1 }, { 0x3e7ad7f2, 0x9abcaf48 } }
       local seed = 42
       local function draw()
         seed = (seed * 16807) % 2147483647
@@ -218,14 +222,15 @@ describe("the history", function()
       end
       for _ = 1, 1000 do patterns[#patterns + 1] = { draw(), draw() } end
       -- By hand: LuaJIT keeps its own values in the NaNs that are negative.
-      local parts, wanted, times = { remote_write.field(1, remote_write.field(1, "__name__") .. remote_write.field(2, "bits")) }, {}, {}
+      local field = remote_write.field
+      local parts, wanted, times = { field(1, field(1, "__name__") .. field(2, "bits")) }, {}, {}
       for i, p in ipairs(patterns) do
         times[i] = now - #patterns + i
         local bytes = ffi.string(ffi.new("uint32_t[2]", p[2], p[1]), 8)
-        parts[#parts + 1] = remote_write.field(2, "\9" .. bytes .. "\16" .. remote_write.varint(times[i]))
+        parts[#parts + 1] = field(2, "\9" .. bytes .. "\16" .. remote_write.varint(times[i]))
         wanted[i] = ("%08x%08x"):format(p[1], p[2])
       end
-      assert.equal(204, server:request(remote_write.request(remote_write.field(1, table.concat(parts)), 1)).status)
+      assert.equal(204, server:request(remote_write.request(field(1, table.concat(parts)), 1)).status)
       local function check()
         local lines = export { { "match[]", "bits" }, { "nan", "bits" } }
         assert.equal(1, #lines)
@@ -242,12 +247,17 @@ describe("the history", function()
 
     it("are written as VictoriaMetrics does, and chosen by time and match[]", function()
       start()
-      write { { labels = { { "__name__", "m" }, { "a", "1" } }, samples = { { 1, now }, { 0.5, now + 1 }, { remote_write.double(0x7ff00000, 2), now + 2 },
-        { math.huge, now + 3 }, { -math.huge, now + 4 } } }, { labels = { { "__name__", "m" }, { "a", "2" } }, samples = { { 1e21, now + 1 } } } }
+      local stale = remote_write.double(0x7ff00000, 2)
+      write {
+        { labels = { { "__name__", "m" }, { "a", "1" } },
+          samples = { { 1, now }, { 0.5, now + 1 }, { stale, now + 2 }, { math.huge, now + 3 }, { -math.huge, now + 4 } } },
+        { labels = { { "__name__", "m" }, { "a", "2" } }, samples = { { 1e21, now + 1 } } },
+      }
       local _, text = export(match 'm{a="1"}')
       assert.equal(('{"metric":{"__name__":"m","a":"1"},"values":[1,0.5,null,"Infinity","-Infinity"],"timestamps":[%d,%d,%d,%d,%d]}\n')
         :format(now, now + 1, now + 2, now + 3, now + 4), text)
-      local lines = export { { "match[]", "m" }, { "match[]", 'm{a="2"}' }, { "start", ("%.3f"):format((now + 1) / 1000) }, { "end", ("%.3f"):format((now + 2) / 1000) } }
+      local lines = export { { "match[]", "m" }, { "match[]", 'm{a="2"}' },
+        { "start", ("%.3f"):format((now + 1) / 1000) }, { "end", ("%.3f"):format((now + 2) / 1000) } }
       assert.equal(2, #lines)
       assert.same({ now + 1, now + 2 }, lines[1].timestamps)
       assert.same({ 1e21 }, lines[2].values)
@@ -301,6 +311,22 @@ describe("the history", function()
     assert.match("^3%.%d+%.%d+$", info.version)
     assert.match("^moongate ", info.revision)
     assert.is_nil(info.features)
+  end)
+
+  it("is asked by promtool", function()
+    start()
+    some()
+    local function promtool(arguments)
+      local text, code = moongate.sh(("promtool query %s"):format(arguments:format("http://" .. server.addr)))
+      assert.equal(0, code, text)
+      local lines = {}
+      for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
+      return lines
+    end
+    assert.same({ "a", "b", "c" }, promtool "labels %s job")
+    assert.same({ "a", "c" }, promtool "labels --match=other --match='up{instance=\"2\"}' %s job")
+    assert.same({ '{__name__="other", job="c"}', '{__name__="up", instance="2", job="a"}' },
+      promtool "series --match=other --match='up{instance=\"2\"}' %s")
   end)
 
   it("answers many at once", function()
