@@ -1,6 +1,6 @@
 # A thin layer over CMake presets. `make help` lists the goals.
 .DEFAULT_GOAL := help
-.PHONY: help run build programs test lint format bench fuzz torture sim demo install clean deps deps-test
+.PHONY: help run build programs test lint format bench bench-store fuzz torture sim demo install clean deps deps-test deps-bench
 
 JOBS         ?= $(shell nproc)
 CONF         ?= conf/moongate.lua
@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 SIM_RUNS     ?= 5000
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build what is needed, then serve on 127.0.0.1:4318 with conf/moongate.lua
 	@exec build/moongate run --conf $(CONF)
@@ -34,6 +34,9 @@ format: deps-test ## clang-format over all C
 bench: programs ## events per CPU-second, next to a bare HTTP server
 	@luajit tests/bench/run.lua
 
+bench-store: deps-bench programs ## the same samples into moongate, VictoriaMetrics and Prometheus
+	@luajit tests/bench/store.lua
+
 fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz
 
@@ -57,3 +60,6 @@ deps:
 
 deps-test:
 	@tools/deps.sh test
+
+deps-bench:
+	@tools/deps.sh bench

@@ -77,6 +77,29 @@ return {
     exemplars = 100000,             -- kept at most; the oldest go first
   },
 
+  -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.
+  -- A series has the labels of its target beside its own: job, instance (the target as it stands here) and `labels`.
+  scrape = {
+    -- { job = "agents",
+    --   targets = { "127.0.0.1:9100" },
+    --   files = { "conf/targets/*.json" },     -- * and ? in the last part of the path
+    --   labels = { team = "search" },
+    --   interval = "15s",
+    --   timeout = "10s",                       -- at most the interval
+    --   scheme = "http",                       -- or "https"
+    --   path = "/metrics",
+    --   params = { ["match[]"] = { "up" } },   -- of the query: a text, or a list of texts, each
+    --   headers = { ["X-Scope-OrgID"] = "1" },
+    --   honor_labels = false,                  -- true: labels that are scraped win over the target's; else they are renamed exported_…
+    --   honor_timestamps = true,               -- false: the time of the scrape is that of all samples
+    --   follow_redirects = true,
+    --   sample_limit = 0,                      -- more samples fail the scrape; 0: no limit of the job's own
+    --   body_bytes = "16MiB",                  -- likewise a longer answer, inflated
+    --   tls = { ca = "", cert = "", key = "", server_name = "", insecure = false },  -- PEM files
+    --   basic_auth = { username = "", password = "", password_file = "" },           -- files are read at each scrape
+    --   bearer_token = "", bearer_token_file = "" },
+  },
+
   log = {
     level = "info",                 -- debug, info, warn, error, fatal
     stdout = true,                  -- JSON lines to standard output

@@ -1,17 +1,19 @@
 #!/bin/bash
-# Installs what is missing of the packages that moongate is built with (deps.sh build) and tested with (deps.sh test).
+# Installs what is missing of the packages that moongate is built with (deps.sh build), tested with (deps.sh test) and measured beside (deps.sh bench).
 #
 # With nothing missing it does nothing and needs no rights. Elsewhere than on Debian it names what is missing and leaves the rest to you.
 set -euo pipefail
 
 build=(gcc g++ make cmake ninja-build pkg-config
 	libuv1-dev libluajit-5.1-dev node-llhttp libcjson-dev libsimdjson-dev zlib1g-dev libzstd-dev libsnappy-dev nettle-dev libre2-dev
+	libcurl4-openssl-dev
 	libcmocka-dev libprotobuf-c-dev protobuf-c-compiler) # CMake configures the unit tests in every build
 tests=(luajit lua-busted lua-check lua-socket lua-cjson curl clang clang-format clang-tidy libclang-rt-14-dev prometheus)
+benches=(victoria-metrics)
 
 # What a package is looked for by where there is no dpkg.
 commands=(gcc g++ cmake ninja pkg-config protoc-c)
-libraries=(libuv luajit libcjson simdjson zlib libzstd snappy nettle re2 cmocka libprotobuf-c)
+libraries=(libuv luajit libcjson simdjson zlib libzstd snappy nettle re2 libcurl cmocka libprotobuf-c)
 
 installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -59,8 +61,9 @@ without_apt() {
 case ${1-} in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${tests[@]}") ;;
+bench) wanted=("${build[@]}" "${tests[@]}" "${benches[@]}") ;;
 *)
-	echo "usage: deps.sh build|test" >&2
+	echo "usage: deps.sh build|test|bench" >&2
 	exit 2
 	;;
 esac

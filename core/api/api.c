@@ -13,6 +13,7 @@ static const struct http_route routes[] = {
     {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
     {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
+    {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
     {"/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
     {"/-/ready", HTTP_GET_, SCOPE_NONE, api_get_ready, NULL},
@@ -36,7 +37,7 @@ static void set_limits(struct ingest_limits *l, const struct config *c)
 	l->events = c->events.per_body;
 }
 
-struct api *api_new(const struct config *c, struct engine *engine, struct error *err)
+struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct error *err)
 {
 	struct api *a = mem_zalloc(1, sizeof *a);
 	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
@@ -56,6 +57,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct error 
 	a->engine = engine;
 	for (int kind = 0; kind < INTAKE_KINDS; kind++)
 		intake_pool_init(&a->pools[kind]);
+	a->scrape = scrape;
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	query_queue_init(&a->queries);

@@ -5,11 +5,12 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "engine/engine.h"
+#include "scrape/scrape.h"
 
 struct api;
 
-/* Binds the listening sockets; nothing is served yet. `config` and `engine` are borrowed for the api's life. NULL with a sentence. */
-struct api *api_new(const struct config *config, struct engine *engine, struct error *err);
+/* Binds the listening sockets; nothing is served yet. `config`, `engine` and `scrape` are borrowed for the api's life; `scrape` may be NULL, where nobody scrapes. NULL with a sentence. */
+struct api *api_new(const struct config *config, struct engine *engine, struct scrape *scrape, struct error *err);
 
 /* Starts the loops. 0 or a negative errno with a sentence. */
 int api_start(struct api *a, struct error *err);

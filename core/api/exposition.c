@@ -101,6 +101,44 @@ static void render_process(struct pen p)
 	exposition_sample(p.out, p.format, "moongate_build_info", METRIC_GAUGE, &version, 1, 1);
 }
 
+static void render_scrapes(struct pen p, const struct scrape_stats *s)
+{
+	exposition_family(p.out, p.format, "moongate_scrapes", METRIC_COUNTER, "",
+	                  "Scrapes of targets by how they ended.");
+	for (int i = 0; i < SCRAPE_RESULTS; i++) {
+		const struct exposition_label label = {"result", slice_cstr(scrape_result_name((enum scrape_result)i))};
+		exposition_sample(p.out, p.format, "moongate_scrapes", METRIC_COUNTER, &label, 1,
+		                  (double)s->scrapes[i]);
+	}
+	one(p, "moongate_scrapes_missed", METRIC_COUNTER, "", (double)s->missed,
+	    "Scrapes not begun, as the one before was not over.");
+	one(p, "moongate_scrape_samples", METRIC_COUNTER, "", (double)s->samples, "Samples of targets taken.");
+	one(p, "moongate_scrape_samples_refused", METRIC_COUNTER, "", (double)s->refused,
+	    "Samples of targets that were not stored.");
+	one(p, "moongate_scrape_lines_rejected", METRIC_COUNTER, "", (double)s->rejected,
+	    "Lines of targets' answers that no series can be made of.");
+	one(p, "moongate_scrape_stale_markers", METRIC_COUNTER, "", (double)s->stale, "Series of targets that ended.");
+	one(p, "moongate_scrape_received_bytes", METRIC_COUNTER, "bytes", (double)s->received_bytes,
+	    "Bytes of targets' answers, inflated.");
+}
+
+static void render_targets(struct pen p, struct scrape *scrape)
+{
+	struct scrape_stats s;
+	if (scrape == NULL)
+		return;
+	scrape_stats(scrape, &s);
+	one(p, "moongate_scrape_targets", METRIC_GAUGE, "", s.targets, "Targets that are scraped.");
+	one(p, "moongate_scrape_targets_up", METRIC_GAUGE, "", s.up, "Targets whose last scrape was well.");
+	one(p, "moongate_scrape_targets_surplus", METRIC_GAUGE, "", s.surplus, "Targets over the limit, not scraped.");
+	one(p, "moongate_scrape_files", METRIC_GAUGE, "", s.files, "Files of targets.");
+	one(p, "moongate_scrape_files_broken", METRIC_GAUGE, "", s.broken_files,
+	    "Files of targets that cannot be read; their targets stay as they were.");
+	one(p, "moongate_scrape_series", METRIC_GAUGE, "", (double)s.series,
+	    "Series in the last scrapes of all targets.");
+	render_scrapes(p, &s);
+}
+
 static void render_log(struct pen p)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error", "fatal"};
@@ -118,6 +156,7 @@ static void render(struct api *a, struct engine_view *view, struct pen p)
 	exposition_render(engine_view_metrics(view), p.format, clock_wall_ns(), p.out);
 	engine_view_render(view, p.format, p.out);
 	render_http(p, a->server);
+	render_targets(p, a->scrape);
 	render_log(p);
 	render_process(p);
 	exposition_end(p.out, p.format);

@@ -38,6 +38,7 @@ struct scrapes {
 struct api {
 	const struct config *config;
 	struct engine *engine;
+	struct scrape *scrape; /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
 	struct ingest_sample_limits sample_limits;
@@ -67,6 +68,10 @@ void api_post_import(void *ctx, struct http_request *req);
 /* ---- exposition.c ---- */
 
 void api_get_metrics(void *ctx, struct http_request *req);
+
+/* ---- targets.c ---- */
+
+void api_get_targets(void *ctx, struct http_request *req);
 
 /* ---- admin.c ---- */
 

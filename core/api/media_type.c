@@ -30,7 +30,9 @@ static bool is(struct slice s, const char *lower)
 /* Takes what stands before the next `c` off *rest, the `c` too. */
 static struct slice cut(struct slice *rest, char c)
 {
-	const char *at = rest->len > 0 ? memchr(rest->ptr, c, rest->len) : NULL;
+	if (rest->len == 0)
+		return *rest;
+	const char *at = memchr(rest->ptr, c, rest->len);
 	struct slice head = at == NULL ? *rest : slice_new(rest->ptr, (size_t)(at - rest->ptr));
 	size_t used = at == NULL ? rest->len : head.len + 1;
 	rest->ptr += used;

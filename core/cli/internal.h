@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "engine/engine.h"
+#include "scrape/scrape.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -40,6 +42,11 @@ const char *command_suggest(const char *name);
 
 /* Defaults, then the file (where `path` is NULL: conf/moongate.lua if it is there), then the given flags as key, value pairs (NULL values are passed over). 0, or says what was wrong on stderr. */
 int load_config(struct config *c, const char *path, const char *const (*flags)[2], unsigned count);
+
+/* ---- scrape_submit.c ---- */
+
+/* Hands what is scraped to the engine, which is borrowed. */
+struct scrape_sink scrape_into(struct engine *engine);
 
 /* ---- watch.c: reload when a script changes ---- */
 

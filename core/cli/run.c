@@ -26,6 +26,7 @@ static const struct flag flags[] = {
 struct gateway {
 	struct config config;
 	struct engine *engine;
+	struct scrape *scrape;
 	struct api *api;
 	struct watch *watch;
 };
@@ -93,8 +94,12 @@ static int start(struct gateway *g, struct error *err)
 	g->engine = engine_new(&g->config, err);
 	if (g->engine == NULL || engine_start(g->engine, err) != 0)
 		return -EIO;
-	g->api = api_new(&g->config, g->engine, err);
-	if (g->api == NULL || api_start(g->api, err) != 0)
+	const struct scrape_sink sink = scrape_into(g->engine);
+	g->scrape = scrape_new(&g->config, &sink, err);
+	if (g->scrape == NULL)
+		return -EIO;
+	g->api = api_new(&g->config, g->engine, g->scrape, err);
+	if (g->api == NULL || api_start(g->api, err) != 0 || scrape_start(g->scrape, err) != 0)
 		return -EIO;
 	if (start_watch(g, err) != 0)
 		return -EIO;
@@ -109,10 +114,13 @@ static void stop(struct gateway *g)
 		watch_stop(g->watch);
 	if (g->api != NULL)
 		api_stop(g->api);
+	if (g->scrape != NULL)
+		scrape_stop(g->scrape);
 	if (g->engine != NULL)
 		engine_stop(g->engine);
 	if (g->api != NULL)
 		api_free(g->api);
+	scrape_free(g->scrape);
 	if (g->engine != NULL)
 		engine_free(g->engine);
 }

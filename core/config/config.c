@@ -18,12 +18,9 @@ int config_init(struct config *c)
 	*c = (struct config){.lines = mem_zalloc(option_count, sizeof *c->lines)};
 	if (c->lines == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < option_count; i++) {
-		if (options[i].by_default != NULL &&
-		    option_set_text(c, &options[i], options[i].by_default, &err) != 0) {
-			config_deinit(c);
-			return err.code;
-		}
+	if (option_set_defaults(c, options_of_file(), &err) != 0) {
+		config_deinit(c);
+		return err.code;
 	}
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	c->threads = cores > 2 ? (uint32_t)cores - 1 : 1;
@@ -36,10 +33,10 @@ int config_init(struct config *c)
 
 void config_deinit(struct config *c)
 {
-	for (size_t i = 0; i < option_count; i++) {
-		if (options[i].type == OPTION_STRING || options[i].type == OPTION_PATH)
-			mem_free(*(char **)((char *)c + options[i].offset));
-	}
+	option_free(c, options_of_file());
+	for (uint32_t i = 0; i < c->scrape_count; i++)
+		option_free(&c->scrapes[i], options_of_scrape);
+	mem_free(c->scrapes);
 	mem_free(c->conf_dir);
 	mem_free(c->tokens);
 	mem_free(c->file);
@@ -49,7 +46,7 @@ void config_deinit(struct config *c)
 
 int config_set(struct config *c, const char *key, const char *value, struct error *err)
 {
-	const struct option *o = option_find(key);
+	const struct option *o = option_find(options_of_file(), key);
 	if (o == NULL)
 		return error_set(err, -EINVAL, "%s: there is no such option", key);
 	int code = option_set_text(c, o, value, err);
@@ -61,7 +58,7 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
 /* Puts file and line before a sentence about a key that stands in the file. */
 static int at_key(const struct config *c, const char *key, struct error *err, int code)
 {
-	const struct option *o = option_find(key);
+	const struct option *o = option_find(options_of_file(), key);
 	CHECK(o != NULL && code < 0);
 	int32_t line = c->lines[o - options];
 	if (line > 0)

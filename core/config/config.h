@@ -12,6 +12,51 @@
 enum { CONFIG_TOKENS_MAX = 256, CONFIG_RATE_MAX = 1000000 };
 enum { CONFIG_DATA_MAX = 400 }; /* bytes of the data directory's path: names in it are built in buffers of 512 */
 
+enum { CONFIG_SCRAPES_MAX = 1000, CONFIG_TARGETS_MAX = 10000, CONFIG_PAIRS_MAX = 100 };
+enum { CONFIG_ADDRESS_MAX = 512, CONFIG_PATH_MAX = 2048 }; /* bytes of a target's address and path */
+
+/* A list of texts, and names with texts. Owned by the configuration. */
+struct config_texts {
+	char **items;
+	uint32_t count;
+};
+struct config_pair {
+	char *name, *value;
+};
+struct config_pairs {
+	struct config_pair *items; /* by rising names; of one name in the order of its list */
+	uint32_t count;
+};
+
+/* A job of scraping: an entry of scrape = { { job = "…", targets = { … } }, … }. What is not given is NULL, where no default is named. */
+struct config_scrape {
+	char *job;                   /* the label `job`; no two entries have the same */
+	struct config_texts targets; /* "host:9100" */
+	struct config_texts
+	    files; /* of targets, as Prometheus's file_sd has them, in JSON; `*` and `?` may stand in the last part of the path */
+	struct config_pairs labels; /* of all series, beside job and instance */
+	int64_t interval_ns;        /* 15 s */
+	int64_t timeout_ns;         /* 10 s, or the interval where that is shorter */
+	enum config_scheme { SCHEME_HTTP, SCHEME_HTTPS } scheme;
+	char *path;                 /* "/metrics" */
+	struct config_pairs params; /* of the query; a name may come again */
+	struct config_pairs headers;
+	bool honor_labels;     /* false: a scraped label that clashes with one of the target is renamed exported_… */
+	bool honor_timestamps; /* true */
+	bool follow_redirects; /* true */
+	uint32_t sample_limit; /* 0: none */
+	uint64_t body_bytes;   /* 16 MiB, inflated */
+	struct {
+		char *ca, *cert, *key; /* PEM files; `ca` in place of the system's */
+		char *server_name;     /* that the certificate must have, in place of the target's */
+		bool insecure;         /* false: the certificate is checked */
+	} tls;
+	struct {
+		char *username, *password, *password_file;
+	} basic_auth;
+	char *bearer_token, *bearer_token_file;
+};
+
 enum config_durability { DURABILITY_GROUP, DURABILITY_INTERVAL };
 
 struct config_token {
@@ -99,6 +144,9 @@ struct config {
 		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
 	} health;
 
+	struct config_scrape *scrapes; /* scrape = { … } */
+	uint32_t scrape_count;
+
 	char *file; /* that was read; NULL: none */
 	int32_t *
 	    lines; /* where in it each option stands, in the order of options.h; −1: in no line that can be told; 0: not there, or a flag has taken its place */
@@ -116,6 +164,11 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
 /* Checks what depends on several keys: a listen address that is not loopback needs tokens or allow_anonymous, the time zone exists, retention ≥ two segments, the data directory is not
  * too deep, … The sentence names file and line of a key that stands in the file. */
 int config_check(const struct config *c, struct error *err);
+
+/* Is it the address of a target, "host:9100"; the path that is asked for; a label's name in its old form? Of files of targets as of the configuration. */
+bool config_is_address(const char *text);
+bool config_is_path(const char *text);
+bool config_is_label_name(const char *text);
 
 /* Frees what the struct owns and zeroes it; harmless on a zeroed one. */
 void config_deinit(struct config *c);

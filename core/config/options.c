@@ -78,27 +78,133 @@ const struct option options[] = {
 };
 const size_t option_count = sizeof options / sizeof *options;
 
-const struct option *option_find(const char *key)
+static const char *const schemes[] = {"http", "https", NULL};
+
+#define OF_SCRAPE(field) offsetof(struct config_scrape, field)
+
+static const struct option scrape_options[] = {
+    {"job", OPTION_STRING, OF_SCRAPE(job), 0, 0, NULL, NULL},
+    {"targets", OPTION_TEXTS, OF_SCRAPE(targets), 0, 0, NULL, NULL},
+    {"files", OPTION_TEXTS, OF_SCRAPE(files), 0, 0, NULL, NULL},
+    {"labels", OPTION_PAIRS, OF_SCRAPE(labels), 0, 0, NULL, NULL},
+    {"interval", OPTION_DURATION, OF_SCRAPE(interval_ns), 0.1, DAY, "15s", NULL},
+    {"timeout", OPTION_DURATION, OF_SCRAPE(timeout_ns), 0.01, DAY, NULL, NULL},
+    {"scheme", OPTION_CHOICE, OF_SCRAPE(scheme), 0, 0, "http", schemes},
+    {"path", OPTION_STRING, OF_SCRAPE(path), 0, 0, "/metrics", NULL},
+    {"params", OPTION_MULTIPAIRS, OF_SCRAPE(params), 0, 0, NULL, NULL},
+    {"headers", OPTION_PAIRS, OF_SCRAPE(headers), 0, 0, NULL, NULL},
+    {"honor_labels", OPTION_BOOL, OF_SCRAPE(honor_labels), 0, 0, "false", NULL},
+    {"honor_timestamps", OPTION_BOOL, OF_SCRAPE(honor_timestamps), 0, 0, "true", NULL},
+    {"follow_redirects", OPTION_BOOL, OF_SCRAPE(follow_redirects), 0, 0, "true", NULL},
+    {"sample_limit", OPTION_COUNT, OF_SCRAPE(sample_limit), 0, 1e9, "0", NULL},
+    {"body_bytes", OPTION_SIZE, OF_SCRAPE(body_bytes), 1 * KIB, 1 * GIB, "16MiB", NULL},
+    {"tls.ca", OPTION_PATH, OF_SCRAPE(tls.ca), 0, 0, NULL, NULL},
+    {"tls.cert", OPTION_PATH, OF_SCRAPE(tls.cert), 0, 0, NULL, NULL},
+    {"tls.key", OPTION_PATH, OF_SCRAPE(tls.key), 0, 0, NULL, NULL},
+    {"tls.server_name", OPTION_PATH, OF_SCRAPE(tls.server_name), 0, 0, NULL, NULL},
+    {"tls.insecure", OPTION_BOOL, OF_SCRAPE(tls.insecure), 0, 0, "false", NULL},
+    {"basic_auth.username", OPTION_PATH, OF_SCRAPE(basic_auth.username), 0, 0, NULL, NULL},
+    {"basic_auth.password", OPTION_PATH, OF_SCRAPE(basic_auth.password), 0, 0, NULL, NULL},
+    {"basic_auth.password_file", OPTION_PATH, OF_SCRAPE(basic_auth.password_file), 0, 0, NULL, NULL},
+    {"bearer_token", OPTION_PATH, OF_SCRAPE(bearer_token), 0, 0, NULL, NULL},
+    {"bearer_token_file", OPTION_PATH, OF_SCRAPE(bearer_token_file), 0, 0, NULL, NULL},
+};
+const struct option_table options_of_scrape = {scrape_options, sizeof scrape_options / sizeof *scrape_options};
+
+const struct option *option_find(struct option_table table, const char *key)
 {
-	for (size_t i = 0; i < option_count; i++) {
-		if (strcmp(options[i].key, key) == 0)
-			return &options[i];
+	for (size_t i = 0; i < table.count; i++) {
+		if (strcmp(table.rows[i].key, key) == 0)
+			return &table.rows[i];
 	}
 	return NULL;
 }
 
-const char *option_suggest(const char *key)
+const char *option_suggest(struct option_table table, const char *key)
 {
 	const char *best = NULL;
 	unsigned nearest = distance_near(key) + 1;
-	for (size_t i = 0; i < option_count; i++) {
-		unsigned d = distance(key, options[i].key);
+	for (size_t i = 0; i < table.count; i++) {
+		unsigned d = distance(key, table.rows[i].key);
 		if (d < nearest) {
 			nearest = d;
-			best = options[i].key;
+			best = table.rows[i].key;
 		}
 	}
 	return best;
+}
+
+int option_set_defaults(void *of, struct option_table table, struct error *err)
+{
+	int code = 0;
+	for (size_t i = 0; i < table.count && code == 0; i++) {
+		if (table.rows[i].by_default != NULL)
+			code = option_set_text(of, &table.rows[i], table.rows[i].by_default, err);
+	}
+	return code;
+}
+
+static void free_texts(struct config_texts *t)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		mem_free(t->items[i]);
+	mem_free(t->items);
+	*t = (struct config_texts){0};
+}
+
+static void free_pairs(struct config_pairs *p)
+{
+	for (uint32_t i = 0; i < p->count; i++) {
+		mem_free(p->items[i].name);
+		mem_free(p->items[i].value);
+	}
+	mem_free(p->items);
+	*p = (struct config_pairs){0};
+}
+
+void option_free(void *of, struct option_table table)
+{
+	for (size_t i = 0; i < table.count; i++) {
+		void *at = (char *)of + table.rows[i].offset;
+		enum option_type type = table.rows[i].type;
+		if (type == OPTION_STRING || type == OPTION_PATH) {
+			mem_free(*(char **)at);
+			*(char **)at = NULL;
+		} else if (type == OPTION_TEXTS) {
+			free_texts(at);
+		} else if (type == OPTION_PAIRS || type == OPTION_MULTIPAIRS) {
+			free_pairs(at);
+		}
+	}
+}
+
+int config_texts_add(struct config_texts *t, const char *text)
+{
+	char **grown = mem_realloc(t->items, (t->count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return -ENOMEM;
+	t->items = grown;
+	t->items[t->count] = mem_strndup(text, strlen(text));
+	if (t->items[t->count] == NULL)
+		return -ENOMEM;
+	t->count++;
+	return 0;
+}
+
+int config_pairs_add(struct config_pairs *p, const char *name, const char *value)
+{
+	struct config_pair *grown = mem_realloc(p->items, (p->count + 1) * sizeof *grown);
+	if (grown == NULL)
+		return -ENOMEM;
+	p->items = grown;
+	struct config_pair pair = {mem_strndup(name, strlen(name)), mem_strndup(value, strlen(value))};
+	if (pair.name == NULL || pair.value == NULL) {
+		mem_free(pair.name);
+		mem_free(pair.value);
+		return -ENOMEM;
+	}
+	p->items[p->count++] = pair;
+	return 0;
 }
 
 const char *option_wanted(const struct option *o)
@@ -123,6 +229,12 @@ const char *option_wanted(const struct option *o)
 		snprintf(text, sizeof text, "a duration from %g to %.0f seconds, such as 10 or \"10s\"", o->min,
 		         o->max);
 		return text;
+	case OPTION_TEXTS:
+		return "a list of texts";
+	case OPTION_PAIRS:
+		return "a table of names with a text each";
+	case OPTION_MULTIPAIRS:
+		return "a table of names with a text, or a list of texts, each";
 	case OPTION_CHOICE:
 		break;
 	}
@@ -139,9 +251,9 @@ static int refuse(const struct option *o, struct error *err, const char *found)
 	return error_set(err, -EINVAL, "%s: found %s, wanted %s", o->key, found, option_wanted(o));
 }
 
-int option_set_number(struct config *c, const struct option *o, double v, struct error *err)
+int option_set_number(void *of, const struct option *o, double v, struct error *err)
 {
-	void *at = (char *)c + o->offset;
+	void *at = (char *)of + o->offset;
 	char found[32];
 	snprintf(found, sizeof found, "%.15g", v);
 	bool is_number =
@@ -159,11 +271,11 @@ int option_set_number(struct config *c, const struct option *o, double v, struct
 	return 0;
 }
 
-int option_set_bool(struct config *c, const struct option *o, bool v, struct error *err)
+int option_set_bool(void *of, const struct option *o, bool v, struct error *err)
 {
 	if (o->type != OPTION_BOOL)
 		return refuse(o, err, v ? "true" : "false");
-	*(bool *)((char *)c + o->offset) = v;
+	*(bool *)((char *)of + o->offset) = v;
 	return 0;
 }
 
@@ -202,9 +314,9 @@ static bool parse_number(const struct option *o, const char *text, double *v)
 	return true;
 }
 
-static int set_string(struct config *c, const struct option *o, const char *text, struct error *err)
+static int set_string(void *of, const struct option *o, const char *text, struct error *err)
 {
-	char **at = (char **)((char *)c + o->offset);
+	char **at = (char **)((char *)of + o->offset);
 	if (*text == '\0' && o->type == OPTION_STRING)
 		return refuse(o, err, "an empty text");
 	char *copy = *text == '\0' ? NULL : mem_strndup(text, strlen(text));
@@ -215,12 +327,12 @@ static int set_string(struct config *c, const struct option *o, const char *text
 	return 0;
 }
 
-static int set_choice(struct config *c, const struct option *o, const char *text, struct error *err)
+static int set_choice(void *of, const struct option *o, const char *text, struct error *err)
 {
 	char found[80];
 	for (int i = 0; o->choices[i] != NULL; i++) {
 		if (strcmp(text, o->choices[i]) == 0) {
-			*(int *)((char *)c + o->offset) = i;
+			*(int *)((char *)of + o->offset) = i;
 			return 0;
 		}
 	}
@@ -228,7 +340,7 @@ static int set_choice(struct config *c, const struct option *o, const char *text
 	return refuse(o, err, found);
 }
 
-int option_set_text(struct config *c, const struct option *o, const char *text, struct error *err)
+int option_set_text(void *of, const struct option *o, const char *text, struct error *err)
 {
 	char found[80];
 	double v;
@@ -236,16 +348,20 @@ int option_set_text(struct config *c, const struct option *o, const char *text, 
 	switch (o->type) {
 	case OPTION_STRING:
 	case OPTION_PATH:
-		return set_string(c, o, text, err);
+		return set_string(of, o, text, err);
 	case OPTION_CHOICE:
-		return set_choice(c, o, text, err);
+		return set_choice(of, o, text, err);
 	case OPTION_BOOL:
 		if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
 			return refuse(o, err, found);
-		return option_set_bool(c, o, text[0] == 't', err);
+		return option_set_bool(of, o, text[0] == 't', err);
+	case OPTION_TEXTS:
+	case OPTION_PAIRS:
+	case OPTION_MULTIPAIRS:
+		return refuse(o, err, found);
 	default:
 		if (!parse_number(o, text, &v))
 			return refuse(o, err, found);
-		return option_set_number(c, o, v, err);
+		return option_set_number(of, o, v, err);
 	}
 }

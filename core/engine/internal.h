@@ -145,6 +145,7 @@ struct engine {
 	uint64_t owed_seq;    /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
 	int64_t store_due_ns; /* monotonic: when the store is to be looked after */
+	bool store_busy;      /* and has more to do then */
 	uint64_t sample_bytes;   /* of the journal since the last checkpoint, in groups with samples */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t floor_seq;      /* of the one before it: what retention may remove */

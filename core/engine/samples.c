@@ -14,6 +14,8 @@
 #define FUTURE_MS INT64_C(600000) /* how far ahead of the engine's clock a sample may be */
 
 enum {
+	AHEAD = 16,         /* series that the processor is asked for so much before they are wanted, */
+	SOON = 8,           /* and what hangs on them */
 	RUN_SAMPLES = 4096, /* of one series in one item of a frame, so that frames stay below their size */
 	NO_SERIES = UINT32_MAX
 };
@@ -195,6 +197,15 @@ static int add_series(struct intake *in, struct sample_series *series, uint32_t 
 	return code == 0 ? frame_samples(in, *number, series) : code;
 }
 
+/* The memory of some ten thousand series is in no near cache. */
+static void look_ahead(const struct engine *e, const struct sample_batch *b, uint32_t i)
+{
+	if (i + AHEAD < b->series_count)
+		tsdb_prefetch_slot(e->store, b->series[i + AHEAD].hash);
+	if (i + SOON < b->series_count)
+		tsdb_prefetch_labels(e->store, b->series[i + SOON].hash);
+}
+
 int samples_intake(struct engine *e, struct group *g, struct submission *s)
 {
 	struct sample_batch *b = s->samples;
@@ -203,7 +214,10 @@ int samples_intake(struct engine *e, struct group *g, struct submission *s)
 	if (s->numbers == NULL)
 		return -ENOMEM;
 	g->has_samples = true;
+	for (uint32_t i = 0; i < b->series_count && i < AHEAD; i++)
+		tsdb_prefetch_slot(e->store, b->series[i].hash);
 	for (in.series = 0; in.series < b->series_count; in.series++) {
+		look_ahead(e, b, in.series);
 		int code = add_series(&in, &b->series[in.series], &s->numbers[in.series]);
 		if (code != 0)
 			return code;
@@ -257,8 +271,14 @@ static int apply_series(struct engine *e, struct submission *s, uint32_t i)
 /* Where memory runs out in between the client is told, and sends it all again: what is stored by then is known. */
 static void apply_submission(struct engine *e, struct submission *s)
 {
-	for (uint32_t i = 0; i < s->samples->series_count && s->status == 0; i++)
+	uint32_t count = s->samples->series_count;
+	for (uint32_t i = 0; i < count && s->status == 0; i++) {
+		if (i + AHEAD < count)
+			tsdb_prefetch_series(e->store, s->numbers[i + AHEAD]);
+		if (i + SOON < count)
+			tsdb_prefetch_chunk(e->store, s->numbers[i + SOON]);
 		s->status = apply_series(e, s, i);
+	}
 }
 
 void samples_apply(struct engine *e, struct group *g)

@@ -23,6 +23,8 @@ int64_t timers_next(struct engine *e)
 		int64_t left = due - clock_wall_ns();
 		wait = left < 0 ? 0 : left;
 	}
+	if (e->store_busy && e->store_due_ns - clock_mono_ns() < wait)
+		wait = e->store_due_ns < clock_mono_ns() ? 0 : e->store_due_ns - clock_mono_ns();
 	int64_t left = e->checkpoint_due_ns - clock_mono_ns();
 	bool wanted = (!e->checkpointing && e->applied_seq != e->checkpoint_seq) || checkpoint_is_owed(e);
 	if (wanted && left < wait)
@@ -35,8 +37,8 @@ static void look_after_store(struct engine *e)
 {
 	if (clock_mono_ns() < e->store_due_ns)
 		return;
-	bool more = tsdb_tick(e->store);
-	e->store_due_ns = clock_mono_ns() + (more ? STORE_WORK_NS : STORE_TICK_NS);
+	e->store_busy = tsdb_tick(e->store);
+	e->store_due_ns = clock_mono_ns() + (e->store_busy ? STORE_WORK_NS : STORE_TICK_NS);
 }
 
 /* Samples lie in the journal until two checkpoints have them: where many come, these come sooner. */

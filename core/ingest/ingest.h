@@ -47,6 +47,7 @@ struct ingest_rejects {
 	bool in_event;  /* a body of events was refused as a whole for a syntax error within an event, */
 	uint32_t event; /* the one at this 0-based position */
 	uint64_t samples, exemplars, histograms; /* what refused series held; decoders of samples count them */
+	uint64_t points;                         /* data points of OTLP that were refused */
 };
 
 /* How many bytes the refusals of a body may take: what is refused must not cost more than what is taken. Twice the body, and at least 256 KiB, is room for all refusals of
@@ -118,5 +119,34 @@ enum ingest_text { INGEST_TEXT = 1, INGEST_OPENMETRICS = 2 };
 int ingest_prometheus_text(struct sample_batch *b, struct slice body, enum ingest_text format, int64_t arrival_ms,
                            const struct ingest_sample_limits *limits, struct ingest_rejects *rejects,
                            struct error *err);
+
+/* OTLP metrics: an ExportMetricsServiceRequest of Protocol Buffers (opentelemetry-proto 1.x, opentelemetry.proto.collector.metrics.v1). What becomes of it is what Prometheus's own OTLP endpoint makes of it when
+ * nothing is configured, where it is not said otherwise:
+ *
+ * - Names of metrics and labels are legacy names, by Prometheus's translation strategy UnderscoreEscapingWithSuffixes (otlp_name.h): http.server.duration of unit "s" is http_server_duration_seconds.
+ * - service.namespace/service.name of the resource is the label job, service.instance.id the label instance; where there is either, the other attributes of the resource are the labels of one
+ *   target_info, of value 1, at the time of the resource's newest point. Scopes make no labels: not otel_scope_name either.
+ * - Attributes whose names become the same are joined with ';', in order of their keys; one that is called as a label of ours (job, instance, le, quantile) gives way to it. Values that are no strings are
+ *   their text: true, 1, 0.5, base64 of bytes, JSON of lists and maps.
+ * - A gauge is a gauge, a monotonic sum a counter (_total), another sum a gauge. A histogram is _bucket with `le`, _count and, where it was sent, _sum; min and max are left out. An exponential
+ *   histogram is the same with bounds that do not depend on its scale (otlp_exponential.c). A summary is its quantiles, _count and _sum.
+ * - Of delta temporality each series is marked `delta` (record/samples.h). The time when a point began is created_ms of all its series but those of gauges.
+ * - A point with the flag "no recorded value" is the stale marker of all its series.
+ * - Exemplars go to their series, those of histograms to the bucket that holds their value, with trace_id, span_id and the filtered attributes; these are left out where all have more than 128 characters.
+ * - Times are cut off to milliseconds.
+ *
+ * Each data point makes series of one sample each; their index is the running number of the data point in the body, 0-based. Refused by that index, counted in rejects->points, with its place in the text
+ * (resourceMetrics[0].scopeMetrics[1].metrics[3].dataPoints[0], name: …): what has no time or no value, no name, no temporality, labels that record/labels.h does not take, buckets that do not fit together. Left
+ * out, and listed without being counted: an exemplar without a value, a description that is not UTF-8, a target_info with labels that are not taken.
+ *
+ * Nothing of the batch points into the body. The batch takes some 200 bytes for each of at most limits->series series, limits->label_bytes, and twice the body. 0: each data point is taken or among
+ * `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte. -EFBIG: a limit. -ENOMEM. After an error the batch is to be reset. */
+int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
+                                 struct ingest_rejects *rejects, struct error *err);
+
+/* The same of OTLP's JSON: names of fields in lowerCamelCase or as in the .proto, numbers and enumerations as numbers or strings, ids in hexadecimal, bytes in base64, "NaN", "Infinity" and "-Infinity";
+ * fields that are not known are passed over. The body is made Protocol Buffers first, which takes at most four times its length for the call. It has INGEST_PADDING readable bytes behind it. */
+int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
+                             struct ingest_rejects *rejects, struct error *err);
 
 #endif

@@ -201,7 +201,7 @@ static bool is_silent_snappy(const struct http_route *route, const struct head *
 	    head_known_value(h, HEAD_CONTENT_ENCODING).len > 0)
 		return false;
 	struct slice type = head_value(h, "content-type");
-	const char *parameters = memchr(type.ptr, ';', type.len);
+	const char *parameters = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
 	if (parameters != NULL)
 		type.len = (size_t)(parameters - type.ptr);
 	type = text_trim(type);

@@ -209,6 +209,43 @@ int head_series_make(struct head *h, uint32_t number, struct slice labels, uint6
 	return 0;
 }
 
+enum {
+	CACHE_LINE = 64,
+	LABEL_LINES = 4 /* of a series with its labels, in front: as many as are worth asking for */
+};
+
+void head_prefetch_slot(const struct head *h, uint64_t hash)
+{
+	table_prefetch(&h->table, hash);
+}
+
+void head_prefetch_labels(const struct head *h, uint64_t hash)
+{
+	uint32_t number = table_peek(&h->table, hash);
+	const struct series *s = number == TABLE_NONE ? NULL : head_find(h, number);
+	for (int i = 0; i < LABEL_LINES && s != NULL; i++)
+		__builtin_prefetch((const char *)s + i * CACHE_LINE);
+}
+
+void head_prefetch_series(const struct head *h, uint32_t number)
+{
+	const struct series *s = head_find(h, number);
+	if (s == NULL)
+		return;
+	__builtin_prefetch(s);
+	__builtin_prefetch((const char *)s + CACHE_LINE);
+}
+
+/* An append writes where the chunk ends, and among the bits at its front that say "as before". */
+void head_prefetch_chunk(const struct head *h, uint32_t number)
+{
+	const struct series *s = head_find(h, number);
+	if (s == NULL || s->writer.words == NULL)
+		return;
+	__builtin_prefetch(s->writer.words, 1);
+	__builtin_prefetch(s->writer.words + s->writer.bits / 64, 1);
+}
+
 static bool metric_has_room(struct head *h, struct slice labels)
 {
 	if (h->max_per_metric == 0)

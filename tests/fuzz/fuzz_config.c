@@ -41,6 +41,11 @@ static void check_ranges(const struct config *c)
 		else if (o->type == OPTION_STRING)
 			CHECK(*(char *const *)at != NULL && **(char *const *)at != '\0');
 	}
+	for (uint32_t i = 0; i < c->scrape_count; i++) {
+		const struct config_scrape *s = &c->scrapes[i];
+		CHECK(s->job != NULL && *s->path == '/' && s->targets.count + s->files.count > 0);
+		CHECK(s->timeout_ns > 0 && s->timeout_ns <= s->interval_ns);
+	}
 	for (uint32_t i = 0; i < c->token_count; i++)
 		CHECK(c->tokens[i].scopes != 0 && (c->tokens[i].scopes & ~7u) == 0);
 }
@@ -53,7 +58,7 @@ static void read_file(const char *bytes, size_t len)
 	CHECK(config_init(&c) == 0);
 	int code = config_read(&c, conf_file(bytes, len), &err);
 	CHECK(code == 0 || (code == err.code && err.text[0] != '\0'));
-	CHECK(code == 0 || (c.token_count == 0 && strcmp(c.listen, "127.0.0.1:4318") == 0));
+	CHECK(code == 0 || (c.token_count == 0 && c.scrape_count == 0 && strcmp(c.listen, "127.0.0.1:4318") == 0));
 	check_ranges(&c);
 	code = config_check(&c, &err);
 	CHECK(code == 0 || (code == err.code && err.text[0] != '\0'));

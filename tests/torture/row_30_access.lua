@@ -13,6 +13,7 @@ local routes = {
   { "PUT", "/api/v1/import/prometheus", "ingest", 204, "x 1" },
   { "GET", "/metrics", "query", 200 },
   { "HEAD", "/metrics", "query", 200 },
+  { "GET", "/api/v1/targets", "query", 200 },
   { "POST", "/-/reload", "admin", 200, "" },
   { "PUT", "/-/reload", "admin", 200, "" },
   { "GET", "/health", false, 200 },
@@ -28,6 +29,7 @@ local nowhere = {
   { "GET", "/v1/events", 405 }, { "PUT", "/v1/events", 405 }, { "DELETE", "/v1/events", 405 }, { "POST", "/metrics", 405 },
   { "GET", "/-/reload", 405 },
   { "GET", "/api/v1/write", 405 }, { "PUT", "/api/v1/write", 405 }, { "GET", "/api/v1/import/prometheus", 405 }, { "GET", "/api/v1/import", 404 },
+  { "GET", "/-/reload", 405 }, { "POST", "/api/v1/targets", 405 },
   { "DELETE", "/-/reload", 405 }, { "POST", "/health", 405 }, { "OPTIONS", "/metrics", 204 }, { "OPTIONS", "/-/reload", 204 },
 }
 
@@ -189,11 +191,11 @@ end
 
 local moongate_lua = moongate.read_file("conf/moongate.lua")
 
--- Every section that conf/moongate.lua has, and the table itself.
+-- Every section that conf/moongate.lua has, and the table itself; tokens and scrape are lists.
 local function sections()
   local list = { "" }
   for name in moongate_lua:gmatch("\n  ([%a_]+) = {") do
-    if name ~= "tokens" then list[#list + 1] = name end
+    if name ~= "tokens" and name ~= "scrape" then list[#list + 1] = name end
   end
   return list
 end
@@ -220,6 +222,11 @@ local function refused_configurations()
       add(("return { x = { %s = {} } }"):format(section), "there is no such option")
     end
   end
+  for _, key in ipairs { "unknown", "Job", "tokens", "scrape", "[\"\"]", "[\"tls.ca\"]" } do
+    add(("return { scrape = { { job = 'a', targets = { 'x' }, %s = 1 } } }"):format(key), "there is no such option")
+  end
+  add("return { scrape = { job = 'a', targets = { 'x' } } }", "scrape: found no list")
+  add("return { scrape = { { job = 'a', targets = { 'x' } }, x = 1 } }", "scrape: found no list")
   for _, token in ipairs { "unknown = 1", "name = 'x'", "scope = {}", "Scopes = {}", "token = 'x'", "[1] = 'x'", "[true] = 1" } do
     add(("return { tokens = { { sha256 = '%s', scopes = { 'query' }, %s } } }"):format(hash, token), "unknown field in a token")
   end
