@@ -138,7 +138,8 @@ static void answer(struct query *q)
 	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
 
 	if (code == 0) {
-		q->view = tsdb_view_open(engine_history(q->api->engine), &code);
+		q->history = engine_history(q->api->engine);
+		q->view = tsdb_view_open(q->history, &code);
 		if (q->view == NULL)
 			error_set(&err, code, "too many queries look at the history at the same time");
 	}

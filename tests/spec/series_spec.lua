@@ -184,7 +184,8 @@ describe("the history", function()
       { sha256 = sha256("ingest-token"), scopes = { "ingest" } },
       { sha256 = sha256("query-token"), scopes = { "query" } },
     } } }
-    for _, path in ipairs { "series?match[]=up", "labels", "label/a/values", "export?match[]=up", "status/tsdb", "status/buildinfo" } do
+    for _, path in ipairs { "series?match[]=up", "labels", "label/a/values", "export?match[]=up", "status/tsdb", "status/buildinfo", "metadata",
+      "query_exemplars?query=up" } do
       assert.equal(401, server:request { path = "/api/v1/" .. path }.status, path)
       assert.equal(403, server:request { path = "/api/v1/" .. path, headers = { Authorization = "Bearer ingest-token" } }.status, path)
       assert.equal(200, server:request { path = "/api/v1/" .. path, headers = { Authorization = "Bearer query-token" } }.status, path)
@@ -311,6 +312,15 @@ describe("the history", function()
     assert.match("^3%.%d+%.%d+$", info.version)
     assert.match("^moongate ", info.revision)
     assert.is_nil(info.features)
+  end)
+
+  it("answers what is known of metrics, and their exemplars", function()
+    start { scripts = {} }
+    assert.equal('{"status":"success","data":{}}', get("metadata").body)
+    assert.equal('{"status":"success","data":[]}', get("query_exemplars", { { "query", "test" }, { "start", now }, { "end", now } }).body)
+    local reply = server:request { method = "POST", path = "/api/v1/query_exemplars", headers = FORM, body = "query=rate(up[5m])" }
+    assert.equal('{"status":"success","data":[]}', reply.body)
+    assert.equal("1:4: parse error: unexpected end of input", refused("query_exemplars", { { "query", "up+" } }))
   end)
 
   it("is asked by promtool", function()
