@@ -1,6 +1,7 @@
 /* GET /api/v1/targets: what is scraped, and how it goes, as Prometheus answers it. */
 #include <stdio.h>
 
+#include "api/answer_json.h"
 #include "api/internal.h"
 #include "base/clock.h"
 
