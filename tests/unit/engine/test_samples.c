@@ -68,12 +68,23 @@ static struct engine *open_engine(struct config *c, const char *name)
 	return e;
 }
 
+/* New scripts are followed by a checkpoint, beside which the directory could not be copied. */
+static void await_checkpoint(const char *name)
+{
+	char command[512];
+	snprintf(command, sizeof command, "ls '%s/%s' | grep -q '^checkpoint-[0-9]*$'", dir, name);
+	for (int tries = 0; tries < 1000 && system(command) != 0; tries++)
+		usleep(10000);
+	assert_int_equal(system(command), 0);
+}
+
 static struct engine *start_engine(const char *name)
 {
 	struct error err = {0};
 	struct engine *e = open_engine(&config, name);
 	if (engine_start(e, &err) != 0)
 		fail_msg("%s", err.text);
+	await_checkpoint(name);
 	return e;
 }
 
