@@ -22,6 +22,8 @@ static const struct http_route routes[] = {
     {"/api/v1/series", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_series, NULL},
     {"/api/v1/labels", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_labels, NULL},
     {"/api/v1/label/*", HTTP_GET_, SCOPE_QUERY, api_get_label, NULL},
+    {"/api/v1/metadata", HTTP_GET_, SCOPE_QUERY, api_get_metadata, NULL},
+    {"/api/v1/query_exemplars", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_query_exemplars, NULL},
     {"/api/v1/export", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_export, NULL},
     {"/api/v1/status/buildinfo", HTTP_GET_, SCOPE_QUERY, api_get_buildinfo, NULL},
     {"/api/v1/status/tsdb", HTTP_GET_, SCOPE_QUERY, api_get_tsdb_status, NULL},

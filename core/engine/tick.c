@@ -223,10 +223,13 @@ static int make_places(struct ticker *tk, struct family *f, uint32_t numbers)
 	if (numbers <= f->room)
 		return 0;
 	uint32_t room = f->room == 0 || numbers > UINT32_MAX / 2 ? numbers : numbers + numbers / 2;
-	unsigned char *places = mem_realloc(f->places, (size_t)room * f->place_size);
+	/* Zeroed by the kernel where it is large, page by page as the walk comes to them: not all of it in one slice. */
+	unsigned char *places = mem_zalloc(room, f->place_size);
 	if (places == NULL)
 		return -ENOMEM;
-	memset(places + (size_t)f->room * f->place_size, 0, (size_t)(room - f->room) * f->place_size);
+	if (f->room > 0)
+		memcpy(places, f->places, (size_t)f->room * f->place_size);
+	mem_free(f->places);
 	tk->stats.bytes += (uint64_t)(room - f->room) * f->place_size;
 	f->places = places;
 	f->room = room;

@@ -29,6 +29,8 @@ struct ingest_sample_limits {
 	uint32_t exemplars; /* of one body. Default 100000 */
 	uint32_t metadata;  /* of one body. Default 100000 */
 	size_t label_bytes; /* of label sets that the body does not hold as they are, in all. Default 64 MiB */
+	/* Of text: labels with an empty value stay, as labels_prepare_all has it, for who merges sets. Default false: they are absent. */
+	bool keep_empty;
 };
 
 /* One event or series of a body that was refused, with the reason. */

@@ -218,6 +218,10 @@ int promql_parse_selector(struct slice text, struct arena *arena, struct promql_
 int promql_matchers(const struct promql_expr *selector, struct arena *arena, struct matcher ***out, struct error *err);
 void promql_matchers_free(struct matcher **matchers, uint32_t count);
 
+/* Calls `visit` for an expression and all in it, each before its operands and these from the left, until it returns false: then that is returned. What durations are made of is left out. */
+typedef bool promql_visit(void *ctx, struct promql_expr *e);
+bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
+
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
 void promql_print(const struct promql_expr *e, struct buf *out);
 

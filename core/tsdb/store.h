@@ -6,6 +6,7 @@
 
 #include "base/thread.h"
 #include "tsdb/block.h"
+#include "tsdb/extras.h"
 #include "tsdb/head.h"
 #include "tsdb/tsdb.h"
 
@@ -28,6 +29,7 @@ struct tsdb {
 	struct tsdb_options options;
 	char *dir, *chunks_dir; /* owned */
 	struct head *head;
+	struct extras *extras; /* owned */
 
 	/* Who has the lock swaps the pointer, or takes a reference: a few instructions. */
 	struct mutex lock;

@@ -14,6 +14,7 @@
 #define REPLAY_SLACK_MS INT64_C(60000)
 
 enum {
+	EXEMPLARS_DEFAULT = 100000,
 	TRIM_VISITS = 2000 /* series that a tick looks at: about a millisecond where their memory is cold */
 };
 
@@ -234,6 +235,8 @@ static void set_defaults(struct tsdb_options *o)
 		o->max_series = 1000000;
 	if (o->idle_ms == 0)
 		o->idle_ms = MS_PER_HOUR;
+	if (o->exemplars == 0)
+		o->exemplars = EXEMPLARS_DEFAULT;
 }
 
 /* Bounds and cut of the head, after what is sealed has changed. */
@@ -271,7 +274,10 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 	t->dir = mem_strndup(options->dir, strlen(options->dir));
 	buf_printf(&chunks, "%s/head", options->dir);
 	buf_byte(&chunks, '\0');
-	if (t->dir == NULL || buf_failed(&chunks))
+	t->extras = mem_zalloc(1, sizeof *t->extras);
+	if (t->extras != NULL)
+		extras_init(t->extras, t->options.exemplars);
+	if (t->dir == NULL || t->extras == NULL || buf_failed(&chunks))
 		goto out;
 	t->chunks_dir = chunks.ptr;
 	t->options.dir = t->dir;
@@ -309,6 +315,9 @@ void tsdb_close(struct tsdb *t)
 	if (t == NULL)
 		return;
 	head_free(t->head);
+	if (t->extras != NULL)
+		extras_deinit(t->extras);
+	mem_free(t->extras);
 	block_set_unref(t->set);
 	mutex_deinit(&t->lock);
 	mem_free(t->dir);
@@ -391,6 +400,11 @@ void tsdb_replay_end(struct tsdb *t)
 	head_set_out_of_order(t->head, t->options.out_of_order_ms);
 }
 
+struct slice tsdb_labels(const struct tsdb *t, uint32_t number)
+{
+	return head_labels(t->head, number);
+}
+
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out)
 {
 	return head_newest(t->head, number, out);
@@ -437,6 +451,7 @@ bool tsdb_tick(struct tsdb *t)
 		more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
 	}
 	head_collect(t->head);
+	extras_collect(t->extras);
 	return more;
 }
 
@@ -460,6 +475,7 @@ void tsdb_stats(struct tsdb *t, struct tsdb_stats *out)
 	                           .lost = t->lost,
 	                           .oldest_ms = s->count > 0 ? block_info(s->items[0]->block)->from_ms : h.oldest_ms,
 	                           .newest_ms = h.newest_ms};
+	extras_stats(t->extras, out);
 	for (uint32_t i = 0; i < s->count; i++)
 		out->block_bytes += block_info(s->items[i]->block)->bytes;
 	block_set_unref(s);
@@ -471,6 +487,7 @@ struct tsdb_cut {
 	struct tsdb *t;
 	struct head_view *view;
 	struct head_state state;
+	struct extras_cut extras;
 };
 
 struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code)
@@ -483,13 +500,21 @@ struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code)
 	if (c == NULL)
 		return NULL;
 	c->t = t;
-	c->view = head_view_open(t->head, code);
+	*code = extras_cut(t->extras, &c->extras);
+	if (*code == 0)
+		c->view = head_view_open(t->head, code);
 	if (c->view == NULL) {
+		extras_cut_deinit(&c->extras);
 		mem_free(c);
 		return NULL;
 	}
 	head_state(t->head, &c->state);
 	return c;
+}
+
+int tsdb_cut_extras(const struct tsdb_cut *c, struct buf *out)
+{
+	return extras_save(&c->extras, out);
 }
 
 int tsdb_cut_write(struct tsdb_cut *c, const char *name, struct error *err)
@@ -510,6 +535,7 @@ void tsdb_cut_free(struct tsdb_cut *c)
 	if (c == NULL)
 		return;
 	head_view_close(c->view);
+	extras_cut_deinit(&c->extras);
 	mem_free(c);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
 #include "record/matcher.h"
@@ -30,6 +31,7 @@ struct tsdb_options {
 	int64_t out_of_order_ms;  /* default: 10 min */
 	uint32_t max_series;      /* in the head at the same time. Default: 1,000,000 */
 	uint32_t max_per_metric;  /* of them with the same `__name__`. Default: no bound of its own */
+	uint32_t exemplars;       /* kept at the same time, of all series together. Default: 100,000 */
 	int64_t
 	    idle_ms; /* a series without a new sample for so long leaves the head, once it is sealed. Default: 1 h */
 };
@@ -79,6 +81,9 @@ void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
 /* Between these two samples come again that were appended before, from a journal. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
 void tsdb_replay_begin(struct tsdb *t);
 void tsdb_replay_end(struct tsdb *t);
+
+/* The labels of a series in the head; empty: the number means none. Good as long as tsdb_has says so. The writer's. */
+struct slice tsdb_labels(const struct tsdb *t, uint32_t number);
 
 /* The newest sample in order of a series in the head, by its bits. False: the number means no series, or it has none. The writer's. */
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
@@ -161,6 +166,58 @@ struct tsdb_cardinality {
 int tsdb_cardinality(struct tsdb_view *v, uint32_t limit, struct arena *arena, struct tsdb_cardinality *out,
                      struct error *err);
 
+/* ---- exemplars: the newest of all series together, in a ring; beside head and blocks ----
+ *
+ * Past `exemplars` of them, or 512 bytes for each on an average (their labels, and those of the series that have some), the oldest go. Those of a series come in the order of time, as in Prometheus; at the same time the value rises, or of
+ * the same value the labels do. Whether labels have at most 128 characters, decoders look. */
+
+enum exemplar_outcome {
+	EXEMPLAR_STORED,
+	EXEMPLAR_DUPLICATE, /* it is the newest one of its series: nothing was done */
+	EXEMPLAR_TOO_OLD,   /* it is before the newest one of its series: refused */
+	EXEMPLAR_OUTCOMES
+};
+
+/* The writer's. `labels` are the series', canonical, and `hash` their labels_hash; whether the head has it does not matter. enum exemplar_outcome; -ENOMEM: it is not stored, though older ones may have gone. */
+int tsdb_exemplar_add(struct tsdb *t, struct slice labels, uint64_t hash, const struct sample_exemplar *e);
+
+/* A series with exemplars, which rise in time. */
+struct exemplar_series {
+	struct slice labels;
+	const struct sample_exemplar *exemplars;
+	uint32_t count;
+};
+/* Those of the series that all matchers match, in from_ms..to_ms, in the order of the series' labels; in the arena. Of one moment; any thread. 0; -EAGAIN: as many readers as may be are at it; -ENOMEM; with a sentence. */
+int tsdb_exemplars_select(struct tsdb *t, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
+                          int64_t to_ms, struct arena *arena, const struct exemplar_series **out, uint32_t *out_count,
+                          struct error *err);
+
+/* ---- metadata: what is known of metrics, by name ---- */
+
+enum {
+	METADATA_METRICS_MAX = 100000,
+	METADATA_ENTRY_MAX = 64 * 1024,        /* bytes of name, help and unit together */
+	METADATA_BYTES_MAX = 16 * 1024 * 1024, /* of all */
+};
+
+/* The writer's. What was said of the metric last holds. 0; -ENOSPC: a bound, and all is as it was, which is counted; -ENOMEM. */
+int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m);
+
+/* Would that change nothing? The writer's. */
+bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m);
+
+/* Calls `each` for the metric of this name, or, where it is empty, for all, rising by name, until it returns false. Of one moment; any thread; slices are good for the call. 0; -EAGAIN, -ENOMEM with a sentence. */
+int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),
+                       void *ctx, struct error *err);
+
+/* ---- both in checkpoints ---- */
+
+/* Appends exemplars and metadata of the cut's moment, in the format of FORMAT.md; who keeps it adds a checksum. Any thread. 0 or -ENOMEM. */
+int tsdb_cut_extras(const struct tsdb_cut *c, struct buf *out);
+
+/* Fills a store that was just opened with them; what is more than `exemplars` is left out, the oldest first. 0; -EBADMSG with a sentence, and there are none; -ENOMEM. */
+int tsdb_load_extras(struct tsdb *t, struct slice saved, struct error *err);
+
 struct tsdb_stats {
 	uint64_t series, created, expired;
 	uint64_t samples, late;
@@ -169,7 +226,12 @@ struct tsdb_stats {
 	uint64_t sealed, merged, removed, refused; /* blocks, since the start */
 	uint64_t
 	    lost; /* chunks of the head that were damaged on disk when they were to be sealed: their samples, and those before them, are in no block */
-	int64_t oldest_ms, newest_ms; /* INT64_MAX, INT64_MIN: none */
+	int64_t oldest_ms, newest_ms;                                     /* INT64_MAX, INT64_MIN: none */
+	uint64_t exemplars, exemplar_series, exemplar_bytes;              /* now */
+	uint64_t exemplar_outcomes[EXEMPLAR_OUTCOMES], exemplars_evicted; /* since the start */
+	int64_t oldest_exemplar_ms;        /* the time of the one that goes next; INT64_MAX: none */
+	uint64_t metadata, metadata_bytes; /* now */
+	uint64_t metadata_refused;         /* since the start */
 };
 void tsdb_stats(struct tsdb *t, struct tsdb_stats *out); /* the writer's thread */
 
