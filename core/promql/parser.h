@@ -24,7 +24,13 @@ struct parser {
 	struct token next;
 	bool has_next;
 	struct context context;
-	uint32_t nesting, regexes;
+	uint32_t nesting;
+	/* Patterns that were compiled: an expression mostly has the same ones again and again. */
+	struct {
+		struct slice text;
+		bool matches_empty;
+	} regexes[PROMQL_REGEXES_MAX];
+	uint32_t regex_count;
 	uint32_t end; /* of the token that was taken last */
 };
 
