@@ -5,11 +5,12 @@
 
 /* ---- labels ---- */
 
-/* Inside parentheses most keywords are labels as well. */
+/* Inside parentheses all keywords but `without` are labels as well. */
 static bool is_label(enum token_type t)
 {
 	return t == TOKEN_IDENTIFIER || t == TOKEN_METRIC_IDENTIFIER || t == TOKEN_AND || t == TOKEN_OR ||
-	       t == TOKEN_UNLESS || t == TOKEN_ATAN2 || token_is_aggregation(t) || t >= TOKEN_KEYWORDS;
+	       t == TOKEN_UNLESS || t == TOKEN_ATAN2 || token_is_aggregation(t) ||
+	       (t >= TOKEN_KEYWORDS && t != TOKEN_WITHOUT);
 }
 
 static bool parse_label(struct parser *p, struct slice *out)

@@ -171,6 +171,7 @@ static const struct refused aggregations[] = {
     {"sum without(foo,,)(some_metric)", "1:17: parse error: unexpected \",\" in grouping opts, expected label"},
     {"sum by (foo bar)(some_metric)",
      "1:13: parse error: unexpected identifier \"bar\" in grouping opts, expected \",\" or \")\""},
+    {"a + on(by, without) b", "1:12: parse error: unexpected <without> in grouping opts, expected label"},
     {"sum by (inf)(some_metric)", "1:9: parse error: unexpected number \"inf\" in grouping opts, expected label"},
     {"sum by (\"\")(some_metric)", "1:9: parse error: invalid label name for grouping: \"\""},
     {"sum by (\"\\xff\")(some_metric)", "1:9: parse error: invalid label name for grouping: \"\\xff\""},
