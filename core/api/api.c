@@ -12,6 +12,7 @@ static const struct http_route routes[] = {
     {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
     {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
     {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
+    {"/v1/metrics", HTTP_POST_, SCOPE_INGEST, api_post_otlp_metrics, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},

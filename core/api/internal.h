@@ -43,6 +43,7 @@ struct api {
 	struct ingest_limits limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
+	uint64_t refused[REFUSED_KINDS]; /* atomic */
 	struct scrapes scrapes;
 	struct query_queue queries;
 };
@@ -64,6 +65,10 @@ void api_post_write(void *ctx, struct http_request *req);
 /* ---- import.c ---- */
 
 void api_post_import(void *ctx, struct http_request *req);
+
+/* ---- otlp_metrics.c ---- */
+
+void api_post_otlp_metrics(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 

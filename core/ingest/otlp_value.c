@@ -109,8 +109,28 @@ static bool check_nested(struct protobuf *p, const struct otlp_value *v)
 	return true;
 }
 
+/* What most attributes are: a key and a short string, in order and with nothing else, each length one byte. False for all others, also the malformed. */
+static inline bool read_plain(struct slice message, struct otlp_attribute *out)
+{
+	enum { TAG_KEY = 0x0a, TAG_VALUE = 0x12, TAG_STRING = 0x0a, SHORT = 0x80, HEADS = 6 };
+	const unsigned char *at = (const unsigned char *)message.ptr;
+
+	if (message.len < HEADS || at[0] != TAG_KEY || at[1] >= SHORT || at[1] > message.len - HEADS)
+		return false;
+	size_t key = at[1], text = message.len - key - HEADS;
+	const unsigned char *value = at + 2 + key;
+	if (value[0] != TAG_VALUE || value[1] != text + 2 || value[1] >= SHORT || value[2] != TAG_STRING ||
+	    value[3] != text)
+		return false;
+	out->key = slice_new(message.ptr + 2, key);
+	out->value = (struct otlp_value){.type = OTLP_STRING, .bytes = slice_new((const char *)value + 4, text)};
+	return true;
+}
+
 bool otlp_attribute_read(struct protobuf *p, struct slice message, struct otlp_attribute *out)
 {
+	if (read_plain(message, out))
+		return true;
 	return read_pair(p, message, out) && (!is_nested(&out->value) || check_nested(p, &out->value));
 }
 

@@ -184,7 +184,7 @@ static void settle(struct scrape *s, struct target *t)
 	t->state = TARGET_RESTS;
 	give_back(s, t->batch);
 	t->batch = NULL;
-	series_settle(&t->series, taken);
+	seen_settle(&t->series, taken);
 	t->reported |= taken;
 	if (t->ending) {
 		settle_end(s, t);
