@@ -76,7 +76,7 @@ struct arguments {
 	uint32_t count;
 };
 
-static bool begins_expression(enum token_type t)
+bool begins_expression(enum token_type t)
 {
 	return is_metric_name(t) || t == TOKEN_LEFT_PAREN || t == TOKEN_LEFT_BRACE || t == TOKEN_NUMBER ||
 	       t == TOKEN_DURATION || t == TOKEN_STRING || t == TOKEN_ADD || t == TOKEN_SUB;

@@ -38,6 +38,8 @@ static const struct refused syntax[] = {
     {"1 = 1", "1:3: parse error: unexpected \"=\""},
     {"@@", "1:1: parse error: unexpected <op:@>"},
     {"a - on(b) ignoring(c) d", "1:11: parse error: unexpected <ignoring>"},
+    {"a - on(b) group_left ==", "1:22: parse error: unexpected <op:==> in grouping opts, expected \"(\""},
+    {"a - on(b) group_right", "1:22: parse error: unexpected end of input in grouping opts, expected \"(\""},
     {"foo + group_left(baz) bar", "1:7: parse error: unexpected <group_left>"},
     {"-=", "1:2: parse error: unexpected \"=\""},
     {"++-++-+-+-<", "1:11: parse error: unexpected <op:<>"},
