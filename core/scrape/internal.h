@@ -18,9 +18,12 @@ struct scrape {
 	struct thread thread;
 	bool started;
 
+	/* `settled` and the outcomes of targets. Apart from `lock`, which is held for as long as ten thousand targets take to be listed: the engine's thread does not wait for that. */
+	struct mutex settled_lock;
+	struct target *settled; /* whose samples were answered for, newest first */
+
 	struct mutex lock; /* what is below, and what target.h says of targets */
 	bool stopping;
-	struct target *settled;  /* whose samples were answered for, newest first */
 	struct target **targets; /* in their order; the thread alone changes it, and reads it without the lock */
 	uint32_t count;
 	struct scrape_stats stats; /* but for what is counted when it is asked for */

@@ -18,14 +18,14 @@ static void answered(void *token, const struct scrape_outcome *outcome)
 	struct target *t = token;
 	struct scrape *s = t->owner;
 
-	mutex_lock(&s->lock);
+	mutex_lock(&s->settled_lock);
 	t->outcome.status = outcome->status;
 	t->outcome.refused = outcome->refused;
 	snprintf(t->outcome.why, sizeof t->outcome.why, "%s", outcome->why != NULL ? outcome->why : "");
 	t->next_settled = s->settled;
 	s->settled = t;
 	fetcher_wake(s->fetcher);
-	mutex_unlock(&s->lock);
+	mutex_unlock(&s->settled_lock);
 }
 
 static struct sample_batch *take_batch(struct scrape *s)
@@ -199,10 +199,10 @@ static void settle(struct scrape *s, struct target *t)
 
 static void settle_all(struct scrape *s)
 {
-	mutex_lock(&s->lock);
+	mutex_lock(&s->settled_lock);
 	struct target *t = s->settled;
 	s->settled = NULL;
-	mutex_unlock(&s->lock);
+	mutex_unlock(&s->settled_lock);
 	while (t != NULL) {
 		struct target *next = t->next_settled;
 		settle(s, t);

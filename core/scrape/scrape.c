@@ -39,6 +39,7 @@ struct scrape *scrape_new(const struct config *config, const struct scrape_sink 
 	s->config = config;
 	s->sink = *sink;
 	mutex_init(&s->lock);
+	mutex_init(&s->settled_lock);
 	table_init(&s->table);
 	if (config->scrape_count == 0)
 		return s;
@@ -93,6 +94,7 @@ void scrape_free(struct scrape *s)
 	discovery_free(s->discovery);
 	fetcher_free(s->fetcher);
 	mutex_deinit(&s->lock);
+	mutex_deinit(&s->settled_lock);
 	mem_free(s);
 }
 

@@ -65,14 +65,17 @@ struct target {
 	struct sample_batch *batch;
 	struct scrape_round round; /* while it is asked or handed over */
 
-	/* Under the scraper's lock. */
 	struct scrape *owner;
+
+	/* Under settled_lock, until the scraper's thread has taken it off the list. */
 	struct target *next_settled;
 	struct {
 		int status;
 		uint64_t refused;
 		char why[160];
 	} outcome;
+
+	/* Under the scraper's lock. */
 	enum scrape_health health;
 	bool refused;        /* something of its last scrape was, and the log says so */
 	uint32_t remembered; /* series */
