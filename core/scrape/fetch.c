@@ -198,7 +198,7 @@ static CURLcode set_credentials(struct fetch *fetch)
 	return code;
 }
 
-/* A certificate is checked against the host of the URL. For another name that one is asked for, and the connection made to the target all the same. */
+/* A certificate is checked against the host of the URL. For another name that one is asked for, and the connection made to the target all the same; a redirect to any other host goes there. */
 static CURLcode set_server_name(struct fetch *fetch)
 {
 	const struct target *t = fetch->target;
@@ -211,7 +211,7 @@ static CURLcode set_server_name(struct fetch *fetch)
 	const char *rest = strchr(t->url + sizeof "https://" - 1, '/');
 	buf_printf(&text, "https://%s%s%s%c", t->job->tls.server_name, has_port ? port : "", rest, 0);
 	size_t connect_to = text.len;
-	buf_printf(&text, "::%.*s:%c", host, t->address, 0);
+	buf_printf(&text, "%s::%.*s:%c", t->job->tls.server_name, host, t->address, 0);
 	size_t header = text.len;
 	buf_printf(&text, "Host: %s%c", t->address, 0);
 	if (!buf_failed(&text)) {
