@@ -89,7 +89,7 @@ return {
     --   scheme = "http",                       -- or "https"
     --   path = "/metrics",
     --   params = { ["match[]"] = { "up" } },   -- of the query: a text, or a list of texts, each
-    --   headers = { ["X-Scope-OrgID"] = "1" },
+    --   headers = { ["X-Scope-OrgID"] = "1" }, -- go to where a redirect leads as well; a password or token does not
     --   honor_labels = false,                  -- true: labels that are scraped win over the target's; else they are renamed exported_…
     --   honor_timestamps = true,               -- false: the time of the scrape is that of all samples
     --   follow_redirects = true,
