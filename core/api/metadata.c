@@ -47,13 +47,11 @@ void answer_metadata(struct query *q)
 {
 	struct error err = {0};
 	struct listing l = {.q = q};
-	uint32_t each;
+	uint32_t each; /* there is one a metric, and 0 is no limit */
 	int code = params_limit(&q->params, "limit", UINT32_MAX, &l.limit, &err);
 
 	if (code == 0)
 		code = params_limit(&q->params, "limit_per_metric", 1, &each, &err);
-	if (code == 0 && each == 0)
-		l.limit = 0;
 	buf_byte(&q->out, '{');
 	if (code == 0)
 		code = tsdb_metadata_each(q->history, params_get(&q->params, "metric"), put_metric, &l, &err);

@@ -95,6 +95,7 @@ static void metadata_is_listed(void **state)
 	check(answer_metadata, "limit=2", "{" CALLS "," ODD "}");
 	check(answer_metadata, "limit=40000&limit_per_metric=1", "{" CALLS "," ODD "," WAIT "}");
 	check(answer_metadata, "limit=0", "{}");
+	check(answer_metadata, "limit_per_metric=0", "{" CALLS "," ODD "," WAIT "}"); /* 0: without a limit */
 	check(answer_metadata, "metric=odd", "{" ODD "}");
 	check(answer_metadata, "metric=none", "{}");
 	check(answer_metadata, "limit=x", "invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax");
