@@ -113,8 +113,11 @@ static void reply(struct query *q)
 		query_free(q);
 		return;
 	}
+	static const struct http_header retry_after = {"Retry-After", SLICE("1")};
 	struct http_reply r = {
 	    .status = q->status != 0 ? q->status : 200,
+	    .headers = &retry_after,
+	    .header_count = q->status != 0 && q->error_type == errors[QUERY_UNAVAILABLE].type,
 	    .content_type = q->status != 0 ? NULL : q->content_type,
 	    .body = buf_slice(&q->out),
 	    .gzip = true,
@@ -219,9 +222,8 @@ static enum turn enter(struct query_queue *queue, struct query *q)
 
 static void refuse(struct query *q, const char *why)
 {
-	struct http_request *req = q->req;
-	query_free(q);
-	http_reply_error(req, 503, 1, "%s", why);
+	query_fail(q, QUERY_UNAVAILABLE, "%s", why);
+	reply(q);
 }
 
 /* No worker could be had. If none runs either, nobody will come for those who wait. */
