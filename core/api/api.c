@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
@@ -106,6 +107,7 @@ const char *api_address(const struct api *a)
 
 void api_stop(struct api *a)
 {
+	query_queue_stop(&a->queries, clock_mono_ns() + STOP_GRACE_NS);
 	http_server_stop(a->server, STOP_GRACE_NS);
 }
 

@@ -12,6 +12,18 @@
 
 enum { STEPS_BETWEEN_LOOKS = 256 };
 
+/* ---- the gateway's end ---- */
+
+void query_queue_stop(struct query_queue *queue, int64_t at_ns)
+{
+	__atomic_store_n(&queue->stop_ns, at_ns, __ATOMIC_RELAXED);
+}
+
+static bool is_stopped(const struct query *q, int64_t now_ns)
+{
+	return now_ns > __atomic_load_n(&q->api->queries.stop_ns, __ATOMIC_RELAXED);
+}
+
 /* ---- errors ---- */
 
 static const struct {
@@ -45,6 +57,16 @@ void query_fail_code(struct query *q, int code, const struct error *err)
 	query_fail(q, why, "%s", err->text);
 }
 
+static void look_at_clock(struct query *q)
+{
+	int64_t now = clock_mono_ns();
+
+	if (now > q->deadline_ns)
+		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
+	else if (is_stopped(q, now))
+		query_fail(q, QUERY_UNAVAILABLE, "the gateway is stopping");
+}
+
 bool query_goes_on(struct query *q)
 {
 	if (q->status != 0)
@@ -55,8 +77,8 @@ bool query_goes_on(struct query *q)
 		query_fail(q, QUERY_EXECUTION,
 		           "the answer has more than %d MiB: ask for fewer series, a shorter time, or give a limit",
 		           QUERY_ANSWER_BYTES >> 20);
-	else if (++q->steps % STEPS_BETWEEN_LOOKS == 0 && clock_mono_ns() > q->deadline_ns)
-		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
+	else if (++q->steps % STEPS_BETWEEN_LOOKS == 0)
+		look_at_clock(q);
 	return q->status == 0;
 }
 
@@ -134,6 +156,12 @@ static struct slice form_of(const struct http_request *req)
 	return form ? http_request_body(req) : SLICE("");
 }
 
+static void refuse(struct query *q, const char *why)
+{
+	query_fail(q, QUERY_UNAVAILABLE, "%s", why);
+	reply(q);
+}
+
 /* On a worker. */
 static void answer(struct query *q)
 {
@@ -166,6 +194,7 @@ void query_queue_init(struct query_queue *queue)
 {
 	mutex_init(&queue->lock);
 	queue->last = &queue->first;
+	queue->stop_ns = INT64_MAX;
 }
 
 void query_queue_deinit(struct query_queue *queue)
@@ -186,7 +215,10 @@ static void work(void *ctx, struct http_request *req)
 
 	(void)req;
 	while (q != NULL) {
-		answer(q);
+		if (is_stopped(q, clock_mono_ns()))
+			refuse(q, "the gateway is stopping");
+		else
+			answer(q);
 		mutex_lock(&queue->lock);
 		q = queue->first;
 		if (q != NULL) {
@@ -218,12 +250,6 @@ static enum turn enter(struct query_queue *queue, struct query *q)
 	}
 	mutex_unlock(&queue->lock);
 	return turn;
-}
-
-static void refuse(struct query *q, const char *why)
-{
-	query_fail(q, QUERY_UNAVAILABLE, "%s", why);
-	reply(q);
 }
 
 /* No worker could be had. If none runs either, nobody will come for those who wait. */

@@ -65,7 +65,7 @@ void query_fail(struct query *q, enum query_error why, const char *format, ...) 
 /* The same for what the store, or reading parameters, said: -EINVAL is the client's fault. */
 void query_fail_code(struct query *q, int code, const struct error *err);
 
-/* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time is over, or its answer is too large. */
+/* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time or the gateway's is over, or its answer is too large. */
 bool query_goes_on(struct query *q);
 
 /* start and end; all of time where they are missing. False with the error set. */
@@ -76,8 +76,11 @@ struct query_queue {
 	struct mutex lock; /* everything below */
 	struct query *first, **last;
 	uint32_t running, waiting;
+	int64_t stop_ns; /* atomic, clock_mono_ns: from here on all are refused; INT64_MAX: they are not */
 };
 void query_queue_init(struct query_queue *queue);
 void query_queue_deinit(struct query_queue *queue);
+/* From at_ns (clock_mono_ns) on whoever runs or waits is refused: the server's end waits for workers, and they for a queue that would take hours. Any thread. */
+void query_queue_stop(struct query_queue *queue, int64_t at_ns);
 
 #endif

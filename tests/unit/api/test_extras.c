@@ -11,11 +11,13 @@
 #include <cmocka.h>
 
 #include "api/internal.h"
+#include "base/clock.h"
 #include "record/labels.h"
 #include "tsdb/tsdb.h"
 
 static char dir[64];
 static struct tsdb *store;
+static struct api api; /* its queue of queries */
 
 static struct buf labels_of(const char *metric, const char *name, const char *value)
 {
@@ -50,6 +52,7 @@ static int begin(void **state)
 	assert_non_null(mkdtemp(dir));
 	store = tsdb_open(&(struct tsdb_options){.dir = dir}, NULL, NULL, NULL);
 	assert_non_null(store);
+	query_queue_init(&api.queries);
 	put_metadata("calls_total", METADATA_COUNTER, "Calls \"made\".", "");
 	put_metadata("wait_seconds", METADATA_GAUGE_HISTOGRAM, "", "seconds");
 	put_metadata("odd", METADATA_UNKNOWN, "", "");
@@ -65,6 +68,7 @@ static int end(void **state)
 	char command[128];
 	(void)state;
 	tsdb_close(store);
+	query_queue_deinit(&api.queries);
 	snprintf(command, sizeof command, "rm -r '%s'", dir);
 	return system(command);
 }
@@ -72,7 +76,7 @@ static int end(void **state)
 /* The answer to a query, or its error. */
 static void check(void (*answer)(struct query *q), const char *query, const char *wanted)
 {
-	struct query q = {.history = store, .deadline_ns = INT64_MAX};
+	struct query q = {.api = &api, .history = store, .deadline_ns = INT64_MAX};
 	struct error err = {0};
 	arena_init(&q.arena);
 	assert_int_equal(params_read(SLICE(""), slice_cstr(query), &q.arena, &q.params, &err), 0);
@@ -125,11 +129,35 @@ static void exemplars_are_selected(void **state)
 	check(answer_exemplars, "", "unknown position: parse error: no expression found in input");
 }
 
+/* How many steps a query makes, of a thousand. */
+static unsigned steps_of(struct query *q)
+{
+	unsigned steps = 0;
+	while (steps < 1000 && query_goes_on(q))
+		steps++;
+	return steps;
+}
+
+static void a_query_ends_with_the_gateway(void **state)
+{
+	struct query going = {.api = &api, .deadline_ns = INT64_MAX};
+	struct query stopped = {.api = &api, .deadline_ns = INT64_MAX};
+	(void)state;
+	query_queue_stop(&api.queries, clock_mono_ns() + 3600 * NS_PER_S);
+	assert_int_equal(steps_of(&going), 1000);
+	query_queue_stop(&api.queries, clock_mono_ns() - 1);
+	assert_true(steps_of(&stopped) < 1000);
+	assert_int_equal(stopped.status, 503);
+	assert_string_equal(stopped.error.text, "the gateway is stopping");
+	query_queue_stop(&api.queries, INT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(metadata_is_listed),
 	    cmocka_unit_test(exemplars_are_selected),
+	    cmocka_unit_test(a_query_ends_with_the_gateway),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }
