@@ -57,7 +57,7 @@ static bool add_selector(void *ctx, struct promql_expr *e)
 	promql_matchers_free(matchers, e->selector.matcher_count);
 	if (f->code == 0)
 		f->code = unite(f, more, count);
-	return f->code == 0 && query_goes_on(f->q);
+	return f->code == 0 && query_has_time(f->q);
 }
 
 static void put_series(struct query *q, const struct exemplar_series *s)

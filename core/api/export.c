@@ -103,7 +103,7 @@ static void answer_export(struct query *q)
 	int code = params_matches(&q->params, &q->arena, &m, &err);
 	if (code == 0 && m.count == 0)
 		query_fail(q, QUERY_BAD_DATA, "no match[] parameter provided");
-	for (uint32_t i = 0; i < m.count && code == 0 && from_ms <= to_ms && query_goes_on(q); i++)
+	for (uint32_t i = 0; i < m.count && code == 0 && from_ms <= to_ms && query_has_time(q); i++)
 		code = put_match(q, &m, i, from_ms, to_ms, &err);
 	if (code != 0)
 		query_fail_code(q, code, &err);

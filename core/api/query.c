@@ -82,6 +82,13 @@ bool query_goes_on(struct query *q)
 	return q->status == 0;
 }
 
+bool query_has_time(struct query *q)
+{
+	if (q->status == 0)
+		look_at_clock(q);
+	return query_goes_on(q);
+}
+
 bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms)
 {
 	struct error err = {0};

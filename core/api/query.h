@@ -67,6 +67,8 @@ void query_fail_code(struct query *q, int code, const struct error *err);
 
 /* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time or the gateway's is over, or its answer is too large. */
 bool query_goes_on(struct query *q);
+/* The same between pieces that may take milliseconds and more: the clock is looked at each time. */
+bool query_has_time(struct query *q);
 
 /* start and end; all of time where they are missing. False with the error set. */
 bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms);

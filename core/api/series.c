@@ -51,7 +51,7 @@ static int move_on(struct merge *m, uint32_t i, struct error *err)
 static int merge_open(struct query *q, const struct wanted *w, struct merge *m, struct error *err)
 {
 	m->count = 0;
-	for (uint32_t i = 0; i < w->matches.count; i++) {
+	for (uint32_t i = 0; i < w->matches.count && query_has_time(q); i++) {
 		const struct match *match = &w->matches.items[i];
 		m->sets[i] = tsdb_select(q->view, match->matchers, match->count, w->from_ms, w->to_ms, err);
 		if (m->sets[i] == NULL)
@@ -189,7 +189,7 @@ static int ask_all(struct query *q, const struct wanted *w, const struct slice *
 		return 0;
 	if (w->matches.count == 0)
 		return ask(q, w, NULL, name, all, err);
-	for (uint32_t i = 0; i < w->matches.count && code == 0 && query_goes_on(q); i++) {
+	for (uint32_t i = 0; i < w->matches.count && code == 0 && query_has_time(q); i++) {
 		struct texts more;
 		code = ask(q, w, &w->matches.items[i], name, &more, err);
 		if (code == 0)

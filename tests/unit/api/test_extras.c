@@ -129,6 +129,21 @@ static void exemplars_are_selected(void **state)
 	check(answer_exemplars, "", "unknown position: parse error: no expression found in input");
 }
 
+/* One selector may take long: the clock is looked at between them. */
+static void a_query_ends_with_its_time(void **state)
+{
+	struct query q = {.api = &api, .history = store};
+	struct error err = {0};
+	(void)state;
+	arena_init(&q.arena);
+	assert_int_equal(params_read(SLICE(""), SLICE("query=calls_total%2Bother"), &q.arena, &q.params, &err), 0);
+	answer_exemplars(&q);
+	assert_int_equal(q.status, 503);
+	assert_string_equal(q.error.text, "the query took more than 30 s");
+	arena_deinit(&q.arena);
+	buf_free(&q.out);
+}
+
 /* How many steps a query makes, of a thousand. */
 static unsigned steps_of(struct query *q)
 {
@@ -157,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(metadata_is_listed),
 	    cmocka_unit_test(exemplars_are_selected),
+	    cmocka_unit_test(a_query_ends_with_its_time),
 	    cmocka_unit_test(a_query_ends_with_the_gateway),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
