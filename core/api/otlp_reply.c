@@ -5,6 +5,7 @@
 
 #include "api/internal.h"
 #include "api/media_type.h"
+#include "base/varint.h"
 
 enum { FIELD_PARTIAL_SUCCESS = 1, FIELD_REJECTED = 1, FIELD_ERROR_MESSAGE = 2, FIELD_CODE = 1, FIELD_MESSAGE = 2 };
 
@@ -22,13 +23,6 @@ enum otlp_encoding otlp_encoding_of(const struct http_request *req)
 
 /* ---- Protocol Buffers ---- */
 
-static void put_varint(struct buf *out, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		buf_byte(out, (char)(v | 0x80));
-	buf_byte(out, (char)v);
-}
-
 static size_t varint_size(uint64_t v)
 {
 	size_t size = 1;
@@ -43,8 +37,8 @@ static void put_text(struct buf *out, uint32_t field, struct slice text)
 {
 	if (text.len == 0)
 		return;
-	put_varint(out, field << 3 | 2);
-	put_varint(out, text.len);
+	varint_put(out, field << 3 | 2);
+	varint_put(out, text.len);
 	buf_slice_append(out, text);
 }
 
@@ -52,8 +46,8 @@ static void put_number(struct buf *out, uint32_t field, uint64_t v)
 {
 	if (v == 0)
 		return;
-	put_varint(out, field << 3);
-	put_varint(out, v);
+	varint_put(out, field << 3);
+	varint_put(out, v);
 }
 
 /* ---- messages ---- */
@@ -64,8 +58,8 @@ static void write_response_protobuf(struct buf *out, uint64_t rejected, struct s
 
 	if (message.len > 0)
 		size += 1 + varint_size(message.len) + message.len;
-	put_varint(out, FIELD_PARTIAL_SUCCESS << 3 | 2);
-	put_varint(out, size);
+	varint_put(out, FIELD_PARTIAL_SUCCESS << 3 | 2);
+	varint_put(out, size);
 	put_number(out, FIELD_REJECTED, rejected);
 	put_text(out, FIELD_ERROR_MESSAGE, message);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/varint.h"
 #include "ingest/json.h"
 #include "ingest/number.h"
 
@@ -34,16 +35,9 @@ struct transcoder {
 
 /* ---- writing ---- */
 
-static void write_varint(struct buf *b, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		buf_byte(b, (char)(v | 0x80));
-	buf_byte(b, (char)v);
-}
-
 static void write_tag(struct buf *b, uint32_t number, uint32_t type)
 {
-	write_varint(b, number << 3 | type);
+	varint_put(b, number << 3 | type);
 }
 
 static void write_fixed(struct buf *b, uint64_t v)
@@ -180,7 +174,7 @@ static bool read_text(struct transcoder *t, const struct otlp_json_field *f)
 		return false;
 	write_tag(t->out, f->number, TYPE_BYTES);
 	if (f->kind == OTLP_JSON_STRING) {
-		write_varint(t->out, text.len);
+		varint_put(t->out, text.len);
 		buf_slice_append(t->out, text);
 		return true;
 	}
@@ -343,7 +337,7 @@ static bool read_number(struct transcoder *t, const struct otlp_json_field *f)
 		return false;
 	write_tag(t->out, f->number, is_varint(f->kind) ? TYPE_VARINT : TYPE_FIXED64);
 	if (is_varint(f->kind))
-		write_varint(t->out, v);
+		varint_put(t->out, v);
 	else
 		write_fixed(t->out, v);
 	return true;
@@ -379,7 +373,7 @@ static bool read_numbers(struct transcoder *t, const struct otlp_json_field *f)
 		if (!read_value(t, f, &v))
 			return false;
 		if (is_varint(f->kind))
-			write_varint(t->out, v);
+			varint_put(t->out, v);
 		else
 			write_fixed(t->out, v);
 	}
