@@ -54,17 +54,10 @@ struct framing {
 	int64_t latest_ms;
 };
 
-static bool is_stale(double value)
-{
-	uint64_t bits;
-	memcpy(&bits, &value, sizeof bits);
-	return bits == SAMPLE_STALE_BITS;
-}
-
 /* What an increment makes of the sum. A point that says that there is nothing ends the row. */
 static double add_up(bool has_sum, double sum, double increment)
 {
-	return has_sum && !is_stale(sum) && !is_stale(increment) ? sum + increment : increment;
+	return has_sum && !sample_is_stale(sum) && !sample_is_stale(increment) ? sum + increment : increment;
 }
 
 /* Is an increment, which does not come behind the newest point, there already? Then it counts once. */

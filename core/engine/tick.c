@@ -185,26 +185,15 @@ static int append_zero(struct ticker *tk, uint32_t number)
 	return 0;
 }
 
-static bool is_stale(double v)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &v, sizeof bits);
-	return bits == SAMPLE_STALE_BITS;
-}
-
 /* The end of a series of the store, unless it goes on under another place or has ended already. 0 or -ENOMEM. */
 static int append_stale(struct ticker *tk, uint32_t number)
 {
-	static const uint64_t stale_bits = SAMPLE_STALE_BITS;
 	struct sample newest;
-	double stale;
 
 	if (!tsdb_has(tk->store, number) || !tsdb_newest(tk->store, number, &newest) ||
-	    newest.time_ms >= tk->tick_ns / NS_PER_MS || is_stale(newest.value))
+	    newest.time_ms >= tk->tick_ns / NS_PER_MS || sample_is_stale(newest.value))
 		return 0;
-	memcpy(&stale, &stale_bits, sizeof stale);
-	int code = append(tk, number, tk->tick_ns, stale);
+	int code = append(tk, number, tk->tick_ns, sample_stale());
 	if (code < 0)
 		return code;
 	tk->stats.stales += (uint64_t)code;

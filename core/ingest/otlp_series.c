@@ -18,15 +18,6 @@ static bool is_stale(const struct otlp *d)
 	return (d->point.flags & OTLP_NO_RECORDED_VALUE) != 0;
 }
 
-static double stale_marker(void)
-{
-	const uint64_t bits = SAMPLE_STALE_BITS;
-	double v;
-
-	memcpy(&v, &bits, sizeof v);
-	return v;
-}
-
 static double double_of(uint64_t bits)
 {
 	double v;
@@ -130,7 +121,7 @@ int otlp_series_add(struct otlp *d, struct slice suffix, struct slice bound, dou
 	if (sample == NULL || s == NULL)
 		return -ENOMEM;
 	sample->time_ms = milliseconds(d->point.time_ns);
-	sample->value = is_stale(d) ? stale_marker() : value;
+	sample->value = is_stale(d) ? sample_stale() : value;
 	s->labels = labels;
 	s->hash = hash;
 	s->samples = sample;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/slice.h"
@@ -17,6 +18,23 @@ enum sample_type { SAMPLE_FLOAT = 1 };
 
 /* The bits of the NaN that says that a series has ended (Prometheus's stale marker). Compared as bits: another NaN is a value. */
 #define SAMPLE_STALE_BITS UINT64_C(0x7ff0000000000002)
+
+static inline double sample_stale(void)
+{
+	const uint64_t bits = SAMPLE_STALE_BITS;
+	double marker;
+
+	memcpy(&marker, &bits, sizeof marker);
+	return marker;
+}
+
+static inline bool sample_is_stale(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof bits);
+	return bits == SAMPLE_STALE_BITS;
+}
 
 struct sample {
 	int64_t time_ms; /* since the Unix epoch; any int64 */

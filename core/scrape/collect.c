@@ -188,22 +188,13 @@ static int add_sample(struct sample_batch *b, struct slice labels, uint64_t hash
 	return 0;
 }
 
-static double stale_marker(void)
-{
-	const uint64_t bits = SAMPLE_STALE_BITS;
-	double marker;
-
-	memcpy(&marker, &bits, sizeof marker);
-	return marker;
-}
-
 static int end_gone(struct target *t, int64_t at_ms, struct sample_batch *b, uint64_t *count)
 {
 	for (uint32_t i = 0; i < t->series.count; i++) {
 		const struct seen_series *s = &t->series.items[i];
 		if (!seen_is_gone(&t->series, s))
 			continue;
-		if (add_sample(b, seen_labels(s), s->hash, at_ms, stale_marker()) != 0)
+		if (add_sample(b, seen_labels(s), s->hash, at_ms, sample_stale()) != 0)
 			return -ENOMEM;
 		++*count;
 	}
@@ -245,7 +236,7 @@ int collect_end(struct target *t, int64_t at_ms, struct sample_batch *b)
 	t->round = (struct scrape_round){.at_ms = at_ms};
 	int code = end_gone(t, at_ms, b, &t->round.stale);
 	for (int i = 0; i < REPORTS && code == 0 && t->reported; i++) {
-		code = add_sample(b, t->reports[i].labels, t->reports[i].hash, at_ms, stale_marker());
+		code = add_sample(b, t->reports[i].labels, t->reports[i].hash, at_ms, sample_stale());
 		t->round.stale++;
 	}
 	return code;
