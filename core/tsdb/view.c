@@ -74,6 +74,8 @@ struct series_set {
 	struct sample_room room; /* of samples that come from several sources */
 };
 
+/* ---- selecting ---- */
+
 static int out_of_memory(struct error *err)
 {
 	return error_set(err, -ENOMEM, "out of memory while selecting series");
@@ -225,22 +227,35 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 
 /* ---- samples ---- */
 
+/* What a block's reader said of it: a damaged one is remembered. */
+static int block_said(const struct source *of, int code)
+{
+	if (code == -EBADMSG)
+		of->held->damaged = true;
+	return code;
+}
+
+static int damaged_head(const struct series_set *s, uint32_t chunks, struct error *err)
+{
+	return error_set(err, -EBADMSG, "%s is damaged: %u chunks of a series", s->view->t->chunks_dir, chunks);
+}
+
+/* What is sealed is read from blocks, also where the head has it still. */
+static int64_t head_from(const struct series_set *s)
+{
+	return s->from_ms < s->view->set->sealed_ms ? s->view->set->sealed_ms : s->from_ms;
+}
+
 static int read_source(struct series_set *s, const struct source *of, struct column *out, struct error *err)
 {
-	int64_t from = s->from_ms, to = s->to_ms;
-	if (of->held != NULL) {
-		int code = block_reader_samples(of->reader, of->numbers.numbers[of->at], from, to, out, err);
-		if (code == -EBADMSG)
-			of->held->damaged = true;
-		return code;
-	}
+	if (of->held != NULL)
+		return block_said(
+		    of, block_reader_samples(of->reader, of->numbers.numbers[of->at], s->from_ms, s->to_ms, out, err));
 	struct head_samples h;
-	from = from < s->view->set->sealed_ms ? s->view->set->sealed_ms : from;
-	if (head_view_read(s->view->head, of->entries[of->at].number, from, to, &h) != 0)
+	if (head_view_read(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, &h) != 0)
 		return out_of_memory(err);
 	if (h.damaged > 0)
-		return error_set(err, -EBADMSG, "%s is damaged: %u chunks of a series", s->view->t->chunks_dir,
-		                 h.damaged);
+		return damaged_head(s, h.damaged, err);
 	*out = (struct column){h.times_ms, h.values, h.count};
 	return 0;
 }
@@ -268,4 +283,54 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 	}
 	*out = (struct series_samples){s->room.times_ms, s->room.values, s->room.count};
 	return 0;
+}
+
+/* ---- summaries ---- */
+
+static int add_samples(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+{
+	struct column c = {0};
+	int code = read_source(s, of, &c, err);
+	for (uint32_t i = 0; code == 0 && i < c.count; i++)
+		summary_add(out, c.times_ms[i], c.values[i]);
+	return code;
+}
+
+static int add_block(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+{
+	struct chunk_summary all;
+	int code = block_reader_series(of->reader, of->numbers.numbers[of->at], NULL, &all, err);
+	if (code != 0)
+		return block_said(of, code);
+	if (all.last_ms < s->from_ms || all.first_ms > s->to_ms)
+		return 0;
+	if (all.first_ms < s->from_ms || all.last_ms > s->to_ms)
+		return add_samples(s, of, out, err);
+	summary_join(out, &all);
+	return 0;
+}
+
+static int add_head(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+{
+	struct chunk_summary newest;
+	uint32_t damaged;
+	if (head_view_summary(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, &newest, &damaged) !=
+	    0)
+		return out_of_memory(err);
+	if (damaged > 0)
+		return damaged_head(s, damaged, err);
+	summary_join(out, &newest);
+	return 0;
+}
+
+int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err)
+{
+	int code = 0;
+	summary_init(out);
+	for (uint32_t i = 0; i < s->count && code == 0; i++) {
+		const struct source *of = &s->sources[i];
+		if (of->given)
+			code = of->held != NULL ? add_block(s, of, out, err) : add_head(s, of, out, err);
+	}
+	return code;
 }
