@@ -48,4 +48,23 @@ bool chunk_append(struct chunk_writer *w, int64_t time_ms, uint64_t value_bits);
 uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, int64_t *times_ms,
                     uint64_t *values);
 
+/* ---- samples in two ---- */
+
+/* Samples of a series, as they come: the newest one at or before a time, and the summary of those after. */
+struct summary_split {
+	bool halves; /* false: all are `after` */
+	int64_t at_ms;
+	struct series_newest before;
+	struct chunk_summary after;
+};
+
+/* Of no samples; `at_ms` NULL: all will be `after`. */
+void split_init(struct summary_split *s, const int64_t *at_ms);
+
+/* Adds a sample that is later than those before. */
+void split_add(struct summary_split *s, int64_t time_ms, uint64_t value_bits);
+
+/* Adds all those of a summary, which are later than those before. False, with nothing changed: it does not say enough, and they have to be added one by one. */
+bool split_join(struct summary_split *s, const struct chunk_summary *known);
+
 #endif

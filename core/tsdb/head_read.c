@@ -212,56 +212,53 @@ int series_read(const struct head *h, const struct series *s, uint64_t until, in
 
 /* ---- summaries ---- */
 
-/* Adds the samples out of order from *at on that come before `time_ms`. */
-static void add_late_before(const struct sample_room *late, uint32_t *at, int64_t time_ms, struct chunk_summary *out)
+/* Samples out of order, those from `at` on to be added yet. */
+struct waiting {
+	const struct sample_room *late;
+	uint32_t at;
+};
+
+/* Adds those that come before `time_ms`. */
+static void add_waiting(struct waiting *w, int64_t time_ms, struct summary_split *out)
 {
-	for (; *at < late->count && late->times_ms[*at] < time_ms; ++*at)
-		summary_add(out, late->times_ms[*at], late->values[*at]);
+	for (; w->at < w->late->count && w->late->times_ms[w->at] < time_ms; w->at++)
+		split_add(out, w->late->times_ms[w->at], w->late->values[w->at]);
 }
 
-/* Does what is kept of the piece say all? */
-static bool says_all(const struct piece *p, const struct sample_room *late, uint32_t at, int64_t from_ms, int64_t to_ms)
+/* Adds a piece by what is kept of it, if that says it: it lies within from_ms..to_ms, and no sample out of order within it. */
+static bool add_known(const struct piece *p, struct waiting *w, int64_t from_ms, int64_t to_ms,
+                      struct summary_split *out)
 {
 	const struct chunk_summary *k = p->known;
 	if (k == NULL || k->first_ms < from_ms || k->last_ms > to_ms)
 		return false;
-	while (at < late->count && late->times_ms[at] < k->first_ms)
-		at++;
-	return at == late->count || late->times_ms[at] > k->last_ms;
-}
-
-/* Adds a piece, with the samples out of order from *at on that come before its last one. 0 or -ENOMEM. */
-static int summarize(const struct piece *p, const struct sample_room *late, uint32_t *at, int64_t from_ms,
-                     int64_t to_ms, struct sample_room *room, struct chunk_summary *out, uint32_t *damaged)
-{
-	if (says_all(p, late, *at, from_ms, to_ms)) {
-		add_late_before(late, at, p->known->first_ms, out);
-		summary_join(out, p->known);
-		return 0;
-	}
-	room->count = 0;
-	int code = decode_piece(p, from_ms, to_ms, room, damaged);
-	for (uint32_t i = 0; code == 0 && i < room->count; i++) {
-		add_late_before(late, at, room->times_ms[i], out);
-		summary_add(out, room->times_ms[i], room->values[i]);
-	}
-	return code;
+	add_waiting(w, k->first_ms, out);
+	if (w->at < w->late->count && w->late->times_ms[w->at] <= k->last_ms)
+		return false;
+	return split_join(out, k);
 }
 
 int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
-                     struct sample_room *room, struct sample_room *late, struct chunk_summary *out, uint32_t *damaged)
+                     struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged)
 {
 	struct pieces p = {.items = p.few, .cap = CHUNKS_AT_ONCE};
-	uint32_t at = 0;
+	struct waiting w = {.late = late};
 	late->count = 0;
-	summary_init(out);
 	int code = gather(h, s, until, from_ms, to_ms, &p, damaged);
 	if (code == 0)
 		code = add_late(s, until, from_ms, to_ms, late);
-	for (size_t i = p.count; i-- > 0 && code == 0;)
-		code = summarize(&p.items[i], late, &at, from_ms, to_ms, room, out, damaged);
-	for (; at < late->count; at++)
-		summary_add(out, late->times_ms[at], late->values[at]);
+	for (size_t i = p.count; i-- > 0 && code == 0;) {
+		if (add_known(&p.items[i], &w, from_ms, to_ms, out))
+			continue;
+		room->count = 0;
+		code = decode_piece(&p.items[i], from_ms, to_ms, room, damaged);
+		for (uint32_t k = 0; code == 0 && k < room->count; k++) {
+			add_waiting(&w, room->times_ms[k], out);
+			split_add(out, room->times_ms[k], room->values[k]);
+		}
+	}
+	for (; w.at < late->count; w.at++)
+		split_add(out, late->times_ms[w.at], late->values[w.at]);
 	if (p.items != p.few)
 		mem_free(p.items);
 	return code;

@@ -180,9 +180,9 @@ int head_spill(struct head *h, const struct series *s, const struct head_chunk *
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
                 struct sample_room *room, uint32_t *damaged);
 
-/* The summary of what series_read would give, from what is kept of full chunks where that says it; `room` and `late` are for what is decoded. 0 or -ENOMEM. */
+/* Adds what series_read would give, from what is kept of full chunks where that says it; `room` and `late` are for what is decoded. 0 or -ENOMEM. */
 int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
-                     struct sample_room *room, struct sample_room *late, struct chunk_summary *out, uint32_t *damaged);
+                     struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged);
 
 /* What of a series is in no file. */
 struct series_memory {

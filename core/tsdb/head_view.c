@@ -76,11 +76,10 @@ int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_
 	return code;
 }
 
-int head_view_summary(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct chunk_summary *out,
+int head_view_summary(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct summary_split *out,
                       uint32_t *damaged)
 {
 	*damaged = 0;
-	summary_init(out);
 	const struct series *s = head_find(v->head, number);
 	if (s == NULL)
 		return 0;

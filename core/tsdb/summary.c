@@ -63,3 +63,30 @@ void summary_join(struct chunk_summary *s, const struct chunk_summary *later)
 	s->count += later->count;
 	s->stale += later->stale;
 }
+
+void split_init(struct summary_split *s, const int64_t *at_ms)
+{
+	*s = (struct summary_split){.halves = at_ms != NULL, .at_ms = at_ms != NULL ? *at_ms : 0};
+	summary_init(&s->after);
+}
+
+void split_add(struct summary_split *s, int64_t time_ms, uint64_t value_bits)
+{
+	if (s->halves && time_ms <= s->at_ms)
+		s->before = (struct series_newest){true, time_ms, value_bits};
+	else
+		summary_add(&s->after, time_ms, value_bits);
+}
+
+bool split_join(struct summary_split *s, const struct chunk_summary *known)
+{
+	if (!s->halves || known->count == 0 || known->first_ms > s->at_ms) {
+		summary_join(&s->after, known);
+		return true;
+	}
+	if (known->last_ms > s->at_ms || known->stale > 0) /* the last one may be the marker */
+		return false;
+	s->before = (struct series_newest){true, known->last_ms, 0};
+	memcpy(&s->before.value, &known->last, sizeof known->last);
+	return true;
+}

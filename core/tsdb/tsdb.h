@@ -172,6 +172,16 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
  * decoded. So it is that of these samples added one by one, but for the rounding of `fallen` (summary_join). 0; -ENOMEM, -EBADMSG as above. */
 int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err);
 
+/* The newest one of some samples, by its bits. */
+struct series_newest {
+	bool there;
+	int64_t time_ms;
+	uint64_t value; /* may be a stale marker: the series had ended */
+};
+/* The same in two, decoded once: the newest of the samples at or before `at_ms`, and the summary of those after. Errors as above. */
+int series_set_summary_after(struct series_set *s, int64_t at_ms, struct series_newest *before,
+                             struct chunk_summary *after, struct error *err);
+
 /* Names of labels, and values of one, of the series that the matchers match, rising; in the arena. 0, or a negative errno with a sentence. */
 int tsdb_label_names(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
                      int64_t to_ms, struct arena *arena, const struct slice **names, uint32_t *name_count,

@@ -287,16 +287,16 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 
 /* ---- summaries ---- */
 
-static int add_samples(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+static int add_samples(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
 	struct column c = {0};
 	int code = read_source(s, of, &c, err);
 	for (uint32_t i = 0; code == 0 && i < c.count; i++)
-		summary_add(out, c.times_ms[i], c.values[i]);
+		split_add(out, c.times_ms[i], c.values[i]);
 	return code;
 }
 
-static int add_block(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+static int add_block(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
 	struct chunk_summary all;
 	int code = block_reader_series(of->reader, of->numbers.numbers[of->at], NULL, &all, err);
@@ -304,33 +304,46 @@ static int add_block(struct series_set *s, const struct source *of, struct chunk
 		return block_said(of, code);
 	if (all.last_ms < s->from_ms || all.first_ms > s->to_ms)
 		return 0;
-	if (all.first_ms < s->from_ms || all.last_ms > s->to_ms)
-		return add_samples(s, of, out, err);
-	summary_join(out, &all);
-	return 0;
+	if (all.first_ms >= s->from_ms && all.last_ms <= s->to_ms && split_join(out, &all))
+		return 0;
+	return add_samples(s, of, out, err);
 }
 
-static int add_head(struct series_set *s, const struct source *of, struct chunk_summary *out, struct error *err)
+static int add_head(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
-	struct chunk_summary newest;
 	uint32_t damaged;
-	if (head_view_summary(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, &newest, &damaged) !=
-	    0)
+	if (head_view_summary(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, out, &damaged) != 0)
 		return out_of_memory(err);
-	if (damaged > 0)
-		return damaged_head(s, damaged, err);
-	summary_join(out, &newest);
-	return 0;
+	return damaged == 0 ? 0 : damaged_head(s, damaged, err);
 }
 
-int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err)
+static int summarize(struct series_set *s, struct summary_split *out, struct error *err)
 {
 	int code = 0;
-	summary_init(out);
 	for (uint32_t i = 0; i < s->count && code == 0; i++) {
 		const struct source *of = &s->sources[i];
 		if (of->given)
 			code = of->held != NULL ? add_block(s, of, out, err) : add_head(s, of, out, err);
 	}
+	return code;
+}
+
+int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err)
+{
+	struct summary_split all;
+	split_init(&all, NULL);
+	int code = summarize(s, &all, err);
+	*out = all.after;
+	return code;
+}
+
+int series_set_summary_after(struct series_set *s, int64_t at_ms, struct series_newest *before,
+                             struct chunk_summary *after, struct error *err)
+{
+	struct summary_split both;
+	split_init(&both, &at_ms);
+	int code = summarize(s, &both, err);
+	*before = both.before;
+	*after = both.after;
 	return code;
 }

@@ -160,6 +160,42 @@ static void assert_bits(double a, double b)
 	assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void assert_same(const struct chunk_summary *got, const struct chunk_summary *want)
+{
+	assert_int_equal(got->count, want->count);
+	assert_int_equal(got->stale, want->stale);
+	assert_int_equal(got->first_ms, want->first_ms);
+	assert_int_equal(got->last_ms, want->last_ms);
+	assert_bits(got->first, want->first);
+	assert_bits(got->last, want->last);
+	assert_bits(got->min, want->min);
+	assert_bits(got->max, want->max);
+	assert_bits(got->fallen, want->fallen);
+}
+
+/* In two at a random one of the samples, or beside it. */
+static void compare_halves(struct world *w, struct series_set *s)
+{
+	struct error err = {0};
+	struct chunk_summary want, got;
+	struct series_samples samples;
+	struct series_newest before, newest = {0};
+	assert_int_equal(series_set_samples(s, &samples, &err), 0);
+	int64_t at = samples.count == 0 ? 0 : samples.times_ms[draw(w, samples.count)] + draw(w, 3) - 1;
+	summary_init(&want);
+	for (uint32_t i = 0; i < samples.count; i++) {
+		if (samples.times_ms[i] > at)
+			summary_add(&want, samples.times_ms[i], samples.values[i]);
+		else
+			newest = (struct series_newest){true, samples.times_ms[i], samples.values[i]};
+	}
+	assert_int_equal(series_set_summary_after(s, at, &before, &got, &err), 0);
+	assert_same(&got, &want);
+	assert_int_equal(before.there, newest.there);
+	assert_int_equal(before.time_ms, newest.time_ms);
+	assert_true(before.value == newest.value);
+}
+
 static void compare(struct world *w, struct series_set *s)
 {
 	struct error err = {0};
@@ -170,15 +206,8 @@ static void compare(struct world *w, struct series_set *s)
 	summary_init(&want);
 	for (uint32_t i = 0; i < samples.count; i++)
 		summary_add(&want, samples.times_ms[i], samples.values[i]);
-	assert_int_equal(got.count, want.count);
-	assert_int_equal(got.stale, want.stale);
-	assert_int_equal(got.first_ms, want.first_ms);
-	assert_int_equal(got.last_ms, want.last_ms);
-	assert_bits(got.first, want.first);
-	assert_bits(got.last, want.last);
-	assert_bits(got.min, want.min);
-	assert_bits(got.max, want.max);
-	assert_bits(got.fallen, want.fallen);
+	assert_same(&got, &want);
+	compare_halves(w, s);
 	w->compared++;
 }
 
