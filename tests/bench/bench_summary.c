@@ -38,7 +38,7 @@ static uint32_t make_series(struct tsdb *t, uint32_t user)
 	struct buf b = {0};
 	struct error err = {0};
 	char id[24];
-	uint32_t number;
+	uint32_t number = 0;
 	/* Not in the order of the labels, as users do not come in it. */
 	snprintf(id, sizeof id, "user-%08x", user * 2654435761u);
 	struct label labels[] = {{LABEL_METRIC_NAME, SLICE("agent_cost_usd_total")},
