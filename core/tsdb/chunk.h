@@ -61,6 +61,9 @@ struct summary_split {
 /* Of no samples; `at_ms` NULL: all will be `after`. */
 void split_init(struct summary_split *s, const int64_t *at_ms);
 
+/* Adds samples that are later than those before, and rise. */
+void split_add_all(struct summary_split *s, const int64_t *times_ms, const uint64_t *values, uint32_t count);
+
 /* Adds a sample that is later than those before. */
 void split_add(struct summary_split *s, int64_t time_ms, uint64_t value_bits);
 

@@ -238,6 +238,24 @@ static bool add_known(const struct piece *p, struct waiting *w, int64_t from_ms,
 	return split_join(out, k);
 }
 
+/* Adds what was decoded, and between it the samples out of order that come before its last one. */
+static void add_decoded(const struct sample_room *room, struct waiting *w, struct summary_split *out)
+{
+	uint32_t done = 0;
+	while (done < room->count) {
+		uint32_t end = room->count;
+		if (w->at < w->late->count) {
+			end = done;
+			while (end < room->count && room->times_ms[end] <= w->late->times_ms[w->at])
+				end++;
+		}
+		split_add_all(out, room->times_ms + done, room->values + done, end - done);
+		if (end < room->count)
+			add_waiting(w, room->times_ms[end], out);
+		done = end;
+	}
+}
+
 int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
                      struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged)
 {
@@ -252,10 +270,8 @@ int series_summarize(const struct head *h, const struct series *s, uint64_t unti
 			continue;
 		room->count = 0;
 		code = decode_piece(&p.items[i], from_ms, to_ms, room, damaged);
-		for (uint32_t k = 0; code == 0 && k < room->count; k++) {
-			add_waiting(&w, room->times_ms[k], out);
-			split_add(out, room->times_ms[k], room->values[k]);
-		}
+		if (code == 0)
+			add_decoded(room, &w, out);
 	}
 	for (; w.at < late->count; w.at++)
 		split_add(out, late->times_ms[w.at], late->values[w.at]);

@@ -287,15 +287,6 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 
 /* ---- summaries ---- */
 
-static int add_samples(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
-{
-	struct column c = {0};
-	int code = read_source(s, of, &c, err);
-	for (uint32_t i = 0; code == 0 && i < c.count; i++)
-		split_add(out, c.times_ms[i], c.values[i]);
-	return code;
-}
-
 static int add_block(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
 	struct chunk_summary all;
@@ -306,7 +297,8 @@ static int add_block(struct series_set *s, const struct source *of, struct summa
 		return 0;
 	if (all.first_ms >= s->from_ms && all.last_ms <= s->to_ms && split_join(out, &all))
 		return 0;
-	return add_samples(s, of, out, err);
+	return block_said(of,
+	                  block_reader_split(of->reader, of->numbers.numbers[of->at], s->from_ms, s->to_ms, out, err));
 }
 
 static int add_head(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)

@@ -1,6 +1,6 @@
 /* What `increase` over the last 24 hours of a counter of many users costs: selecting the series, and their summaries. CPU time of this process, the best of five.
  *
- *   bench_summary [users]     50,000 users; 27 hours of a sample each minute, and of one each 5 seconds. They lie in a block of 18 h, one of 6 h, and in the head */
+ *   bench_summary [users] [seconds]     50,000 users; 27 hours of a sample each minute, and of one each 5 seconds. They lie in a block of 18 h, one of 6 h, and in the head */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,7 +183,11 @@ int main(int argc, char **argv)
 {
 	uint32_t users = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 50000;
 	if (users == 0)
-		die("usage: bench_summary [users]");
+		die("usage: bench_summary [users] [seconds between two samples]");
+	if (argc > 2) {
+		bench(users, (int64_t)strtoul(argv[2], NULL, 10) * 1000);
+		return 0;
+	}
 	bench(users, 60000);
 	bench(users, 5000);
 	return 0;

@@ -47,7 +47,7 @@ static void open_store(struct world *w)
 	struct error err = {0};
 	w->t = tsdb_open(&(struct tsdb_options){.dir = w->dir,
 	                                        .block_ms = 20 * MINUTE,
-	                                        .retention_ms = 24 * 60 * MINUTE,
+	                                        .retention_ms = 72 * 60 * MINUTE,
 	                                        .out_of_order_ms = 4 * MINUTE},
 	                 NULL, NULL, &err);
 	if (w->t == NULL)
