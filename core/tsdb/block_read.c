@@ -251,7 +251,7 @@ static int read_page(struct block_reader *r, uint32_t number, struct error *err)
 	r->page = NO_PAGE;
 	const char *from = b->sections[BLOCK_PAGES].ptr + b->pages[page].offset;
 	size_t len = b->pages[page + 1].offset - b->pages[page].offset;
-	struct slice rest;
+	struct slice rest = {NULL, 0};
 	int code = decompress(r, slice_new(from, len), &r->page_bytes, &rest, number, err);
 	if (code != 0)
 		return code;
@@ -383,38 +383,45 @@ int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_m
 
 /* ---- summaries of pieces ---- */
 
-/* Those of a page, into r->parts; NULL where the block has none of it. 0, -ENOMEM, -EBADMSG with a sentence. */
+/* Takes those of `count` pieces from the frame. 0, -ENOMEM, -EBADMSG with a sentence. */
+static int take_parts(struct block_reader *r, struct slice frame, uint32_t count, uint32_t number, struct error *err)
+{
+	uint32_t series = page_series(r->block, number / BLOCK_PAGE_SERIES);
+	struct buf bytes = {0};
+	struct slice rest = {NULL, 0};
+	int code = decompress(r, frame, &bytes, &rest, number, err);
+	if (code == 0 && rest.len / BLOCK_SUMMARY_BYTES_MIN < (size_t)count * series)
+		code = damaged(r, "summaries", number, err);
+	r->parts = code == 0 ? mem_zalloc((size_t)count * series, sizeof *r->parts) : NULL;
+	if (code == 0 && r->parts == NULL)
+		code = error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
+	for (uint32_t i = 0; i < count && code == 0; i++) {
+		if (!block_summaries_take(&rest, r->parts + (size_t)i * series, series, r->block->info.from_ms))
+			code = damaged(r, "summaries", number, err);
+	}
+	buf_free(&bytes);
+	return code;
+}
+
+/* Reads those of the series' page into r->parts: NULL where the block has none of it. Errors as above. */
 static int read_parts(struct block_reader *r, uint32_t number, struct error *err)
 {
 	const struct block *b = r->block;
-	uint32_t page = number / BLOCK_PAGE_SERIES, series = page_series(b, page);
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	int code = 0;
 	if (r->parts_page == page)
 		return 0;
 	mem_free(r->parts);
 	r->parts = NULL;
 	r->parts_page = NO_PAGE;
 	if (b->part_ends != NULL && b->part_ends[page] < b->part_ends[page + 1]) {
-		uint32_t count = b->pages[page + 1].first_piece - b->pages[page].first_piece;
-		struct slice frame =
-		    slice_new(b->parts.ptr + b->part_ends[page], b->part_ends[page + 1] - b->part_ends[page]);
-		struct buf bytes = {0};
-		struct slice rest;
-		int code = decompress(r, frame, &bytes, &rest, number, err);
-		if (code == 0 && rest.len / BLOCK_SUMMARY_BYTES_MIN < (size_t)count * series)
-			code = damaged(r, "summaries", number, err);
-		r->parts = code == 0 ? mem_zalloc((size_t)count * series, sizeof *r->parts) : NULL;
-		if (code == 0 && r->parts == NULL)
-			code = error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
-		for (uint32_t i = 0; i < count && code == 0; i++) {
-			if (!block_summaries_take(&rest, r->parts + (size_t)i * series, series, b->info.from_ms))
-				code = damaged(r, "summaries", number, err);
-		}
-		buf_free(&bytes);
-		if (code != 0)
-			return code;
+		uint64_t at = b->part_ends[page];
+		code = take_parts(r, slice_new(b->parts.ptr + at, b->part_ends[page + 1] - at),
+		                  b->pages[page + 1].first_piece - b->pages[page].first_piece, number, err);
 	}
-	r->parts_page = page;
-	return 0;
+	if (code == 0)
+		r->parts_page = page;
+	return code;
 }
 
 /* What is kept of a piece's series, or NULL. */
