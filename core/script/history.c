@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "record/labels_sort.h"
 #include "script/quantile.h"
 
 /* A bucket's increase, of a histogram. */
@@ -76,15 +77,19 @@ static struct history_result *result_new(struct history *h)
 	return r;
 }
 
+static void count_bytes(struct asking *a, size_t size)
+{
+	a->result->bytes += size;
+	a->h->bytes += size;
+}
+
 /* Memory of an answer. */
 static void *room(struct asking *a, size_t size)
 {
 	void *at = arena_alloc(&a->result->arena, size);
 
-	if (at != NULL) {
-		a->result->bytes += size;
-		a->h->bytes += size;
-	}
+	if (at != NULL)
+		count_bytes(a, size);
 	return at;
 }
 
@@ -183,8 +188,9 @@ static struct group *group_of(struct asking *a, struct slice labels)
 		return NULL;
 	a->groups = groups;
 	char *copy = room(a, key.len + 1);
-	if (copy == NULL || room(a, sizeof(struct history_row)) == NULL || table_add(&a->table, hash, a->count) != 0)
+	if (copy == NULL || table_add(&a->table, hash, a->count) != 0)
 		return NULL;
+	count_bytes(a, sizeof(struct history_row)); /* of finish() */
 	memcpy(copy, key.ptr, key.len);
 	a->groups[a->count] = (struct group){.labels = slice_new(copy, key.len)};
 	return &a->groups[a->count++];
@@ -337,18 +343,17 @@ static int quantile_of(const struct asking *a, const struct group *g, double *ou
 	return 0;
 }
 
-static int by_labels(const void *a, const void *b)
+/* The groups in the order of their labels; owned by the caller. NULL: memory is out. */
+static struct labels_item *sorted(const struct asking *a)
 {
-	return labels_compare(((const struct group *)a)->labels, ((const struct group *)b)->labels);
-}
+	struct labels_item *items = mem_alloc((a->count + (size_t)1) * sizeof *items);
 
-static bool in_order(const struct group *groups, uint32_t count)
-{
-	for (uint32_t i = 1; i < count; i++) {
-		if (labels_compare(groups[i - 1].labels, groups[i].labels) > 0)
-			return false;
-	}
-	return true;
+	if (items == NULL)
+		return NULL;
+	for (uint32_t i = 0; i < a->count; i++)
+		items[i] = (struct labels_item){.labels = a->groups[i].labels, .number = i};
+	labels_sort(items, a->count);
+	return items;
 }
 
 /* The groups as rows. 0 or -ENOMEM. */
@@ -358,18 +363,18 @@ static int finish(struct asking *a)
 	double divisor = a->q->per_second ? (double)a->q->window_ms / 1000 : 1;
 	int code = 0;
 
-	if (!in_order(a->groups, a->count))
-		qsort(a->groups, a->count, sizeof *a->groups, by_labels);
+	struct labels_item *order = sorted(a);
 	r->rows = arena_alloc(&r->arena, (a->count + (size_t)1) * sizeof *r->rows); /* counted with each group */
-	if (r->rows == NULL)
-		return -ENOMEM;
+	if (r->rows == NULL || order == NULL)
+		code = -ENOMEM;
 	for (uint32_t i = 0; i < a->count && code == 0; i++) {
-		const struct group *g = &a->groups[i];
+		const struct group *g = &a->groups[order[i].number];
 		struct history_row *row = &r->rows[r->count++];
 		*row = (struct history_row){g->labels, (g->sum + g->rest) / divisor};
 		if (a->buckets)
 			code = quantile_of(a, g, &row->value);
 	}
+	mem_free(order);
 	return code;
 }
 

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "record/labels.h"
+#include "record/labels_sort.h"
 #include "tsdb/postings.h"
 #include "tsdb/sample_room.h"
 #include "tsdb/store.h"
@@ -48,17 +49,12 @@ void tsdb_view_close(struct tsdb_view *v)
 
 /* ---- sources ---- */
 
-struct head_entry {
-	struct slice labels;
-	uint32_t number;
-};
-
 /* A block, or the head. */
 struct source {
 	struct held_block *held; /* NULL: the head */
 	struct block_reader *reader;
-	struct postings numbers;          /* of a block */
-	const struct head_entry *entries; /* of the head, sorted */
+	struct postings numbers;           /* of a block */
+	const struct labels_item *entries; /* of the head, sorted */
 	uint32_t at, count;
 	struct buf labels; /* of the block's series at hand */
 	bool given;        /* it has the series that was given last, at `at` */
@@ -81,27 +77,22 @@ static int out_of_memory(struct error *err)
 	return error_set(err, -ENOMEM, "out of memory while selecting series");
 }
 
-static int compare_entries(const void *a, const void *b)
-{
-	return labels_compare(((const struct head_entry *)a)->labels, ((const struct head_entry *)b)->labels);
-}
-
 static int select_head(struct series_set *s, struct source *of, struct matcher *const *matchers, uint32_t count)
 {
 	struct postings_source source;
 	struct postings found;
 	head_view_index(s->view->head, &source);
 	int code = postings_select(&source, matchers, count, &s->arena, &found);
-	struct head_entry *entries =
+	struct labels_item *entries =
 	    code == 0 ? arena_alloc(&s->arena, (found.count + (size_t)1) * sizeof *entries) : NULL;
 	if (entries == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < found.count; i++) {
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
 		if (labels.len > 0)
-			entries[of->count++] = (struct head_entry){labels, found.numbers[i]};
+			entries[of->count++] = (struct labels_item){.labels = labels, .number = found.numbers[i]};
 	}
-	qsort(entries, of->count, sizeof *entries, compare_entries);
+	labels_sort(entries, of->count);
 	of->entries = entries;
 	return 0;
 }
@@ -200,6 +191,12 @@ static int move_on(struct series_set *s, struct error *err)
 	return 0;
 }
 
+/* Mostly the sources have the same series at hand. */
+static bool comes_before(struct slice a, struct slice b)
+{
+	return !slice_eq(a, b) && labels_compare(a, b) < 0;
+}
+
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err)
 {
 	int code = move_on(s, err);
@@ -208,7 +205,7 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 	const struct source *least = NULL;
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct source *of = &s->sources[i];
-		if (of->at < of->count && (least == NULL || labels_compare(labels_at(of), labels_at(least)) < 0))
+		if (of->at < of->count && (least == NULL || comes_before(labels_at(of), labels_at(least))))
 			least = of;
 	}
 	if (least == NULL)
