@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "api/answer_json.h"
 #include "api/internal.h"
 #include "tsdb/tsdb.h"
 

@@ -84,6 +84,19 @@ static void render_http(struct pen p, const struct http_server *server)
 	}
 }
 
+static void render_refused(struct pen p, const struct api *a)
+{
+	static const char *const kinds[REFUSED_KINDS] = {"event", "sample", "histogram", "exemplar"};
+	const char *name = "moongate_decode_refused";
+	exposition_family(p.out, p.format, name, METRIC_COUNTER, "",
+	                  "What was refused while bodies were decoded, each by itself.");
+	for (int kind = 0; kind < REFUSED_KINDS; kind++) {
+		const struct exposition_label label = {"kind", slice_cstr(kinds[kind])};
+		exposition_sample(p.out, p.format, name, METRIC_COUNTER, &label, 1,
+		                  (double)intake_refused(a, (enum refused_kind)kind));
+	}
+}
+
 /* The metrics that every Prometheus client library has of its process. */
 static void render_process(struct pen p)
 {
@@ -156,6 +169,7 @@ static void render(struct api *a, struct engine_view *view, struct pen p)
 	exposition_render(engine_view_metrics(view), p.format, clock_wall_ns(), p.out);
 	engine_view_render(view, p.format, p.out);
 	render_http(p, a->server);
+	render_refused(p, a);
 	render_targets(p, a->scrape);
 	render_log(p);
 	render_process(p);

@@ -87,7 +87,7 @@ static void intake_release(struct intake *in)
 		http_body_release(in->api->server, body);
 	buf_reset(&in->reply);
 	in->rejects.count = in->rejects.unlisted = 0;
-	in->rejects.samples = in->rejects.exemplars = in->rejects.histograms = 0;
+	in->rejects.samples = in->rejects.exemplars = in->rejects.histograms = in->rejects.points = 0;
 	in->req = NULL;
 	in->pooled_bytes = sizeof *in + kept + in->reply.cap;
 	bool small = in->reply.cap <= POOL_KEEP_BYTES && in->rejects.cap <= POOL_KEEP_REJECTS;
@@ -160,6 +160,27 @@ static struct slice take_body(struct intake *in)
 	return body.len > 0 ? body : slice_new(empty, 0);
 }
 
+static void count(struct api *a, enum refused_kind kind, uint64_t n)
+{
+	if (n > 0)
+		__atomic_fetch_add(&a->refused[kind], n, __ATOMIC_RELAXED);
+}
+
+static void count_refused(const struct intake *in)
+{
+	const struct ingest_rejects *r = &in->rejects;
+	if (in->way->kind == INTAKE_RECORDS)
+		count(in->api, REFUSED_EVENTS, (uint64_t)r->count + r->unlisted);
+	count(in->api, REFUSED_SAMPLES, r->samples);
+	count(in->api, REFUSED_HISTOGRAMS, r->histograms);
+	count(in->api, REFUSED_EXEMPLARS, r->exemplars);
+}
+
+uint64_t intake_refused(const struct api *a, enum refused_kind kind)
+{
+	return __atomic_load_n(&a->refused[kind], __ATOMIC_RELAXED);
+}
+
 static bool is_empty(const struct submission *s)
 {
 	if (s->batch != NULL)
@@ -185,6 +206,8 @@ void intake_post(struct api *a, struct http_request *req, const struct intake_wa
 	*s = (struct submission){.batch = s->batch, .samples = s->samples, .done = submission_done, .user = in};
 	struct error err = {0};
 	int code = way->decode(in, take_body(in), &err);
+	if (code == 0)
+		count_refused(in);
 	if (code == 0 && !is_empty(s)) {
 		engine_submit(a->engine, s);
 		return;

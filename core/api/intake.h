@@ -65,6 +65,12 @@ struct intake_pool {
 	size_t bytes;
 };
 
+/* What decoders refused one by one, the sender being told. */
+enum refused_kind { REFUSED_EVENTS, REFUSED_SAMPLES, REFUSED_HISTOGRAMS, REFUSED_EXEMPLARS, REFUSED_KINDS };
+
+/* How many since the start. Any thread. */
+uint64_t intake_refused(const struct api *a, enum refused_kind kind);
+
 /* Takes the request in, by that way. Backpressure comes before decoding. On the loop's thread, in a handler. */
 void intake_post(struct api *a, struct http_request *req, const struct intake_way *way);
 

@@ -43,6 +43,7 @@ struct api {
 	struct ingest_limits limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
+	uint64_t refused[REFUSED_KINDS]; /* atomic */
 	struct scrapes scrapes;
 	struct query_queue queries;
 };
@@ -65,6 +66,10 @@ void api_post_write(void *ctx, struct http_request *req);
 
 void api_post_import(void *ctx, struct http_request *req);
 
+/* ---- otlp_metrics.c ---- */
+
+void api_post_otlp_metrics(void *ctx, struct http_request *req);
+
 /* ---- exposition.c ---- */
 
 void api_get_metrics(void *ctx, struct http_request *req);
@@ -85,8 +90,13 @@ void api_post_reload(void *ctx, struct http_request *req);
 void api_series(void *ctx, struct http_request *req);
 void api_labels(void *ctx, struct http_request *req);
 void api_get_label(void *ctx, struct http_request *req);
-/* Appends a label set as a JSON object. */
-void put_labels(struct buf *out, struct slice labels);
+
+/* ---- metadata.c, exemplars.c; the answers of a query, which units make by hand ---- */
+
+void api_get_metadata(void *ctx, struct http_request *req);
+void answer_metadata(struct query *q);
+void api_query_exemplars(void *ctx, struct http_request *req);
+void answer_exemplars(struct query *q);
 
 /* ---- export.c ---- */
 

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "api/internal.h"
+#include "api/media_type.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tsdb/tsdb.h"
@@ -126,11 +126,8 @@ static void reply(struct query *q)
 
 static struct slice form_of(const struct http_request *req)
 {
-	static const char type[] = "application/x-www-form-urlencoded";
-	struct slice sent = http_request_header(req, "content-type");
-	bool form = http_request_method(req) == HTTP_POST_ && sent.len >= sizeof type - 1 &&
-	            strncasecmp(sent.ptr, type, sizeof type - 1) == 0;
-
+	bool form = http_request_method(req) == HTTP_POST_ &&
+	            media_type_is(http_request_header(req, "content-type"), "application/x-www-form-urlencoded");
 	return form ? http_request_body(req) : SLICE("");
 }
 
@@ -141,7 +138,8 @@ static void answer(struct query *q)
 	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
 
 	if (code == 0) {
-		q->view = tsdb_view_open(engine_history(q->api->engine), &code);
+		q->history = engine_history(q->api->engine);
+		q->view = tsdb_view_open(q->history, &code);
 		if (q->view == NULL)
 			error_set(&err, code, "too many queries look at the history at the same time");
 	}

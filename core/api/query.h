@@ -15,6 +15,7 @@
 
 struct api;
 struct http_request;
+struct tsdb;
 struct tsdb_view;
 
 enum {
@@ -41,6 +42,7 @@ struct query {
 
 	struct arena arena;
 	struct params params;
+	struct tsdb *history;
 	struct tsdb_view *view; /* of the history as it is when the query is begun */
 	int64_t deadline_ns;    /* clock_mono_ns */
 	uint32_t steps;         /* since the clock was looked at */

@@ -87,7 +87,7 @@ static void put_refusal(const struct intake *in, const struct sample_refusal *r,
 	buf_str(out, sample_refused_text(r->why));
 }
 
-void refusals_text(const struct intake *in, const struct refusals_place *place, struct buf *out)
+void refusals_list(const struct intake *in, const struct refusals_place *place, struct buf *out)
 {
 	const struct ingest_rejects *rejects = &in->rejects;
 	const struct sample_results *results = &in->submission.results;
@@ -95,7 +95,6 @@ void refusals_text(const struct intake *in, const struct refusals_place *place, 
 	uint64_t told = 0; /* samples that the store refused */
 	uint32_t i = 0, j = 0;
 
-	put_counts(in, out);
 	while ((i < rejects->count || j < results->refusal_count) && out->len - begin < LISTED_BYTES &&
 	       !buf_failed(out)) {
 		buf_str(out, i + j == 0 ? ": " : "; ");
@@ -108,4 +107,10 @@ void refusals_text(const struct intake *in, const struct refusals_place *place, 
 	}
 	if (i < rejects->count || rejects->unlisted > 0 || told < results->refused_total)
 		buf_str(out, i + j == 0 ? "" : "; and more");
+}
+
+void refusals_text(const struct intake *in, const struct refusals_place *place, struct buf *out)
+{
+	put_counts(in, out);
+	refusals_list(in, place, out);
 }

@@ -21,5 +21,7 @@ uint64_t refusals_taken(const struct intake *in);
 
 /* Appends how many of how many samples were refused, and the first refusals with place, series and reason. At most some 1,500 bytes, valid UTF-8. */
 void refusals_text(const struct intake *in, const struct refusals_place *place, struct buf *out);
+/* The latter alone: ": the first; the second; and more". For protocols that count something else. */
+void refusals_list(const struct intake *in, const struct refusals_place *place, struct buf *out);
 
 #endif

@@ -2,24 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "api/answer_json.h"
 #include "api/internal.h"
 #include "base/utf8.h"
 #include "promql/promql.h"
 #include "record/labels.h"
 #include "tsdb/tsdb.h"
-
-void put_labels(struct buf *out, struct slice labels)
-{
-	char between = '{';
-
-	for (struct label l; labels_next(&labels, &l); between = ',') {
-		buf_byte(out, between);
-		buf_json_string(out, l.name);
-		buf_byte(out, ':');
-		buf_json_string(out, l.value);
-	}
-	buf_str(out, between == '{' ? "{}" : "}");
-}
 
 /* What all three routes take. */
 struct wanted {

@@ -1,30 +1,15 @@
 /* GET /api/v1/targets: what is scraped, and how it goes, as Prometheus answers it. */
 #include <stdio.h>
 
+#include "api/answer_json.h"
 #include "api/internal.h"
 #include "base/clock.h"
-#include "record/labels.h"
 
 struct listing {
 	struct buf out;
 	struct slice job; /* those of one job alone; empty: all */
 	bool any;
 };
-
-static void write_labels(struct buf *out, struct slice labels)
-{
-	bool first = true;
-
-	buf_byte(out, '{');
-	for (struct label l; labels_next(&labels, &l); first = false) {
-		if (!first)
-			buf_byte(out, ',');
-		buf_json_string(out, l.name);
-		buf_byte(out, ':');
-		buf_json_string(out, l.value);
-	}
-	buf_byte(out, '}');
-}
 
 static void write_text(struct buf *out, const char *name, const char *text)
 {
@@ -79,7 +64,7 @@ static void write_target(void *ctx, const struct scrape_target *t)
 	buf_json_string(&l->out, slice_cstr(t->address));
 	write_text(&l->out, "job", t->job);
 	buf_str(&l->out, "},\"labels\":");
-	write_labels(&l->out, t->labels);
+	put_labels(&l->out, t->labels);
 	write_text(&l->out, "scrapePool", t->job);
 	write_text(&l->out, "scrapeUrl", t->url);
 	write_text(&l->out, "globalUrl", t->url);
@@ -93,7 +78,7 @@ static void write_target(void *ctx, const struct scrape_target *t)
 	buf_byte(&l->out, '}');
 }
 
-void api_get_targets(void *ctx, struct http_request *req)
+static void work(void *ctx, struct http_request *req)
 {
 	struct api *a = ctx;
 	struct listing l = {.any = false};
@@ -112,4 +97,10 @@ void api_get_targets(void *ctx, struct http_request *req)
 		http_reply(req, &reply);
 	}
 	buf_free(&l.out);
+}
+
+void api_get_targets(void *ctx, struct http_request *req)
+{
+	if (http_request_offload(req, work, ctx) != 0)
+		http_reply_error(req, 503, 1, "no worker can be had");
 }

@@ -66,7 +66,7 @@ const struct option options[] = {
     {"store.idle", OPTION_DURATION, AT(store.idle_ns), 60, 36500 * DAY, "1h", NULL},
     {"store.max_series", OPTION_COUNT, AT(store.max_series), 100, 1e8, "1000000", NULL},
     {"store.max_series_per_metric", OPTION_COUNT, AT(store.max_series_per_metric), 1, 1e8, "200000", NULL},
-    {"store.exemplars", OPTION_COUNT, AT(store.exemplars), 0, 1e7, "100000", NULL},
+    {"store.exemplars", OPTION_COUNT, AT(store.exemplars), 1, 1e7, "100000", NULL},
     {"log.level", OPTION_CHOICE, AT(log.level), 0, 0, "info", levels},
     {"log.stdout", OPTION_BOOL, AT(log.to_stdout), 0, 0, "true", NULL},
     {"log.file", OPTION_PATH, AT(log.file), 0, 0, NULL, NULL},

@@ -118,6 +118,9 @@ static int encode(struct checkpoint_cut *c, struct buf *out)
 	int code = metrics_snapshot_save(c->metrics, &c->sections[SECTION_METRICS]);
 	if (code != 0)
 		return code;
+	code = tsdb_cut_extras(c->history, &c->sections[SECTION_EXTRAS]);
+	if (code != 0)
+		return code;
 	for (uint32_t tag = 1; tag < SECTIONS; tag++) {
 		bytes_put_u32(out, tag);
 		bytes_put_u64(out, c->sections[tag].len);
@@ -329,7 +332,8 @@ int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct er
 		seen |= 1u << tag;
 		out->sections[tag] = body;
 	}
-	if (seen != (1u << SECTIONS) - 2)
+	uint32_t all = out->has_history ? SECTIONS : SECTION_EXTRAS;
+	if (seen != (1u << all) - 2)
 		return error_set(err, -EBADMSG, "a section is missing");
 	return 0;
 }
@@ -374,7 +378,7 @@ static int load_one(struct engine *e, const char *path, struct error *err)
 	code = checkpoint_parse(buf_slice(&b), &p, err);
 	if (code != 0)
 		goto out;
-	code = p.has_history ? history_load(e, p.seq, err) : 0;
+	code = p.has_history ? history_load(e, &p, err) : 0;
 	if (code != 0)
 		goto out;
 	code = registry_load(e->registry, p.sections[SECTION_METRICS], err);

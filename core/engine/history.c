@@ -33,6 +33,7 @@ static struct tsdb *open_store(const struct engine *e, struct error *err)
 	    .out_of_order_ms = c->store.out_of_order_ns / NS_PER_MS,
 	    .max_series = c->store.max_series,
 	    .max_per_metric = c->store.max_series_per_metric,
+	    .exemplars = c->store.exemplars,
 	    .idle_ms = c->store.idle_ns / NS_PER_MS,
 	};
 	return tsdb_open(&o, block_refused, NULL, err);
@@ -49,11 +50,13 @@ void history_name(char out[64], uint64_t seq)
 	snprintf(out, 64, HEAD_PREFIX "%0*" PRIu64, SEQ_DIGITS, seq);
 }
 
-int history_load(struct engine *e, uint64_t seq, struct error *err)
+int history_load(struct engine *e, const struct checkpoint_parts *parts, struct error *err)
 {
 	char name[64];
-	history_name(name, seq);
+	history_name(name, parts->seq);
 	int code = tsdb_load(e->store, name, err);
+	if (code == 0)
+		code = tsdb_load_extras(e->store, parts->sections[SECTION_EXTRAS], err);
 	if (code == 0) {
 		e->loaded_series = tsdb_numbers(e->store);
 		return 0;

@@ -232,8 +232,9 @@ int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct
 
 /* Opens it, empty but for its blocks. 0 or a negative errno with a sentence. */
 int history_open(struct engine *e, struct error *err);
-/* Loads what the checkpoint of frame `seq` kept of it; after a failure the store is as it was opened. */
-int history_load(struct engine *e, uint64_t seq, struct error *err);
+/* Loads what a checkpoint kept of it; after a failure the store is as it was opened. */
+struct checkpoint_parts;
+int history_load(struct engine *e, const struct checkpoint_parts *parts, struct error *err);
 /* The name under which a checkpoint keeps the head. */
 void history_name(char out[64], uint64_t seq);
 /* Removes what checkpoints that are gone have kept of it; `keep` says of which ones it stays. */
@@ -326,6 +327,7 @@ enum checkpoint_section {
 	SECTION_QUARANTINE = 2,
 	SECTION_METRICS = 3,
 	SECTION_STATES = 4,
+	SECTION_EXTRAS = 5,
 	SECTIONS
 };
 

@@ -4,12 +4,7 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "base/hash.h"
-#include "base/log.h"
-#include "base/mem.h"
-#include "base/table.h"
 #include "engine/internal.h"
-#include "record/labels.h"
 
 #define FUTURE_MS INT64_C(600000) /* how far ahead of the engine's clock a sample may be */
 
@@ -51,7 +46,7 @@ static void refuse(struct submission *s, uint32_t series, uint32_t sample, uint3
 /* ---- in ---- */
 
 /* A submission's samples being framed. */
-struct intake {
+struct framing {
 	struct engine *e;
 	struct group *g;
 	struct submission *s;
@@ -73,13 +68,13 @@ static double add_up(bool has_sum, double sum, double increment)
 }
 
 /* Is an increment, which does not come behind the newest point, there already? Then it counts once. */
-static int known_increment(struct intake *in, uint32_t number, const struct sample *point, const struct sample *newest)
+static int known_increment(struct framing *in, uint32_t number, const struct sample *point, const struct sample *newest)
 {
 	return point->time_ms == newest->time_ms ? 1 : tsdb_has_sample(in->e->store, number, point->time_ms);
 }
 
 /* Puts sums in the place of increments; before the first point of a series goes a zero at its beginning, so that the first increment is one. What is not to be stored is left out. */
-static int sum_increments(struct intake *in, uint32_t number, struct sample_series *series)
+static int sum_increments(struct framing *in, uint32_t number, struct sample_series *series)
 {
 	struct sample newest;
 	bool has_sum = deltas_newest(in->e->deltas, number, &newest);
@@ -113,7 +108,7 @@ static int sum_increments(struct intake *in, uint32_t number, struct sample_seri
 	return count == 0 ? 0 : deltas_put(in->e->deltas, number, &newest, in->g->ordinal);
 }
 
-static bool has_too_new(const struct intake *in, const struct sample_series *series)
+static bool has_too_new(const struct framing *in, const struct sample_series *series)
 {
 	for (uint32_t i = 0; i < series->sample_count; i++) {
 		if (series->samples[i].time_ms > in->latest_ms)
@@ -123,7 +118,7 @@ static bool has_too_new(const struct intake *in, const struct sample_series *ser
 }
 
 /* Leaves out what lies in the future: what it is worth is judged now, and not again at a replay. */
-static int refuse_too_new(struct intake *in, struct sample_series *series)
+static int refuse_too_new(struct framing *in, struct sample_series *series)
 {
 	struct sample *kept = arena_alloc(&in->s->samples->arena, (size_t)series->sample_count * sizeof *kept);
 	if (kept == NULL)
@@ -141,7 +136,7 @@ static int refuse_too_new(struct intake *in, struct sample_series *series)
 }
 
 /* The labels that have to be said with the number: none where a frame has said them. */
-static int define(struct intake *in, uint32_t number, struct slice labels, struct slice *out)
+static int define(struct framing *in, uint32_t number, struct slice labels, struct slice *out)
 {
 	*out = SLICE("");
 	if (tsdb_is_marked(in->e->store, number))
@@ -154,7 +149,7 @@ static int define(struct intake *in, uint32_t number, struct slice labels, struc
 	return 0;
 }
 
-static int frame_samples(struct intake *in, uint32_t number, const struct sample_series *series)
+static int frame_samples(struct framing *in, uint32_t number, const struct sample_series *series)
 {
 	for (uint32_t at = 0; at < series->sample_count;) {
 		uint32_t n = series->sample_count - at < RUN_SAMPLES ? series->sample_count - at : RUN_SAMPLES;
@@ -173,7 +168,7 @@ static int frame_samples(struct intake *in, uint32_t number, const struct sample
 }
 
 /* The number of a series, or NO_SERIES where there may be no more. */
-static int number_of(struct intake *in, const struct sample_series *series, uint32_t *number)
+static int number_of(struct framing *in, const struct sample_series *series, uint32_t *number)
 {
 	int code = tsdb_series(in->e->store, series->labels, series->hash, number);
 	if (code != -ENOSPC && code != -EDQUOT)
@@ -185,7 +180,37 @@ static int number_of(struct intake *in, const struct sample_series *series, uint
 	return 0;
 }
 
-static int add_series(struct intake *in, struct sample_series *series, uint32_t *number)
+static int frame_exemplars(struct framing *in, uint32_t number, const struct sample_series *series)
+{
+	int code = 0;
+	for (uint32_t i = 0; i < series->exemplar_count && code == 0; i++) {
+		struct slice labels;
+		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
+		if (code == 0)
+			code = define(in, number, series->labels, &labels);
+		if (code == 0)
+			code = intake_added(
+			    in->g, journal_exemplar_add(in->g->journal, number, labels, &series->exemplars[i]));
+	}
+	return code;
+}
+
+/* What is known of metrics is said again and again: only what is new is framed. */
+static int frame_metadata(struct framing *in)
+{
+	const struct sample_batch *b = in->s->samples;
+	int code = 0;
+	for (uint32_t i = 0; i < b->metadata_count && code == 0; i++) {
+		if (tsdb_metadata_has(in->e->store, &b->metadata[i]))
+			continue;
+		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
+		if (code == 0)
+			code = intake_added(in->g, journal_metadata_add(in->g->journal, &b->metadata[i]));
+	}
+	return code;
+}
+
+static int add_series(struct framing *in, struct sample_series *series, uint32_t *number)
 {
 	int code = number_of(in, series, number);
 	if (code != 0 || *number == NO_SERIES)
@@ -194,7 +219,9 @@ static int add_series(struct intake *in, struct sample_series *series, uint32_t 
 		code = refuse_too_new(in, series);
 	if (code == 0 && series->delta)
 		code = sum_increments(in, *number, series);
-	return code == 0 ? frame_samples(in, *number, series) : code;
+	if (code == 0)
+		code = frame_samples(in, *number, series);
+	return code == 0 ? frame_exemplars(in, *number, series) : code;
 }
 
 /* The memory of some ten thousand series is in no near cache. */
@@ -209,7 +236,7 @@ static void look_ahead(const struct engine *e, const struct sample_batch *b, uin
 int samples_intake(struct engine *e, struct group *g, struct submission *s)
 {
 	struct sample_batch *b = s->samples;
-	struct intake in = {.e = e, .g = g, .s = s, .latest_ms = e->now_ns / NS_PER_MS + FUTURE_MS};
+	struct framing in = {.e = e, .g = g, .s = s, .latest_ms = e->now_ns / NS_PER_MS + FUTURE_MS};
 	s->numbers = arena_alloc(&b->arena, ((size_t)b->series_count + 1) * sizeof *s->numbers);
 	if (s->numbers == NULL)
 		return -ENOMEM;
@@ -223,7 +250,7 @@ int samples_intake(struct engine *e, struct group *g, struct submission *s)
 			return code;
 	}
 	e->counters.samples_refused += s->results.refused_total;
-	return 0;
+	return frame_metadata(&in);
 }
 
 void samples_failed(struct engine *e, const struct group *g)
@@ -268,6 +295,26 @@ static int apply_series(struct engine *e, struct submission *s, uint32_t i)
 	return code < 0 ? code : 0;
 }
 
+static int apply_exemplars(struct engine *e, struct submission *s, uint32_t i)
+{
+	const struct sample_series *series = &s->samples->series[i];
+	int code = 0;
+	for (uint32_t k = 0; k < series->exemplar_count && code >= 0; k++) {
+		code = tsdb_exemplar_add(e->store, series->labels, series->hash, &series->exemplars[k]);
+		s->results.exemplars += code == EXEMPLAR_STORED || code == EXEMPLAR_DUPLICATE;
+	}
+	return code < 0 ? code : 0;
+}
+
+/* One more than there may be is counted by the store (tsdb_stats). */
+static int apply_metadata(struct engine *e, struct submission *s)
+{
+	int code = 0;
+	for (uint32_t i = 0; i < s->samples->metadata_count && (code == 0 || code == -ENOSPC); i++)
+		code = tsdb_metadata_put(e->store, &s->samples->metadata[i]);
+	return code == -ENOSPC ? 0 : code;
+}
+
 /* Where memory runs out in between the client is told, and sends it all again: what is stored by then is known. */
 static void apply_submission(struct engine *e, struct submission *s)
 {
@@ -278,7 +325,11 @@ static void apply_submission(struct engine *e, struct submission *s)
 		if (i + SOON < count)
 			tsdb_prefetch_chunk(e->store, s->numbers[i + SOON]);
 		s->status = apply_series(e, s, i);
+		if (s->status == 0 && s->samples->series[i].exemplar_count > 0 && s->numbers[i] != NO_SERIES)
+			s->status = apply_exemplars(e, s, i);
 	}
+	if (s->status == 0)
+		s->status = apply_metadata(e, s);
 }
 
 void samples_apply(struct engine *e, struct group *g)
@@ -290,124 +341,4 @@ void samples_apply(struct engine *e, struct group *g)
 	}
 	tsdb_batch_end(e->store);
 	deltas_applied(e->deltas, g->ordinal);
-}
-
-/* ---- again ---- */
-
-struct known_series {
-	uint32_t said, number; /* in the journal, and here */
-};
-
-struct samples_replay {
-	struct engine *e;
-	struct table table; /* by said number, of items */
-	struct known_series *items;
-	uint32_t count;
-	size_t cap;
-};
-
-struct samples_replay *samples_replay_new(struct engine *e)
-{
-	struct samples_replay *r = mem_zalloc(1, sizeof *r);
-	if (r != NULL)
-		r->e = e;
-	return r;
-}
-
-void samples_replay_free(struct samples_replay *r)
-{
-	if (r == NULL)
-		return;
-	table_deinit(&r->table);
-	mem_free(r->items);
-	mem_free(r);
-}
-
-static bool is_said(const void *ctx, const void *key, uint32_t item)
-{
-	const struct samples_replay *r = ctx;
-	return r->items[item].said == *(const uint32_t *)key;
-}
-
-static int learn(struct samples_replay *r, uint32_t said, uint32_t number)
-{
-	uint64_t hash = hash_mix(said, 0);
-	uint32_t item = table_find(&r->table, hash, is_said, r, &said);
-	if (item != TABLE_NONE) {
-		r->items[item].number = number;
-		return 0;
-	}
-	if (r->count == r->cap) {
-		int code = mem_grow((void **)&r->items, &r->cap, r->count, sizeof *r->items);
-		if (code != 0)
-			return code;
-	}
-	int code = table_add(&r->table, hash, r->count);
-	if (code == 0)
-		r->items[r->count++] = (struct known_series){said, number};
-	return code;
-}
-
-/* The series of an item: 1; 0: it is not known, or there may be no more; -EBADMSG, -ENOMEM. */
-static int find_series(struct samples_replay *r, const struct samples_item *item, uint32_t *number, struct error *err)
-{
-	struct tsdb *store = r->e->store;
-	if (item->labels.len == 0) {
-		uint32_t known = table_find(&r->table, hash_mix(item->number, 0), is_said, r, &item->number);
-		*number = known != TABLE_NONE ? r->items[known].number : item->number;
-		/* What no frame has said is one of the checkpoint's. */
-		return known != TABLE_NONE || item->number < r->e->loaded_series ? tsdb_has(store, *number) : 0;
-	}
-	if (labels_check(item->labels, NULL, err) != 0)
-		return -EBADMSG;
-	int code = tsdb_series(store, item->labels, labels_hash(item->labels), number);
-	if (code == -ENOSPC || code == -EDQUOT)
-		return 0;
-	if (code == 0)
-		code = learn(r, item->number, *number);
-	return code == 0 ? 1 : code;
-}
-
-static int replay_item(struct samples_replay *r, struct samples_reader *reader, const struct samples_item *item,
-                       struct error *err)
-{
-	struct engine *e = r->e;
-	uint32_t number;
-	struct sample sample;
-	if (item->kind != SAMPLES_ITEM_SAMPLES)
-		return 0;
-	int known = find_series(r, item, &number, err);
-	if (known < 0)
-		return known;
-	if (known == 0) {
-		e->counters.lost_samples += item->count;
-		return 0;
-	}
-	for (;;) {
-		int code = samples_reader_sample(reader, &sample, err);
-		if (code != 1)
-			return code;
-		code = tsdb_append(e->store, number, sample.time_ms, sample.value);
-		if (code < 0)
-			return code;
-		e->counters.samples[code]++;
-	}
-}
-
-int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct error *err)
-{
-	struct samples_reader reader;
-	struct samples_item item;
-	samples_reader_init(&reader, f);
-	tsdb_batch_begin(r->e->store);
-	int code;
-	do {
-		code = samples_reader_next(&reader, &item, err);
-		if (code == 1) {
-			int failed = replay_item(r, &reader, &item, err);
-			code = failed != 0 ? failed : 1;
-		}
-	} while (code == 1);
-	tsdb_batch_end(r->e->store);
-	return code;
 }

@@ -29,6 +29,8 @@ struct ingest_sample_limits {
 	uint32_t exemplars; /* of one body. Default 100000 */
 	uint32_t metadata;  /* of one body. Default 100000 */
 	size_t label_bytes; /* of label sets that the body does not hold as they are, in all. Default 64 MiB */
+	/* Of text: labels with an empty value stay, as labels_prepare_all has it, for who merges sets. Default false: they are absent. */
+	bool keep_empty;
 };
 
 /* One event or series of a body that was refused, with the reason. */
@@ -130,7 +132,7 @@ int ingest_prometheus_text(struct sample_batch *b, struct slice body, enum inges
  *   their text: true, 1, 0.5, base64 of bytes, JSON of lists and maps.
  * - A gauge is a gauge, a monotonic sum a counter (_total), another sum a gauge. A histogram is _bucket with `le`, _count and, where it was sent, _sum; min and max are left out. An exponential
  *   histogram is the same with bounds that do not depend on its scale (otlp_exponential.c). A summary is its quantiles, _count and _sum.
- * - Of delta temporality each series is marked `delta` (record/samples.h). The time when a point began is created_ms of all its series but those of gauges.
+ * - Of delta temporality each series is marked `delta` (record/samples.h); increments of one series at one time, as two scopes may send them, are added up. The time when a point began is created_ms of all its series but those of gauges.
  * - A point with the flag "no recorded value" is the stale marker of all its series.
  * - Exemplars go to their series, those of histograms to the bucket that holds their value, with trace_id, span_id and the filtered attributes; these are left out where all have more than 128 characters.
  * - Times are cut off to milliseconds.

@@ -109,14 +109,25 @@ static bool comes_before(const struct otlp *d, uint32_t a, uint32_t b)
 	return order != 0 ? order < 0 : a < b;
 }
 
+/* By insertion: the numbers that are moved are bytes. */
 static void sort_keys(struct otlp *d)
 {
+	uint8_t *order = d->keys.order;
+
 	for (uint32_t i = 1; i < d->keys.all; i++) {
-		uint8_t item = d->keys.order[i];
-		uint32_t to = i;
-		for (; to > 0 && comes_before(d, item, d->keys.order[to - 1]); to--)
-			d->keys.order[to] = d->keys.order[to - 1];
-		d->keys.order[to] = item;
+		uint8_t item = order[i];
+		uint32_t low = 0, high = i;
+		if (comes_before(d, order[i - 1], item))
+			continue; /* as mostly */
+		while (low < high) {
+			uint32_t middle = (low + high) / 2;
+			if (comes_before(d, item, order[middle]))
+				high = middle;
+			else
+				low = middle + 1;
+		}
+		memmove(order + low + 1, order + low, i - low);
+		order[low] = item;
 	}
 }
 

@@ -410,6 +410,7 @@ static void free_decoder(struct otlp *d)
 	mem_free(d->point.counts.items);
 	mem_free(d->point.positive.counts.items);
 	mem_free(d->point.negative.counts.items);
+	table_deinit(&d->increments);
 	mem_free(d->bounds);
 	mem_free(d->grid);
 	mem_free(d->exemplar_messages);
@@ -430,6 +431,7 @@ int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, cons
 	d->rejects = rejects;
 	d->err = err;
 	arena_init(&d->scratch);
+	table_init(&d->increments);
 	rejects->room = ingest_rejects_room(body.len);
 	int code = read_body(d);
 	if (code == -EINVAL && !d->no_memory)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#include "base/table.h"
 #include "ingest/ingest.h"
 #include "ingest/otlp_value.h"
 #include "record/labels.h"
@@ -69,6 +70,7 @@ struct otlp_resource {
 	uint32_t others;            /* attributes that are said by target_info alone */
 	const char *why;            /* nothing of it is taken; NULL: it may be */
 	int64_t newest_ms;          /* of the points that were taken; INT64_MIN: none was */
+	uint32_t last_index;        /* of the last one of them */
 };
 
 /* The labels of a point in order, to be written with different names and bounds. */
@@ -125,6 +127,8 @@ struct otlp {
 		uint32_t fixed;        /* which of them, a bit each */
 		bool valid;            /* no two labels had one name */
 	} keys;
+
+	struct table increments; /* the series of delta temporality, by labels and time */
 
 	struct otlp_bound *bounds; /* by position; owned */
 	size_t bound_count, bound_cap;

@@ -1,6 +1,7 @@
 /* Data points of OpenTelemetry as series and samples: a gauge or sum is one series, a histogram one for each bound and three more, a summary one for each quantile and two more. */
 #include <math.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "ingest/otlp_metrics.h"
 
@@ -61,6 +62,51 @@ static struct slice with_suffix(struct otlp *d, struct slice suffix)
 	return slice_new(to, name.len + suffix.len);
 }
 
+static int64_t created_ms(const struct otlp *d)
+{
+	return d->metric.kind == OTLP_GAUGE ? 0 : milliseconds(d->point.start_ns);
+}
+
+/* An increment of the point at hand. */
+struct increment {
+	struct slice labels;
+	int64_t time_ms;
+};
+
+static bool same_increment(const void *ctx, const void *key, uint32_t item)
+{
+	const struct sample_series *s = &((const struct sample_batch *)ctx)->series[item];
+	const struct increment *i = key;
+
+	return s->samples[0].time_ms == i->time_ms && slice_eq(s->labels, i->labels);
+}
+
+/* Two scopes may count under one name, and become one series: what they count at one time is added up here, since whoever takes the batch in would take the second for the first one come again. 1: the
+ * increment is in a series that is there; 0: it is to be the next one of the batch; -ENOMEM. */
+static int join_increments(struct otlp *d, struct slice labels, uint64_t hash, double value, uint32_t exemplar_count)
+{
+	struct sample_batch *b = d->batch;
+	const struct increment key = {labels, milliseconds(d->point.time_ns)};
+	uint64_t mixed = hash_mix(hash, (uint64_t)key.time_ms);
+	uint32_t at = table_find(&d->increments, mixed, same_increment, b, &key);
+
+	if (at == TABLE_NONE)
+		return table_add(&d->increments, mixed, b->series_count);
+	struct sample_series *s = &b->series[at];
+	struct sample *sum = arena_alloc(&b->arena, sizeof *sum);
+	if (sum == NULL)
+		return -ENOMEM;
+	*sum = (struct sample){key.time_ms, s->samples[0].value + value};
+	s->samples = sum;
+	if (created_ms(d) < s->created_ms)
+		s->created_ms = created_ms(d);
+	d->rejects->exemplars += exemplar_count;
+	if (exemplar_count > 0 &&
+	    otlp_reject(d, "%u exemplars were left out: they are of a second point of one series", exemplar_count) != 0)
+		return -ENOMEM;
+	return 1;
+}
+
 int otlp_series_add(struct otlp *d, struct slice suffix, struct slice bound, double value,
                     const struct sample_exemplar *exemplars, uint32_t exemplar_count)
 {
@@ -73,6 +119,12 @@ int otlp_series_add(struct otlp *d, struct slice suffix, struct slice bound, dou
 	code = name.ptr == NULL ? -ENOMEM : otlp_labels_write(d, name, bound, &labels);
 	if (code < 0)
 		return code;
+	uint64_t hash = labels_hash(labels);
+	if (d->metric.delta && !is_stale(d)) {
+		code = join_increments(d, labels, hash, value, exemplar_count);
+		if (code != 0)
+			return code < 0 ? code : 0;
+	}
 	struct sample *sample = arena_alloc(&b->arena, sizeof *sample);
 	struct sample_series *s = sample_batch_add(b);
 	if (sample == NULL || s == NULL)
@@ -80,12 +132,12 @@ int otlp_series_add(struct otlp *d, struct slice suffix, struct slice bound, dou
 	sample->time_ms = milliseconds(d->point.time_ns);
 	sample->value = is_stale(d) ? stale_marker() : value;
 	s->labels = labels;
-	s->hash = labels_hash(labels);
+	s->hash = hash;
 	s->samples = sample;
 	s->exemplars = exemplars;
 	s->sample_count = 1;
 	s->exemplar_count = exemplar_count;
-	s->created_ms = d->metric.kind == OTLP_GAUGE ? 0 : milliseconds(d->point.start_ns);
+	s->created_ms = created_ms(d);
 	s->delta = d->metric.delta && !is_stale(d);
 	s->index = d->index;
 	b->sample_count++;
@@ -301,12 +353,15 @@ int otlp_series_take(struct otlp *d)
 	int64_t time_ms = milliseconds(d->point.time_ns);
 	if (code > 0 && time_ms > d->resource.newest_ms)
 		d->resource.newest_ms = time_ms;
+	if (code > 0)
+		d->resource.last_index = d->index;
 	return code;
 }
 
 int otlp_series_target_info(struct otlp *d)
 {
 	static const char name[] = "target_info_bucket"; /* the longest suffix behind it */
+	uint32_t next = d->index;
 
 	d->metric = (struct otlp_metric){.kind = OTLP_GAUGE, .name = slice_new(name, sizeof "target_info" - 1)};
 	d->point.flags = 0;
@@ -314,7 +369,9 @@ int otlp_series_target_info(struct otlp *d)
 	int code = otlp_labels_make(d, no_bound);
 	if (code <= 0)
 		return code;
+	d->index = d->resource.last_index; /* which it stands and falls with */
 	code = otlp_series_add(d, no_suffix, no_bound, 1, NULL, 0);
+	d->index = next;
 	if (code == 0 && !d->target_info) {
 		d->target_info = true;
 		code = otlp_series_describe(d, &(struct sample_metadata){.name = d->metric.name,

@@ -5,12 +5,11 @@
 
 enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_VALUES = 1 };
 
-/* An AnyValue. The last of its fields counts, as for any oneof. */
+/* An AnyValue, over what was read of it before. The last of its fields counts, as for any oneof. */
 static bool read_value(struct protobuf *p, struct slice message, struct otlp_value *out)
 {
 	struct protobuf in = protobuf_inside(p, message);
 
-	*out = (struct otlp_value){0};
 	for (struct protobuf_field f = {0}; protobuf_next(&in, &f);) {
 		bool fine = true;
 		if (f.number == OTLP_STRING || (f.number >= OTLP_ARRAY && f.number <= OTLP_BYTES))
@@ -37,18 +36,17 @@ static bool read_value(struct protobuf *p, struct slice message, struct otlp_val
 static bool read_pair(struct protobuf *p, struct slice message, struct otlp_attribute *out)
 {
 	struct protobuf in = protobuf_inside(p, message);
-	struct slice value = {0};
 
 	*out = (struct otlp_attribute){0};
 	for (struct protobuf_field f = {0}; protobuf_next(&in, &f);) {
 		if (f.number == FIELD_KEY && protobuf_is(&in, &f, PROTOBUF_BYTES))
 			out->key = f.bytes;
 		else if (f.number == FIELD_VALUE && protobuf_is(&in, &f, PROTOBUF_BYTES))
-			value = f.bytes;
+			read_value(&in, f.bytes, &out->value);
 	}
 	if (in.error != NULL)
 		*p = in;
-	return in.error == NULL && (value.len == 0 || read_value(p, value, &out->value));
+	return in.error == NULL;
 }
 
 /* The lists and maps within each other that are being read. */
@@ -109,8 +107,28 @@ static bool check_nested(struct protobuf *p, const struct otlp_value *v)
 	return true;
 }
 
+/* What most attributes are: a key and a short string, in order and with nothing else, each length one byte. False for all others, also the malformed. */
+static inline bool read_plain(struct slice message, struct otlp_attribute *out)
+{
+	enum { TAG_KEY = 0x0a, TAG_VALUE = 0x12, TAG_STRING = 0x0a, SHORT = 0x80, HEADS = 6 };
+	const unsigned char *at = (const unsigned char *)message.ptr;
+
+	if (message.len < HEADS || at[0] != TAG_KEY || at[1] >= SHORT || at[1] > message.len - HEADS)
+		return false;
+	size_t key = at[1], text = message.len - key - HEADS;
+	const unsigned char *value = at + 2 + key;
+	if (value[0] != TAG_VALUE || value[1] != text + 2 || value[1] >= SHORT || value[2] != TAG_STRING ||
+	    value[3] != text)
+		return false;
+	out->key = slice_new(message.ptr + 2, key);
+	out->value = (struct otlp_value){.type = OTLP_STRING, .bytes = slice_new((const char *)value + 4, text)};
+	return true;
+}
+
 bool otlp_attribute_read(struct protobuf *p, struct slice message, struct otlp_attribute *out)
 {
+	if (read_plain(message, out))
+		return true;
 	return read_pair(p, message, out) && (!is_nested(&out->value) || check_nested(p, &out->value));
 }
 

@@ -274,7 +274,7 @@ static int read_exemplar(struct text *t, int64_t sample_ms, struct sample_exempl
 		if (!read_seconds(t, &out->time_ms))
 			return -EINVAL;
 	}
-	int code = text_set(t, &out->labels, why);
+	int code = text_set(t, false, &out->labels, why);
 	if (code > 0 && too_many_chars(t))
 		return error_set(why, 0, "its labels have more than %d characters", EXEMPLAR_CHARS_MAX);
 	return code;
@@ -342,7 +342,7 @@ static int read_head(struct text *t, struct sampled *s)
 		return -EINVAL;
 	if (!read_value(t, &s->sample.value))
 		return -EINVAL;
-	return text_set(t, &s->labels, &s->why);
+	return text_set(t, t->limits->keep_empty, &s->labels, &s->why);
 }
 
 static int add_sample(struct text *t, const struct sampled *from)

@@ -76,7 +76,7 @@ struct slice text_unescape(struct text *t, struct slice raw, bool quotes);
 /* The labels between braces, the cursor behind the opening one, into t->labels, behind those that are there. `metric_name` (NULL: there can be none) is set where it stands among them. */
 bool text_labels(struct text *t, struct slice *metric_name);
 
-/* Makes a set of t->labels, in the arena. 1: there it is; 0: it is refused, *why says why; -EFBIG, -ENOMEM. */
-int text_set(struct text *t, struct slice *out, struct error *why);
+/* Makes a set of t->labels, in the arena, with labels of an empty value or without. 1: there it is; 0: it is refused, *why says why; -EFBIG, -ENOMEM. */
+int text_set(struct text *t, bool keep_empty, struct slice *out, struct error *why);
 
 #endif

@@ -106,7 +106,7 @@ static bool read_value(struct text *t, struct slice name)
 	text_blanks(t);
 	if (!text_quoted(t, &value) || !canonical_bound(t, name, &value))
 		return false;
-	if (value.len > 0 && t->label_count <= LABELS_MAX)
+	if ((value.len > 0 || t->limits->keep_empty) && t->label_count <= LABELS_MAX)
 		t->labels[t->label_count++] = (struct label){name, value};
 	text_blanks(t);
 	return true;
@@ -152,9 +152,12 @@ bool text_labels(struct text *t, struct slice *metric_name)
 	return true;
 }
 
-int text_set(struct text *t, struct slice *out, struct error *why)
+int text_set(struct text *t, bool keep_empty, struct slice *out, struct error *why)
 {
-	if (labels_prepare(t->labels, &t->label_count, false, why) != 0)
+	int (*prepare)(struct label *, uint32_t *, bool, struct error *) =
+	    keep_empty ? labels_prepare_all : labels_prepare;
+
+	if (prepare(t->labels, &t->label_count, false, why) != 0)
 		return 0;
 	size_t size = labels_size(t->labels, t->label_count);
 	char *set = arena_alloc(&t->batch->arena, size);

@@ -23,7 +23,7 @@ enum {
 	PROMQL_BYTES_MAX = 256 * 1024, /* of text */
 	PROMQL_NESTING_MAX = 256,      /* expressions inside one another: parentheses, arguments, right operands */
 	PROMQL_DEPTH_MAX = 2048,       /* of the tree: a chain of operators or of subqueries is as deep as it is long */
-	PROMQL_REGEXES_MAX = 64        /* matchers whose pattern no index answers without the engine */
+	PROMQL_REGEXES_MAX = 40        /* different patterns that no index answers without the engine */
 };
 
 enum promql_type { PROMQL_NONE, PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };
@@ -217,6 +217,10 @@ int promql_parse_selector(struct slice text, struct arena *arena, struct promql_
 /* Makes the matchers of a selector that the store takes, `count` pointers in the arena. promql_matchers_free frees what they point to, also NULL ones. 0; -ENOMEM, or -EINVAL with a sentence. */
 int promql_matchers(const struct promql_expr *selector, struct arena *arena, struct matcher ***out, struct error *err);
 void promql_matchers_free(struct matcher **matchers, uint32_t count);
+
+/* Calls `visit` for an expression and all in it, each before its operands and these from the left, until it returns false: then that is returned. What durations are made of is left out. */
+typedef bool promql_visit(void *ctx, struct promql_expr *e);
+bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
 
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
 void promql_print(const struct promql_expr *e, struct buf *out);

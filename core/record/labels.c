@@ -266,13 +266,13 @@ static int refuse(const struct label *l, uint32_t index, enum fault fault, struc
 	return error_set(err, -EINVAL, "label %u, \"%.*s\", %s", index + 1, SLICE_ARG(shown), faults[fault]);
 }
 
-int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct error *err)
+static int prepare(struct label *labels, uint32_t *count, bool utf8, bool empty, struct error *err)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < *count; i++) {
 		enum fault fault = check_label(&labels[i], utf8);
-		if (fault == FINE && labels[i].value.len == 0)
+		if (fault == FINE && labels[i].value.len == 0 && !empty)
 			continue;
 		if (fault == FINE && kept == LABELS_MAX)
 			fault = TOO_MANY;
@@ -292,6 +292,16 @@ int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct erro
 	if (labels_size(labels, kept) > LABELS_BYTES_MAX)
 		return error_set(err, -EINVAL, "the labels have more than %d bytes", LABELS_BYTES_MAX);
 	return 0;
+}
+
+int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct error *err)
+{
+	return prepare(labels, count, utf8, false, err);
+}
+
+int labels_prepare_all(struct label *labels, uint32_t *count, bool utf8, struct error *err)
+{
+	return prepare(labels, count, utf8, true, err);
 }
 
 /* A length that is within the bounds of a label has one byte or two. */

@@ -60,6 +60,10 @@ int labels_check(struct slice labels, uint32_t *count, struct error *err);
  * that names and values are UTF-8. 0, or -EINVAL with a sentence. */
 int labels_prepare(struct label *labels, uint32_t *count, bool utf8, struct error *err);
 
+/* The same, but an empty value stays: what labels_write makes of the labels is no set yet, and only labels_next may be used on it. For who will merge them with others, where an empty value says
+ * that there is to be no such label. */
+int labels_prepare_all(struct label *labels, uint32_t *count, bool utf8, struct error *err);
+
 /* The length of the encoding of prepared labels, and the writing of it; returns its end. */
 size_t labels_size(const struct label *labels, uint32_t count);
 char *labels_write(char *to, const struct label *labels, uint32_t count);

@@ -87,7 +87,7 @@ static int take(struct pass *p, const struct sample_series *from)
 		note_rejected(&t->round, why.text);
 	if (code != 0)
 		return code;
-	const struct series *known = series_see(&t->series, buf_slice(&p->labels), !timed);
+	const struct seen_series *known = seen_mark(&t->series, buf_slice(&p->labels), !timed);
 	if (known == NULL)
 		return -ENOMEM;
 	struct sample *sample = &p->samples[p->kept];
@@ -95,7 +95,7 @@ static int take(struct pass *p, const struct sample_series *from)
 	if (!timed)
 		sample->time_ms = t->round.at_ms;
 	struct sample_series s = *from;
-	s.labels = series_labels(known);
+	s.labels = seen_labels(known);
 	s.hash = known->hash;
 	s.samples = sample;
 	if (s.exemplar_count > 0 && set_exemplar_times(p, &s) != 0)
@@ -134,6 +134,7 @@ static int decode(struct target *t, struct slice body, enum ingest_text format, 
 	struct error err = {0};
 
 	ingest_sample_limits_default(&limits);
+	limits.keep_empty = true;
 	int code = ingest_prometheus_text(b, body, format, NO_TIME, &limits, &rejects, &err);
 	r->answered = b->series_count + rejects.samples;
 	r->rejected = rejects.count + (uint64_t)rejects.unlisted;
@@ -199,10 +200,10 @@ static double stale_marker(void)
 static int end_gone(struct target *t, int64_t at_ms, struct sample_batch *b, uint64_t *count)
 {
 	for (uint32_t i = 0; i < t->series.count; i++) {
-		const struct series *s = &t->series.items[i];
-		if (!series_is_gone(&t->series, s))
+		const struct seen_series *s = &t->series.items[i];
+		if (!seen_is_gone(&t->series, s))
 			continue;
-		if (add_sample(b, series_labels(s), s->hash, at_ms, stale_marker()) != 0)
+		if (add_sample(b, seen_labels(s), s->hash, at_ms, stale_marker()) != 0)
 			return -ENOMEM;
 		++*count;
 	}
@@ -230,7 +231,7 @@ int collect(struct target *t, struct slice body, enum ingest_text format, struct
 {
 	int code = 0;
 
-	series_begin(&t->series);
+	seen_begin(&t->series);
 	if (t->round.result == SCRAPE_OK)
 		code = take_answer(t, body, format, b);
 	if (code == 0)
@@ -240,7 +241,7 @@ int collect(struct target *t, struct slice body, enum ingest_text format, struct
 
 int collect_end(struct target *t, int64_t at_ms, struct sample_batch *b)
 {
-	series_begin(&t->series);
+	seen_begin(&t->series);
 	t->round = (struct scrape_round){.at_ms = at_ms};
 	int code = end_gone(t, at_ms, b, &t->round.stale);
 	for (int i = 0; i < REPORTS && code == 0 && t->reported; i++) {

@@ -55,6 +55,8 @@ static void put_apart(struct clash *c, const struct merge *m, struct slice scrap
 	for (uint32_t i = 0; i < m->count; i++)
 		c->items[c->count++] = m->labels[i];
 	for (struct label l; labels_next(&scraped, &l);) {
+		if (l.value.len == 0)
+			continue;
 		if (has(c, l.name))
 			c->renamed[c->renamed_count++] = l;
 		else
@@ -115,7 +117,7 @@ static int merge_clashing(const struct merge *m, struct slice scraped, struct bu
 
 /* ---- where none does ---- */
 
-/* Copies both, label by label in order; of a name that is in both what was scraped. False: there was such a name, which is not to be, or a bound was met; what was appended is then of no use. */
+/* Copies both, label by label in order; of a name that is in both what was scraped, unless labels are not honored. False: then there was such a name, or a bound was met; what was appended is of no use. */
 static bool interleave(const struct merge *m, struct slice scraped, struct buf *out)
 {
 	struct slice rest = scraped, own = m->set;
@@ -125,21 +127,26 @@ static bool interleave(const struct merge *m, struct slice scraped, struct buf *
 
 	while (more || i < m->count) {
 		int order = !more ? 1 : i == m->count ? -1 : slice_compare(theirs.name, m->labels[i].name);
-		if (order == 0 && !m->honor_labels)
+		bool empty = order <= 0 && theirs.value.len == 0;
+		if (order == 0 && !m->honor_labels && !empty)
 			return false;
 		if (order >= 0) {
 			const char *begin = own.ptr;
 			labels_next(&own, &unused);
-			if (order > 0)
+			if (order > 0 || !m->honor_labels) {
 				buf_append(out, begin, (size_t)(own.ptr - begin));
+				count++;
+			}
 			i++;
 		}
 		if (order <= 0) {
-			buf_append(out, scraped.ptr, (size_t)(rest.ptr - scraped.ptr));
+			if (!empty) {
+				buf_append(out, scraped.ptr, (size_t)(rest.ptr - scraped.ptr));
+				count++;
+			}
 			scraped = rest;
 			more = labels_next(&rest, &theirs);
 		}
-		count++;
 	}
 	return count <= LABELS_MAX;
 }

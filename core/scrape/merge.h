@@ -17,7 +17,8 @@ struct merge {
 int merge_init(struct merge *m, struct slice set, bool honor_labels);
 void merge_deinit(struct merge *m);
 
-/* Appends the canonical set of both. Where both have a label of that name: with honor_labels what was scraped stays; else the target's stays, and what was scraped is called exported_<name>, with as many
+/* Appends the canonical set of both. What was scraped may have labels with an empty value (labels_prepare_all): they are absent, but with honor_labels the target's label of that name is, too, which is how a
+ * Pushgateway says that a series has no instance. Where both have a label of that name: with honor_labels what was scraped stays; else the target's stays, and what was scraped is called exported_<name>, with as many
  * exported_ as make it a name that neither has, shorter names first. 0; -EINVAL with a sentence when the set is over a bound of labels.h, -ENOMEM; then nothing is appended. */
 int merge_labels(const struct merge *m, struct slice scraped, struct buf *out, struct error *err);
 

@@ -224,7 +224,7 @@ void target_free(struct target *t)
 {
 	if (t == NULL)
 		return;
-	series_deinit(&t->series);
+	seen_deinit(&t->series);
 	merge_deinit(&t->merge);
 	buf_free(&t->set);
 	buf_free(&t->identity);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "scrape/merge.h"
 #include "scrape/scrape.h"
-#include "scrape/series.h"
+#include "scrape/seen.h"
 #include "scrape/target_file.h"
 
 /* The series about a scrape. */
@@ -60,7 +60,7 @@ struct target {
 	bool ending;         /* what is handed over is that end */
 	bool reported;       /* `up` and its kin were taken */
 	struct target *next; /* that leaves */
-	struct series_set series;
+	struct seen series;
 	struct fetch *fetch; /* while it is asked */
 	struct sample_batch *batch;
 	struct scrape_round round; /* while it is asked or handed over */

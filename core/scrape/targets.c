@@ -108,7 +108,8 @@ static void swap(struct scrape *s, struct update *u)
 	struct target **old = s->targets;
 	uint32_t old_count = s->count;
 
-	qsort((void *)u->next, u->count, sizeof(struct target *), by_order);
+	if (u->count > 0)
+		qsort((void *)u->next, u->count, sizeof(struct target *), by_order);
 	table_clear(&u->table);
 	for (uint32_t i = 0; i < u->count; i++)
 		table_add(&u->table, u->next[i]->hash, i);

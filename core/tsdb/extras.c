@@ -102,6 +102,11 @@ int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m)
 	return metadata_put(&t->extras->metadata, m);
 }
 
+bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m)
+{
+	return metadata_has(&t->extras->metadata, m);
+}
+
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),
                        void *ctx, struct error *err)
 {

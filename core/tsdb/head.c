@@ -527,6 +527,12 @@ void head_set_out_of_order(struct head *h, int64_t out_of_order_ms)
 	h->out_of_order_ms = out_of_order_ms;
 }
 
+struct slice head_labels(const struct head *h, uint32_t number)
+{
+	const struct series *s = living(h, number);
+	return s == NULL ? SLICE("") : series_labels_of(s);
+}
+
 bool head_newest(const struct head *h, uint32_t number, struct sample *out)
 {
 	const struct series *s = living(h, number);

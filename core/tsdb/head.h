@@ -67,6 +67,9 @@ void head_mark(struct head *h, uint32_t number, bool marked);
 /* Does a number that head_series gave still mean a series? It may have left by head_trim. */
 bool head_has(const struct head *h, uint32_t number);
 
+/* Its labels; empty: the number means no series. */
+struct slice head_labels(const struct head *h, uint32_t number);
+
 /* The newest sample that came in order. False: the number means no series, or it has no sample. */
 bool head_newest(const struct head *h, uint32_t number, struct sample *out);
 

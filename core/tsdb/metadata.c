@@ -107,10 +107,23 @@ static int replace(struct metadata *m, const struct sample_metadata *s, uint32_t
 	return 0;
 }
 
+static uint32_t find(const struct metadata *m, struct slice name, uint64_t *hash)
+{
+	*hash = hash_bytes(name.ptr, name.len, hash_seed());
+	return table_find(&m->table, *hash, has_name, m, &name);
+}
+
+bool metadata_has(const struct metadata *m, const struct sample_metadata *s)
+{
+	uint64_t hash;
+	uint32_t item = find(m, s->name, &hash);
+	return item != TABLE_NONE && says_the_same(&m->items[item]->m, s);
+}
+
 int metadata_put(struct metadata *m, const struct sample_metadata *s)
 {
-	uint64_t hash = hash_bytes(s->name.ptr, s->name.len, hash_seed());
-	uint32_t item = table_find(&m->table, hash, has_name, m, &s->name);
+	uint64_t hash;
+	uint32_t item = find(m, s->name, &hash);
 	bool is_new = item == TABLE_NONE;
 
 	if (!is_new && says_the_same(&m->items[item]->m, s))

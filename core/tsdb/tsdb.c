@@ -400,6 +400,11 @@ void tsdb_replay_end(struct tsdb *t)
 	head_set_out_of_order(t->head, t->options.out_of_order_ms);
 }
 
+struct slice tsdb_labels(const struct tsdb *t, uint32_t number)
+{
+	return head_labels(t->head, number);
+}
+
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out)
 {
 	return head_newest(t->head, number, out);

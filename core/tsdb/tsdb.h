@@ -82,6 +82,9 @@ void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
 void tsdb_replay_begin(struct tsdb *t);
 void tsdb_replay_end(struct tsdb *t);
 
+/* The labels of a series in the head; empty: the number means none. Good as long as tsdb_has says so. The writer's. */
+struct slice tsdb_labels(const struct tsdb *t, uint32_t number);
+
 /* The newest sample in order of a series in the head, by its bits. False: the number means no series, or it has none. The writer's. */
 bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
 
@@ -246,6 +249,9 @@ enum {
 
 /* The writer's. What was said of the metric last holds. 0; -ENOSPC: a bound, and all is as it was, which is counted; -ENOMEM. */
 int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m);
+
+/* Would that change nothing? The writer's. */
+bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m);
 
 /* Calls `each` for the metric of this name, or, where it is empty, for all, rising by name, until it returns false. Of one moment; any thread; slices are good for the call. 0; -EAGAIN, -ENOMEM with a sentence. */
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),

@@ -32,8 +32,11 @@ static void ignore(void *ctx, struct http_request *req)
 	(void)req;
 }
 
+static const struct http_bodies silent = {.silent_snappy = "application/x-protobuf"};
+
 static const struct http_route routes[] = {
     {"/v1/events", HTTP_POST_, SCOPE_INGEST, ignore, NULL},
+    {"/api/v1/write", HTTP_POST_, SCOPE_NONE, ignore, &silent},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, ignore, NULL},
     {"/label/*", HTTP_GET_ | HTTP_POST_ | HTTP_PUT_ | HTTP_DELETE_, SCOPE_NONE, ignore, NULL},
 };

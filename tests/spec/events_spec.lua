@@ -65,11 +65,14 @@ describe("POST /v1/events", function()
   end)
 
   it("refuses single events by their index and takes the others", function()
+    local function refused() return server:metrics():get("moongate_decode_refused_total", { kind = "event" }) end
+    local before = refused()
     local status, reply = post '[{"type":"mixed","user_id":"m"},{"user_id":"m"},7,{"type":"mixed","user_id":"m","time":"yesterday"}]'
     assert.equal(200, status)
     assert.equal(1, reply.accepted)
     assert.equal(3, #reply.rejected)
     assert.same({ 1, 2, 3 }, { reply.rejected[1].index, reply.rejected[2].index, reply.rejected[3].index })
+    assert.equal(before + 3, refused())
     assert.match("type", reply.rejected[1].error)
     assert.match("object", reply.rejected[2].error)
     assert.match("time", reply.rejected[3].error)

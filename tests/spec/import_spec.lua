@@ -1,5 +1,6 @@
 -- POST /api/v1/import/prometheus: metrics as text, pushed.
 local moongate = require "tests.spec.support.moongate"
+local history = require "tests.spec.support.history"
 local json = require "cjson"
 
 local PATH = "/api/v1/import/prometheus"
@@ -32,6 +33,17 @@ describe("POST " .. PATH, function()
     return server:metrics():get("moongate_store_series") == count
   end
 
+  -- Does the store have just these samples? `wanted`: labels → time in ms → value.
+  local function assert_has(wanted)
+    local expected = {}
+    for _, series in ipairs(wanted) do
+      local samples = {}
+      for time, value in pairs(series[2]) do samples[time] = history.bytes(value) end
+      expected[history.key(series[1])] = samples
+    end
+    assert.same(expected, (history.read(server, '{__name__=~".+"}')))
+  end
+
   it("takes lines of text with 204, by POST and by PUT, with a line end behind the last or none", function()
     start()
     local t = os.time() * 1000
@@ -42,6 +54,7 @@ describe("POST " .. PATH, function()
     assert.equal(204, (post(text:sub(1, -2), nil, nil, "PUT")))
     assert.equal(2, outcome "stored")
     assert.equal(2, outcome "duplicate")
+    assert_has { { { __name__ = "jobs_total", kind = "a" }, { [t] = 1 } }, { { __name__ = "jobs_total", kind = "b" }, { [t] = 2500 } } }
     assert.equal(204, (post("")))
     assert.equal(204, (post("# nothing\n")))
   end)
@@ -54,7 +67,9 @@ describe("POST " .. PATH, function()
     assert.equal(204, (post(("at_seconds 1 %d\n"):format(t))))
     assert.equal(2, outcome "stored")
     assert.equal(1, outcome "duplicate")
-    -- That of arrival is now: a sample of before is a point before it, one of an hour later is too new.
+    local all = history.read(server, "job_seconds")
+    local arrived = next(all[history.key { __name__ = "job_seconds" }])
+    assert.is_true(arrived >= t and arrived <= (os.time() + 1) * 1000)
     local status, why = post(("job_seconds 2 %d\n"):format(t + 3600 * 1000))
     assert.equal(400, status)
     assert.match("ten minutes in the future", why)
@@ -101,6 +116,10 @@ describe("POST " .. PATH, function()
     assert.equal(204, (post(text, "extra_label=__name__=down")))
     assert.equal(204, (post(('down{job="a",zone="z"} 1 %d\n'):format(t))))
     assert.is_true(has(4))
+    assert_has {
+      { { __name__ = "up", zone = "z", job = "x" }, { [t] = 1 } }, { { __name__ = "up", zone = "2", a = '"=ä' }, { [t] = 1 } },
+      { { __name__ = "down", zone = "z", job = "a" }, { [t] = 1 } }, { { __name__ = "down", zone = "z", job = "b" }, { [t] = 1 } },
+    }
     assert.equal(204, (post(text, ("extra_label=job=b&"):rep(50)))) -- one name, however often
     for _, wrong in ipairs { "extra_label=job", "extra_label=", "extra_label==x", "extra_label=a=b&extra_label" } do
       local status, why = post(text, wrong)
@@ -146,8 +165,45 @@ describe("POST " .. PATH, function()
     assert.equal(2, outcome "stored")
     server:kill9()
     server:restart()
+    assert_has { { { __name__ = "a" }, { [t] = 1 } }, { { __name__ = "d" }, { [t] = 1 } } }
     assert.equal(204, (post(("a 1 %d\nd 1 %d\n"):format(t, t))))
     assert.equal(2, outcome "stored")
+  end)
+
+  it("takes what prom-client writes, text and OpenMetrics, to the last value", function()
+    start()
+    local t = os.time() * 1000
+    local folder = (os.getenv("MOONGATE_CAPTURES") or "../shared/captures") .. "/prom-client"
+    local text = moongate.read_file(folder .. "/metrics.prom.txt") or ([[
+# HELP request_seconds Seconds.
+# TYPE request_seconds histogram
+request_seconds_bucket{le="0.1",route="/a\\b\"c\nd"} 3
+request_seconds_bucket{le="+Inf",route="/a\\b\"c\nd"} 4
+request_seconds_sum{route="/a\\b\"c\nd"} 1.5e+21
+request_seconds_count{route="/a\\b\"c\nd"} 4
+# TYPE lag gauge
+lag Nan
+]])
+    local open = moongate.read_file(folder .. "/metrics.openmetrics.txt") or text .. "# EOF\n"
+    assert.equal(204, (post(text, "timestamp=" .. t)))
+    local all, count, samples = history.read(server, '{__name__=~".+"}')
+    local lines = 0
+    for line in text:gmatch("[^\n]+") do
+      if line:sub(1, 1) ~= "#" then lines = lines + 1 end
+    end
+    assert.equal(lines, count)
+    assert.equal(lines, samples)
+    for line in text:gmatch("[^\n]+") do
+      local name, value = line:match("^([%a_:][%w_:]*) (%S+)$")
+      if name then
+        local number = value:lower() == "nan" and "\1\0\0\0\0\0\248\127" or history.bytes(tonumber(value))
+        assert.equal(number, all[history.key { __name__ = name }][t], line)
+      end
+    end
+    local status, why = post(open, "timestamp=" .. t + 1000, { ["Content-Type"] = "application/openmetrics-text; version=1.0.0" })
+    assert.equal(204, status, why)
+    assert.equal(204, (post(text, "timestamp=" .. t)))
+    assert.equal(lines, outcome "duplicate")
   end)
 
   it("takes nothing of a text with a syntax error, and says where it is", function()

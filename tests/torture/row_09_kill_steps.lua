@@ -19,8 +19,8 @@ local function list(dir)
   return files
 end
 
--- checkpoints: how many there are whole, and the sizes of unfinished ones; heads: likewise, of what the store saves with them. sealing: the sizes of unfinished sealed files; beside: is a segment there of which
--- a sealed file is finished? spare: the spare segment's size.
+-- checkpoints: how many there are whole, and the sizes of unfinished ones; heads: likewise, of what the store saves with them. sealing: the sizes of unfinished
+-- sealed files; beside: is a segment there of which a sealed file is finished? spare: the spare segment's size.
 local function look(server)
   local state = { checkpoints = 0, unfinished = {}, heads = 0, unfinished_heads = {}, sealing = {}, beside = false }
   for name, size in pairs(list(server.dir .. "/data")) do
@@ -53,7 +53,8 @@ end
 
 local function describe(state)
   return ("%d checkpoints, unfinished {%s}; %d heads, unfinished {%s}; sealing {%s}%s; spare %s"):format(state.checkpoints,
-    table.concat(state.unfinished, " "), state.heads, table.concat(state.unfinished_heads, " "), table.concat(state.sealing, " "), state.beside and " beside its segment" or "", tostring(state.spare))
+    table.concat(state.unfinished, " "), state.heads, table.concat(state.unfinished_heads, " "), table.concat(state.sealing, " "),
+    state.beside and " beside its segment" or "", tostring(state.spare))
 end
 
 -- ---- the steps: thread, point, which of its hits since the start, and what the disk must look like ----

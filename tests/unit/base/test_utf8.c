@@ -31,6 +31,9 @@ static void every_character(void **state)
 		size_t len = encode(c, text), chars = 0;
 		if (len == 0)
 			continue;
+		char again[4];
+		assert_int_equal(utf8_encode(c, again), len);
+		assert_memory_equal(again, text, len);
 		assert_int_equal(utf8_char(text, len), len);
 		assert_int_equal(utf8_char(text, sizeof text), len);
 		assert_true(utf8_valid(slice_new(text, len), &chars));

@@ -68,12 +68,23 @@ static struct engine *open_engine(struct config *c, const char *name)
 	return e;
 }
 
+/* New scripts are followed by a checkpoint, beside which the directory could not be copied. */
+static void await_checkpoint(const char *name)
+{
+	char command[512];
+	snprintf(command, sizeof command, "ls '%s/%s' | grep -q '^checkpoint-[0-9]*$'", dir, name);
+	for (int tries = 0; tries < 1000 && system(command) != 0; tries++)
+		usleep(10000);
+	assert_int_equal(system(command), 0);
+}
+
 static struct engine *start_engine(const char *name)
 {
 	struct error err = {0};
 	struct engine *e = open_engine(&config, name);
 	if (engine_start(e, &err) != 0)
 		fail_msg("%s", err.text);
+	await_checkpoint(name);
 	return e;
 }
 
@@ -377,6 +388,78 @@ static void increments_are_added_up_once(void **state)
 	close_engine(e);
 }
 
+/* The one exemplar of up{job="j1"}, and what is known of `up`. */
+static const char *extras_of(struct engine *e)
+{
+	static char text[256];
+	struct arena arena = {0};
+	struct error err = {0};
+	const struct exemplar_series *series;
+	uint32_t count;
+	text[0] = '\0';
+	assert_int_equal(
+	    tsdb_exemplars_select(engine_history(e), NULL, 0, INT64_MIN, INT64_MAX, &arena, &series, &count, &err), 0);
+	for (uint32_t i = 0; i < count; i++) {
+		struct buf b = {0};
+		labels_text(series[i].labels, &b);
+		labels_text(series[i].exemplars[0].labels, &b);
+		buf_printf(&b, "=%g*%u ", series[i].exemplars[0].value, series[i].count);
+		strncat(text, b.ptr, b.len);
+		buf_free(&b);
+	}
+	arena_deinit(&arena);
+	return text;
+}
+
+static bool help_of(void *ctx, const struct sample_metadata *m)
+{
+	snprintf(ctx, 64, "%.*s %d", (int)m->help.len, m->help.ptr, (int)m->type);
+	return true;
+}
+
+static void check_extras(struct engine *e)
+{
+	char help[64] = "";
+	struct error err = {0};
+	assert_string_equal(extras_of(e), "up{job=\"j1\"}{trace_id=\"4bf9\"}=2.5*1 ");
+	assert_int_equal(tsdb_metadata_each(engine_history(e), SLICE("up"), help_of, help, &err), 0);
+	assert_string_equal(help, "Is it? 2");
+}
+
+static void exemplars_and_metadata_are_kept_too(void **state)
+{
+	(void)state;
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	struct buf labels = {0};
+	struct error err = {0};
+	struct label trace = {SLICE("trace_id"), SLICE("4bf9")};
+	assert_int_equal(labels_canonical(&trace, 1, &labels, &err), 0);
+	struct sample_exemplar x = {buf_slice(&labels), 2.5, t};
+	for (int times = 0; times < 2; times++) {
+		struct sending *w = sending_new();
+		struct sample_series *series = add(w, "up", 1, NULL, 0);
+		series->exemplars = &x;
+		series->exemplar_count = 1;
+		*sample_batch_add_metadata(w->s.samples) =
+		    (struct sample_metadata){SLICE("up"), SLICE("Is it?"), SLICE(""), METADATA_GAUGE};
+		send_off(e, w);
+		assert_int_equal(w->s.status, 0);
+		assert_int_equal(w->s.results.exemplars, 1);
+		sending_free(w);
+	}
+	check_extras(e);
+	struct engine *again = killed("data");
+	check_extras(again);
+	free_killed(again);
+	close_engine(e); /* with a checkpoint */
+	e = open_engine(&config, "data");
+	check_extras(e);
+	engine_free(e);
+	config_deinit(&config);
+	buf_free(&labels);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +469,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_checkpoint_and_what_lies_behind_it, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,37 @@ static void sums(void **state)
 	      "heap_bytes 3 @1700000015123 from 1700000000000\n");
 }
 
+/* Increments of one series at one time are one: two scopes may count under one name. What is cumulative stays two, of which the store takes one. */
+static void joined(void **state)
+{
+	struct buf points = {0}, early = {0}, metrics, b = {0}, all = {0}, scope = {0};
+	(void)state;
+	put_fixed(&early, 2, START_NS - 5000000);
+	put_fixed(&early, 3, TIME_NS);
+	put_double(&early, 4, 4);
+	put_message(&points, 1, number(3, pairs(NULL, NULL)));
+	metrics = metrics_of(metric("calls", "", SUM, points, DELTA, true));
+	points = (struct buf){0};
+	put_message(&points, 1, number(9, pairs("k", "v", NULL)));
+	put_message(&points, 1, early);
+	put_message(&scope, 2, metric("calls", "", SUM, points, DELTA, true));
+	put_slice(&all, 2, buf_slice(&metrics));
+	put_message(&all, 2, scope);
+	put_message(&b, 1, all);
+	buf_free(&metrics);
+	gives(b, "calls_total type 1, \"what it is\", \n"
+	         "calls_total type 1, \"what it is\", \n"
+	         "calls_total 7 @1700000015123 from 1699999999995 delta\n"
+	         "calls_total{k=\"v\"} 9 @1700000015123 from 1700000000000 delta\n");
+	points = (struct buf){0};
+	put_message(&points, 1, number(3, pairs(NULL, NULL)));
+	put_message(&points, 1, number(4, pairs(NULL, NULL)));
+	gives(body_of(no_resource(), metrics_of(metric("calls", "", SUM, points, CUMULATIVE, true))),
+	      "calls_total type 1, \"what it is\", \n"
+	      "calls_total 3 @1700000015123 from 1700000000000\n"
+	      "calls_total 4 @1700000015123 from 1700000000000\n");
+}
+
 /* Integers are signed, and exact as far as a double is. */
 static void integers(void **state)
 {
@@ -325,10 +356,9 @@ static void summaries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(gauges),     cmocka_unit_test(sums),
-	    cmocka_unit_test(integers),   cmocka_unit_test(values),
-	    cmocka_unit_test(collisions), cmocka_unit_test(target_info),
-	    cmocka_unit_test(histograms), cmocka_unit_test(no_recorded_value),
+	    cmocka_unit_test(gauges),      cmocka_unit_test(sums),       cmocka_unit_test(integers),
+	    cmocka_unit_test(joined),      cmocka_unit_test(values),     cmocka_unit_test(collisions),
+	    cmocka_unit_test(target_info), cmocka_unit_test(histograms), cmocka_unit_test(no_recorded_value),
 	    cmocka_unit_test(summaries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,6 +374,29 @@ static void limits_hold(void **state)
 	}
 }
 
+/* Who merges label sets is told of empty values, of samples alone. */
+static void empty_values_stay_when_asked(void **state)
+{
+	struct ingest_sample_limits limits;
+	struct label l;
+	(void)state;
+	ingest_sample_limits_default(&limits);
+	limits.keep_empty = true;
+	struct decoded d = decode_limited(SLICE("a{z=\"\",b=\"\",c=\"1\"} 1 # {x=\"\",y=\"2\"} 1\n# EOF\n"),
+	                                  INGEST_OPENMETRICS, &limits);
+	assert_int_equal(d.code, 0);
+	struct slice rest = d.batch->series[0].labels;
+	static const char *const wanted[][2] = {{"__name__", "a"}, {"b", ""}, {"c", "1"}, {"z", ""}};
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		assert_true(labels_next(&rest, &l));
+		assert_true(slice_eq(l.name, slice_cstr(wanted[i][0])) && slice_eq(l.value, slice_cstr(wanted[i][1])));
+	}
+	assert_false(labels_next(&rest, &l));
+	rest = d.batch->series[0].exemplars[0].labels;
+	assert_true(labels_next(&rest, &l) && slice_eq(l.name, SLICE("y")) && !labels_next(&rest, &l));
+	done(&d);
+}
+
 /* Bodies of the shortest lines. */
 static void dense_bodies(void **state)
 {
@@ -388,7 +411,7 @@ static void dense_bodies(void **state)
 	                                    "# TYPE a histogram\na{le=\"1\"}1\n"};
 	(void)state;
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-		struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0};
+		struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0, false};
 		struct buf body = {0};
 		while (body.len < 1 << 20)
 			buf_str(&body, lines[i]);
@@ -515,17 +538,12 @@ static void a_real_client(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reads_text),
-	    cmocka_unit_test(reads_quoted_names),
-	    cmocka_unit_test(reads_metadata),
-	    cmocka_unit_test(reads_openmetrics),
-	    cmocka_unit_test(says_where),
-	    cmocka_unit_test(refuses_samples),
-	    cmocka_unit_test(bounds_have_one_form),
-	    cmocka_unit_test(numbers_are_go_s),
-	    cmocka_unit_test(limits_hold),
-	    cmocka_unit_test(dense_bodies),
-	    cmocka_unit_test(no_memory),
+	    cmocka_unit_test(reads_text),           cmocka_unit_test(reads_quoted_names),
+	    cmocka_unit_test(reads_metadata),       cmocka_unit_test(reads_openmetrics),
+	    cmocka_unit_test(says_where),           cmocka_unit_test(refuses_samples),
+	    cmocka_unit_test(bounds_have_one_form), cmocka_unit_test(numbers_are_go_s),
+	    cmocka_unit_test(limits_hold),          cmocka_unit_test(empty_values_stay_when_asked),
+	    cmocka_unit_test(dense_bodies),         cmocka_unit_test(no_memory),
 	    cmocka_unit_test(a_real_client),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

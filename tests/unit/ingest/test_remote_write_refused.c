@@ -279,7 +279,7 @@ static void costs(const char *head, size_t head_len, const char *dense, size_t d
                   enum ingest_remote_write version, bool fits)
 {
 	enum { BODY = 2 << 20 };
-	struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 64 << 20};
+	struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 64 << 20, false};
 	struct buf body = {0};
 	buf_append(&body, head, head_len);
 	while (body.len + dense_len <= BODY)
@@ -345,7 +345,7 @@ static void dense_series(void **state)
 	(void)state;
 	for (int exemplars = 0; exemplars < 2; exemplars++) {
 		enum { COUNT = 500000 };
-		struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0};
+		struct ingest_sample_limits limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0, false};
 		struct buf body = {0};
 		buf_append(&body, "\x0a\xd0\x84\x3d", 4);
 		buf_append(&body, NAME_UP, 16);

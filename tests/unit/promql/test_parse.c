@@ -78,6 +78,7 @@ static const struct printed operators[] = {
     {"2 ^ -3 ^ 4 * 5", NULL},
     {"foo * on(test,blub) bar", "foo * on (test, blub) bar"},
     {"foo * on(test) group_left bar", "foo * on (test) group_left () bar"},
+    {"foo * on(test) group_right fill (1) -bar", "foo * on (test) group_right () fill (1) -bar"},
     {"foo * ignoring() bar", "foo * bar"},
     {"foo and on() bar", "foo and on () bar"},
     {"bar + on(foo) bla / on(baz, buz) group_right(test) blub",
@@ -346,6 +347,38 @@ static void functions_are_sorted_and_found(void **state)
 	assert_null(promql_function_find(SLICE("ratee")));
 }
 
+struct names {
+	struct buf seen;
+	int left; /* how many more are visited */
+};
+
+static bool add_name(void *ctx, struct promql_expr *e)
+{
+	struct names *n = ctx;
+	if (e->kind == PROMQL_SELECTOR)
+		buf_slice_append(&n->seen, e->selector.name);
+	return --n->left > 0;
+}
+
+static void trees_are_walked(void **state)
+{
+	struct arena arena;
+	struct names n = {.left = 1000};
+	(void)state;
+	arena_init(&arena);
+	struct promql_expr *e = parse(
+	    &arena, "topk(scalar(a), (-b + on () group_left () rate(c[5m]))) or label_replace(max_over_time(d[5m:]), "
+	            "\"x\", \"y\", \"z\", \"\") * 2");
+	assert_true(promql_walk(e, add_name, &n));
+	assert_true(slice_eq(buf_slice(&n.seen), SLICE("abcd")));
+	buf_reset(&n.seen);
+	n.left = 4; /* or, topk, scalar, a */
+	assert_false(promql_walk(e, add_name, &n));
+	assert_true(slice_eq(buf_slice(&n.seen), SLICE("a")));
+	buf_free(&n.seen);
+	arena_deinit(&arena);
+}
+
 /* ---- match[] ---- */
 
 static void selectors_alone(void **state)
@@ -434,6 +467,7 @@ int main(void)
 	    cmocka_unit_test(positions_are_kept),
 	    cmocka_unit_test(types_are_known),
 	    cmocka_unit_test(functions_are_sorted_and_found),
+	    cmocka_unit_test(trees_are_walked),
 	    cmocka_unit_test(selectors_alone),
 	    cmocka_unit_test(matchers_are_made),
 	    cmocka_unit_test(memory_may_be_out),

@@ -80,7 +80,7 @@ static void scrape_as(struct target *t, int64_t at_ms, enum ingest_text format, 
 	buf_byte(&reports, '\0');
 	assert_string_equal(text.ptr, reports.ptr);
 	sample_batch_free(b);
-	series_settle(&t->series, taken);
+	seen_settle(&t->series, taken);
 	t->reported |= taken;
 	buf_free(&text);
 	buf_free(&reports);
@@ -213,7 +213,7 @@ static void ends_a_target(void **state)
 	/* Of one that was never scraped there is nothing to say. */
 	assert_int_equal(collect_end(t, 500, b), 0);
 	assert_int_equal(b->series_count, 0);
-	series_settle(&t->series, true);
+	seen_settle(&t->series, true);
 	scrape_text(t, 1000, "a 1\nb 1 5\n", A("1 @1000") B("1 @5") "= 1 2 2 2");
 	assert_int_equal(collect_end(t, 1500, b), 0);
 	batch_text(b, &text);
@@ -272,7 +272,7 @@ static void survives_without_memory(void **state)
 		int code = collect(t, body, INGEST_TEXT, b);
 		fault_clear();
 		assert_true(code == 0 || code == -ENOMEM);
-		series_settle(&t->series, code == 0);
+		seen_settle(&t->series, code == 0);
 		sample_batch_free(b);
 		if (code != 0)
 			scrape_text(t, 3000, "b 1\n", B("1 @3000") A("stale @3000") "= 1 1 1 1");

@@ -26,7 +26,9 @@ static void encode(const char *text, struct buf *out)
 		                                 slice_new(equals + 1, len - (size_t)(equals - text) - 1)};
 		text += len + (text[len] == ' ');
 	}
-	assert_int_equal(labels_canonical(labels, count, out, &err), 0);
+	assert_int_equal(labels_prepare_all(labels, &count, false, &err), 0);
+	char *to = buf_room(out, labels_size(labels, count) + 1);
+	out->len += (size_t)(labels_write(to, labels, count) - to);
 }
 
 static void assert_merged(bool honor, const char *target, const char *scraped, const char *wanted)
@@ -90,6 +92,18 @@ static void keeps_what_is_honored(void **state)
 	assert_merged(true, "foo=1", "foo=0 exported_foo=1", "exported_foo=1 foo=0");
 }
 
+/* Seen of a real Prometheus in tests/spec/scrape_spec.lua. */
+static void takes_an_empty_value_for_none(void **state)
+{
+	(void)state;
+	assert_merged(false, "instance=i job=j",
+	              "__name__=m instance= job=x z=", "__name__=m exported_job=x instance=i job=j");
+	assert_merged(false, "instance=i job=j", "__name__=m a= instance=", "__name__=m instance=i job=j");
+	assert_merged(true, "instance=i job=j", "__name__=m a= instance= job=x", "__name__=m job=x");
+	assert_merged(true, "instance=i job=j", "__name__=m instance= job= z=", "__name__=m");
+	assert_merged(false, "foo=1", "exported_foo= foo=0", "exported_foo=0 foo=1");
+}
+
 static void refuse(struct merge *m, struct slice scraped, const char *wanted)
 {
 	struct buf out = {0};
@@ -137,9 +151,8 @@ static void refuses_what_is_too_much(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(puts_both_in_order),
-	    cmocka_unit_test(renames_what_clashes),
-	    cmocka_unit_test(keeps_what_is_honored),
+	    cmocka_unit_test(puts_both_in_order),       cmocka_unit_test(renames_what_clashes),
+	    cmocka_unit_test(keeps_what_is_honored),    cmocka_unit_test(takes_an_empty_value_for_none),
 	    cmocka_unit_test(refuses_what_is_too_much),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

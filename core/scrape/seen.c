@@ -1,19 +1,19 @@
-/* See series.h. */
-#include "scrape/series.h"
+/* See seen.h. */
+#include "scrape/seen.h"
 
 #include "base/mem.h"
 #include "record/labels.h"
 
-void series_deinit(struct series_set *set)
+void seen_deinit(struct seen *set)
 {
 	for (uint32_t i = 0; i < set->count; i++)
 		mem_free(set->items[i].labels);
 	mem_free(set->items);
 	table_deinit(&set->table);
-	*set = (struct series_set){0};
+	*set = (struct seen){0};
 }
 
-void series_begin(struct series_set *set)
+void seen_begin(struct seen *set)
 {
 	set->round++;
 	set->expected = 0;
@@ -22,11 +22,11 @@ void series_begin(struct series_set *set)
 
 static bool is_same(const void *ctx, const void *key, uint32_t item)
 {
-	const struct series_set *set = ctx;
-	return slice_eq(series_labels(&set->items[item]), *(const struct slice *)key);
+	const struct seen *set = ctx;
+	return slice_eq(seen_labels(&set->items[item]), *(const struct slice *)key);
 }
 
-static struct series *add(struct series_set *set, struct slice labels, uint64_t hash)
+static struct seen_series *add(struct seen *set, struct slice labels, uint64_t hash)
 {
 	if (set->count == set->cap && mem_grow((void **)&set->items, &set->cap, set->count, sizeof *set->items) != 0)
 		return NULL;
@@ -36,18 +36,18 @@ static struct series *add(struct series_set *set, struct slice labels, uint64_t 
 		return NULL;
 	}
 	memcpy(copy, labels.ptr, labels.len);
-	struct series *s = &set->items[set->count++];
-	*s = (struct series){.labels = copy, .labels_len = (uint32_t)labels.len, .hash = hash};
+	struct seen_series *s = &set->items[set->count++];
+	*s = (struct seen_series){.labels = copy, .labels_len = (uint32_t)labels.len, .hash = hash};
 	set->added++;
 	return s;
 }
 
 /* Targets answer in the same order again and again: then one comparison of bytes finds the series, and nothing is hashed. */
-static struct series *find(struct series_set *set, struct slice labels)
+static struct seen_series *find(struct seen *set, struct slice labels)
 {
 	uint32_t at = set->expected;
 
-	if (at < set->count && slice_eq(series_labels(&set->items[at]), labels)) {
+	if (at < set->count && slice_eq(seen_labels(&set->items[at]), labels)) {
 		set->expected++;
 		return &set->items[at];
 	}
@@ -59,9 +59,9 @@ static struct series *find(struct series_set *set, struct slice labels)
 	return &set->items[at];
 }
 
-struct series *series_see(struct series_set *set, struct slice labels, bool tracked)
+struct seen_series *seen_mark(struct seen *set, struct slice labels, bool tracked)
 {
-	struct series *s = find(set, labels);
+	struct seen_series *s = find(set, labels);
 
 	if (s == NULL)
 		return NULL;
@@ -71,7 +71,7 @@ struct series *series_see(struct series_set *set, struct slice labels, bool trac
 }
 
 /* Forgets those that the caller has put no labels into; the others move up. */
-static void close_gaps(struct series_set *set)
+static void close_gaps(struct seen *set)
 {
 	uint32_t kept = 0;
 
@@ -86,12 +86,12 @@ static void close_gaps(struct series_set *set)
 	set->count = kept;
 }
 
-void series_settle(struct series_set *set, bool taken)
+void seen_settle(struct seen *set, bool taken)
 {
 	bool gaps = false;
 
 	for (uint32_t i = 0; i < set->count; i++) {
-		struct series *s = &set->items[i];
+		struct seen_series *s = &set->items[i];
 		bool seen = s->round == set->round;
 		if (taken) {
 			s->live = seen && s->tracked;

@@ -1,8 +1,8 @@
 /* The series that a target answered last time: so that those which have gone are found, and nobody copies and hashes the labels of one that stays. Private to scrape/.
  *
- * A scrape is a round: series_begin, series_see for each that was answered, a walk over those that are gone, and, once it is known what became of the samples, series_settle. */
-#ifndef MOONGATE_SCRAPE_SERIES_H
-#define MOONGATE_SCRAPE_SERIES_H
+ * A scrape is a round: seen_begin, seen_mark for each that was answered, a walk over those that are gone, and, once it is known what became of the samples, seen_settle. */
+#ifndef MOONGATE_SCRAPE_SEEN_H
+#define MOONGATE_SCRAPE_SEEN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "base/slice.h"
 #include "base/table.h"
 
-struct series {
+struct seen_series {
 	char *labels; /* canonical, owned; they stay where they are until the series is settled away */
 	uint32_t labels_len;
 	bool
@@ -21,8 +21,8 @@ struct series {
 	uint64_t round; /* the last one that it was seen in */
 };
 
-struct series_set {
-	struct series *items; /* in the order in which they came first */
+struct seen {
+	struct seen_series *items; /* in the order in which they came first */
 	uint32_t count;
 	size_t cap;
 	struct table table;
@@ -32,23 +32,23 @@ struct series_set {
 };
 
 /* An empty set; zeroed memory is one. */
-void series_deinit(struct series_set *set);
+void seen_deinit(struct seen *set);
 
-void series_begin(struct series_set *set);
+void seen_begin(struct seen *set);
 
 /* The series of these labels, which is new where it is not there yet. The pointer is good until the next is seen, what it points to until it is settled. NULL: memory is out. */
-struct series *series_see(struct series_set *set, struct slice labels, bool tracked);
+struct seen_series *seen_mark(struct seen *set, struct slice labels, bool tracked);
 
 /* Does it take a stale marker in this round? */
-static inline bool series_is_gone(const struct series_set *set, const struct series *s)
+static inline bool seen_is_gone(const struct seen *set, const struct seen_series *s)
 {
 	return s->live && !(s->round == set->round && s->tracked);
 }
 
 /* The samples of the round and its stale markers were taken, or none of them was. */
-void series_settle(struct series_set *set, bool taken);
+void seen_settle(struct seen *set, bool taken);
 
-static inline struct slice series_labels(const struct series *s)
+static inline struct slice seen_labels(const struct seen_series *s)
 {
 	return slice_new(s->labels, s->labels_len);
 }
