@@ -145,6 +145,11 @@ struct head_samples {
 /* 0 or -ENOMEM. */
 int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct head_samples *out);
 
+struct summary_split; /* chunk.h */
+/* Adds to `out` what head_view_read would give, which mostly takes no decoding but of the chunk that is not full yet. *damaged as there. 0 or -ENOMEM. */
+int head_view_summary(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct summary_split *out,
+                      uint32_t *damaged);
+
 /* Makes durable what the view sees of full chunks in files. 0 or a negative errno (then head_mend). One thread at a time. */
 int head_sync(struct head_view *v);
 

@@ -180,6 +180,10 @@ int head_spill(struct head *h, const struct series *s, const struct head_chunk *
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
                 struct sample_room *room, uint32_t *damaged);
 
+/* Adds what series_read would give, from what is kept of full chunks where that says it; `room` and `late` are for what is decoded. 0 or -ENOMEM. */
+int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
+                     struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged);
+
 /* What of a series is in no file. */
 struct series_memory {
 	uint32_t first;  /* ordinal of the first sample in the room */
@@ -196,6 +200,7 @@ struct head_view {
 	int place;      /* among the epochs' readers */
 	uint64_t batch; /* the last one that is seen */
 	struct sample_room room;
+	struct sample_room late; /* head_view_summary's: samples out of order */
 };
 
 /* head.c: for loading. Makes the series with this number, which is none below next_number. 0, -ENOSPC, -ENOMEM. */

@@ -661,13 +661,16 @@ static void *read_all(void *arg)
 		bool bad = s == NULL;
 		while (!bad && series_set_next(s, &labels, &err) == 1) {
 			struct series_samples samples;
+			struct chunk_summary known;
 			uint32_t n = (uint32_t)strtoul(labels_get(labels, SLICE("n")).ptr, NULL, 10);
-			bad = series_set_samples(s, &samples, &err) != 0;
+			bad = series_set_summary(s, &known, &err) != 0 || series_set_samples(s, &samples, &err) != 0 ||
+			      known.count != samples.count;
 			if (bad || n % 3 == 0)
 				continue;
+			bad = known.first != value_of(n, 0) || known.last != value_of(n, samples.count - 1);
 			if (common == 0)
 				common = samples.count;
-			bad = samples.count != common || samples.count < at_least;
+			bad = bad || samples.count != common || samples.count < at_least;
 			for (uint32_t i = 0; i < samples.count && !bad; i++)
 				bad =
 				    samples.times_ms[i] != i * MINUTE || as_double(samples.values[i]) != value_of(n, i);
