@@ -132,6 +132,9 @@ int head_view_label_names(struct head_view *v, struct arena *arena, const struct
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);
 
+/* Has a series that the index listed any sample in the view? One gets its number before its first batch, which may fail. 1, 0, or -ENOMEM. */
+int head_view_sees(const struct head_view *v, uint32_t number);
+
 /* Its chunks, in memory and in files; some may be left that were cut. */
 uint32_t head_view_chunks(const struct head_view *v, uint32_t number);
 

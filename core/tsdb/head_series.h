@@ -180,6 +180,9 @@ int head_spill(struct head *h, const struct series *s, const struct head_chunk *
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
                 struct sample_room *room, uint32_t *damaged);
 
+/* Has it a sample that had been stored when batch `until` ended? Mostly one look at the series tells. 1, 0, or -ENOMEM. */
+int series_is_seen(const struct head *h, const struct series *s, uint64_t until);
+
 /* What of a series is in no file. */
 struct series_memory {
 	uint32_t first;  /* ordinal of the first sample in the room */
