@@ -54,6 +54,9 @@ void head_batch_end(struct head *h);
 /* The number of the series with these canonical labels, whose labels_hash is `hash`; made where there is none. Numbers rise and are not given twice. 0; -ENOSPC: max_series live; -EDQUOT: max_per_metric do; -ENOMEM. Within a batch or not. */
 int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
 
+/* The same for one that had its place within these bounds before: they do not count now. 0; -ENOSPC: no number is left; -ENOMEM. */
+int head_series_admitted(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
+
 /* For many samples at once: asks the processor for what head_series will read, in two steps with other work between them, and likewise for head_append. Nothing changes, and numbers may be of no series. */
 void head_prefetch_slot(const struct head *h, uint64_t hash);
 void head_prefetch_labels(const struct head *h, uint64_t hash);
