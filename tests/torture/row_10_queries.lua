@@ -105,6 +105,8 @@ row {
     local metrics = self.server:metrics()
     local blocks, checkpoints = metrics:get "moongate_store_blocks_sealed_total", metrics:get "moongate_checkpoints_total"
     assert(blocks > 0 and checkpoints > 1 and self.reloads > 1, ("%d blocks, %d checkpoints, %d reloads"):format(blocks, checkpoints, self.reloads))
+    self.server:kill9()
+    self.server:restart()
     for _, phase in ipairs { "a", "b" } do
       for i = 1, p.senders do batches.check_all(self.server, phase .. i, self:seen(phase .. i), 200) end
     end
