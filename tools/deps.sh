@@ -8,7 +8,7 @@ build=(gcc g++ make cmake ninja-build pkg-config
 	libuv1-dev libluajit-5.1-dev node-llhttp libcjson-dev libsimdjson-dev zlib1g-dev libzstd-dev libsnappy-dev nettle-dev libre2-dev
 	libcurl4-openssl-dev
 	libcmocka-dev libprotobuf-c-dev protobuf-c-compiler) # CMake configures the unit tests in every build
-tests=(luajit lua-busted lua-check lua-socket lua-cjson curl clang clang-format clang-tidy libclang-rt-14-dev prometheus)
+tests=(luajit lua-busted lua-check lua-socket lua-cjson curl openssl clang clang-format clang-tidy libclang-rt-14-dev prometheus)
 benches=(victoria-metrics)
 
 # What a package is looked for by where there is no dpkg.

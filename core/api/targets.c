@@ -78,7 +78,7 @@ static void write_target(void *ctx, const struct scrape_target *t)
 	buf_byte(&l->out, '}');
 }
 
-void api_get_targets(void *ctx, struct http_request *req)
+static void work(void *ctx, struct http_request *req)
 {
 	struct api *a = ctx;
 	struct listing l = {.any = false};
@@ -97,4 +97,10 @@ void api_get_targets(void *ctx, struct http_request *req)
 		http_reply(req, &reply);
 	}
 	buf_free(&l.out);
+}
+
+void api_get_targets(void *ctx, struct http_request *req)
+{
+	if (http_request_offload(req, work, ctx) != 0)
+		http_reply_error(req, 503, 1, "no worker can be had");
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -124,6 +125,19 @@ bool config_is_label_name(const char *text)
 	return *text != '\0' && strlen(text) <= 128;
 }
 
+/* Those that the scraper sends itself, or that are options. */
+static bool is_reserved_header(const char *name)
+{
+	static const char *const names[] = {"accept",     "accept-encoding",   "authorization",
+	                                    "connection", "content-length",    "host",
+	                                    "user-agent", "transfer-encoding", "x-prometheus-scrape-timeout-seconds"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A token as RFC 9110 has it, and a value without line ends. */
 static bool is_header(const struct config_pair *p)
 {
@@ -150,6 +164,10 @@ static int check_pairs(struct reading *r, const struct config_scrape *s)
 	for (uint32_t i = 0; i < s->headers.count; i++) {
 		if (!is_header(&s->headers.items[i]))
 			return read_refuse(r, "headers", "what is no header", "names and values as HTTP has them");
+		if (is_reserved_header(s->headers.items[i].name))
+			return read_refuse(
+			    r, "headers", "one that is set otherwise",
+			    "others than Accept, Authorization (bearer_token, basic_auth), Host and the like");
 	}
 	return 0;
 }

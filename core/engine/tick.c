@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "record/labels.h"
 
+#define EXEMPLAR_LATE_NS (60 * NS_PER_S)
 #define NO_SERIES UINT32_MAX /* the store gives no such number */
 
 /* What is known of one number of a family. */
@@ -313,6 +314,26 @@ static int take_place(struct ticker *tk, struct family *f, struct place *p)
 
 /* ---- the walk ---- */
 
+/* The exemplar of the value, if it is new: it is asked for as long as its record may have been late. What the store has already it knows. 0 or -ENOMEM. */
+static int keep_exemplar(struct ticker *tk, uint32_t number, uint32_t i)
+{
+	struct metrics_exemplar e;
+	struct error err;
+
+	if (!metrics_cursor_exemplar(tk->cursor, i, &e) || e.time_ns < tk->before_ns - EXEMPLAR_LATE_NS)
+		return 0;
+	struct label ids[] = {{SLICE("span_id"), e.span_id}, {SLICE("trace_id"), e.trace_id}};
+	buf_reset(&tk->labels);
+	int code = labels_canonical(ids, 2, &tk->labels, &err);
+	CHECK(code != -EINVAL); /* the registry holds OpenMetrics' bounds, which are stricter */
+	struct slice series = tsdb_labels(tk->store, number);
+	if (code == 0)
+		code = tsdb_exemplar_add(
+		    tk->store, series, labels_hash(series),
+		    &(struct sample_exemplar){buf_slice(&tk->labels), e.value, e.time_ns / NS_PER_MS});
+	return code < 0 ? code : 0;
+}
+
 static int sample_value(struct ticker *tk, struct place *p, uint32_t i)
 {
 	/* It may have left the store, or there may be room for it by now. */
@@ -326,7 +347,9 @@ static int sample_value(struct ticker *tk, struct place *p, uint32_t i)
 	}
 	if (i >= tk->shown.cumulative && tk->series.created_ns >= tk->before_ns)
 		code = append_zero(tk, p->numbers[i]);
-	return code != 0 ? code : append(tk, p->numbers[i], tk->tick_ns, tk->series.values[i]);
+	if (code == 0)
+		code = append(tk, p->numbers[i], tk->tick_ns, tk->series.values[i]);
+	return code < 0 ? code : keep_exemplar(tk, p->numbers[i], i);
 }
 
 /* All samples of the series at hand. 0; -ENOMEM: to be done again from its beginning. */
@@ -348,12 +371,37 @@ static int sample_series(struct ticker *tk)
 	return 0;
 }
 
+static enum metadata_type metadata_type_of(enum metric_type type)
+{
+	switch (type) {
+	case METRIC_COUNTER:
+		return METADATA_COUNTER;
+	case METRIC_HISTOGRAM:
+		return METADATA_HISTOGRAM;
+	case METRIC_SUMMARY:
+		return METADATA_SUMMARY;
+	default:
+		return METADATA_GAUGE;
+	}
+}
+
+/* What the scripts say of it. Where there is too much metadata it is without, which the store counts. */
+static int say_what_it_is(struct ticker *tk)
+{
+	const struct metrics_family *f = &tk->shown;
+	int code = tsdb_metadata_put(tk->store,
+	                             &(struct sample_metadata){f->name, f->help, f->unit, metadata_type_of(f->type)});
+	return code == -ENOSPC ? 0 : code;
+}
+
 /* Makes `shown` the family at hand. 0 or -ENOMEM. */
 static int enter_family(struct ticker *tk)
 {
 	struct family *f = find_family(tk);
 	int code = f == NULL ? -ENOMEM : make_places(tk, f, tk->shown.numbers);
 
+	if (code == 0)
+		code = say_what_it_is(tk);
 	if (code != 0)
 		return code;
 	f->tick = tk->tick;

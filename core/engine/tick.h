@@ -8,6 +8,8 @@
  * the first increment. A series' end: one that a tick of this process saw and a later one does not (idle, removed with its metric, made anew with other labels) gets a stale marker at that one. What ended while no process ran, or between
  * the last tick before a start and the first one after it, gets none: who looks at it sees it end after PromQL's five minutes of looking back. To find it one would have to keep what the registry showed beside every checkpoint.
  *
+ * Their exemplars go into the store's ring, and what the scripts say of their metrics is its metadata.
+ *
  * The store's series are found by labels once; from then on a place for each series of the registry, by its number, knows their numbers: 16 bytes for a counter.
  *
  * Everything belongs to the engine thread. */

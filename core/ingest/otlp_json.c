@@ -302,7 +302,7 @@ static bool read_bool(struct transcoder *t, uint64_t *out)
 	return fine;
 }
 
-/* Names that are not known are the number 0, which says that it is not known. */
+/* A number, in quotes or not, or a name. Names that are not known are 0, which says that it is not known. */
 static bool read_enum(struct transcoder *t, const struct otlp_json_field *f, uint64_t *out)
 {
 	struct slice name;
@@ -311,7 +311,8 @@ static bool read_enum(struct transcoder *t, const struct otlp_json_field *f, uin
 		return read_integer(t, OTLP_JSON_UINT32, out);
 	if (!read_string(t, &name))
 		return false;
-	*out = 0;
+	if (!read_digits(name, out) || *out > UINT32_MAX)
+		*out = 0;
 	for (uint64_t i = 0; f->names[i].len > 0; i++) {
 		if (slice_eq(f->names[i], name))
 			*out = i;

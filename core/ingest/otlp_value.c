@@ -5,12 +5,11 @@
 
 enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_VALUES = 1 };
 
-/* An AnyValue. The last of its fields counts, as for any oneof. */
+/* An AnyValue, over what was read of it before. The last of its fields counts, as for any oneof. */
 static bool read_value(struct protobuf *p, struct slice message, struct otlp_value *out)
 {
 	struct protobuf in = protobuf_inside(p, message);
 
-	*out = (struct otlp_value){0};
 	for (struct protobuf_field f = {0}; protobuf_next(&in, &f);) {
 		bool fine = true;
 		if (f.number == OTLP_STRING || (f.number >= OTLP_ARRAY && f.number <= OTLP_BYTES))
@@ -37,18 +36,17 @@ static bool read_value(struct protobuf *p, struct slice message, struct otlp_val
 static bool read_pair(struct protobuf *p, struct slice message, struct otlp_attribute *out)
 {
 	struct protobuf in = protobuf_inside(p, message);
-	struct slice value = {0};
 
 	*out = (struct otlp_attribute){0};
 	for (struct protobuf_field f = {0}; protobuf_next(&in, &f);) {
 		if (f.number == FIELD_KEY && protobuf_is(&in, &f, PROTOBUF_BYTES))
 			out->key = f.bytes;
 		else if (f.number == FIELD_VALUE && protobuf_is(&in, &f, PROTOBUF_BYTES))
-			value = f.bytes;
+			read_value(&in, f.bytes, &out->value);
 	}
 	if (in.error != NULL)
 		*p = in;
-	return in.error == NULL && (value.len == 0 || read_value(p, value, &out->value));
+	return in.error == NULL;
 }
 
 /* The lists and maps within each other that are being read. */

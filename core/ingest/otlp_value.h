@@ -37,7 +37,7 @@ struct otlp_attribute {
 	struct otlp_value value;
 };
 
-/* Reads a KeyValue from its bytes, looking through lists and maps in it too. False: they are malformed, p has the error. */
+/* Reads a KeyValue from its bytes, looking through the list or map that it is too. False: they are malformed, p has the error. */
 bool otlp_attribute_read(struct protobuf *p, struct slice message, struct otlp_attribute *out);
 
 /* Appends a value as a label has it: strings as they are, true and false, integers, doubles in their shortest form (NaN, +Inf, -Inf), bytes in base64, lists and maps as JSON, in the order sent; nothing for

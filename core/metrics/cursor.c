@@ -71,6 +71,8 @@ bool metrics_cursor_family(struct metrics_cursor *c, struct metrics_family *out)
 	*out = (struct metrics_family){
 	    .identity = f->identity,
 	    .name = f->meta->def.name,
+	    .help = f->meta->def.help,
+	    .unit = f->meta->def.unit,
 	    .type = f->meta->def.type,
 	    .numbers = f->used,
 	};
@@ -231,4 +233,20 @@ int metrics_cursor_labels(const struct metrics_cursor *c, uint32_t i, struct buf
 	buf_free(&name);
 	buf_free(&bound_text);
 	return code;
+}
+
+bool metrics_cursor_exemplar(const struct metrics_cursor *c, uint32_t i, struct metrics_exemplar *out)
+{
+	const struct family_view *f = c->walk.family;
+	const struct exemplar *e = i < f->exemplar_slots ? view_exemplar(f, c->series.number, i) : NULL;
+
+	if (e == NULL)
+		return false;
+	*out = (struct metrics_exemplar){
+	    .trace_id = slice_new(e->ids, e->trace_len),
+	    .span_id = slice_new(e->ids + e->trace_len, e->span_len),
+	    .value = e->value,
+	    .time_ns = e->time_ns,
+	};
+	return true;
 }

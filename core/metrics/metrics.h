@@ -255,7 +255,7 @@ enum { METRIC_VALUES_MAX = METRIC_BUCKETS_MAX + 3 }; /* of a series: a histogram
 
 struct metrics_family {
 	uint64_t identity; /* that of no other family of the registry: one that started anew is another */
-	struct slice name;
+	struct slice name, help, unit;
 	enum metric_type type;
 	uint32_t numbers;     /* those of its series are below */
 	uint32_t value_count; /* of each series */
@@ -277,7 +277,7 @@ struct metrics_cursor *metrics_cursor_new(const struct metrics_snapshot *s);
 /* NULL is allowed. */
 void metrics_cursor_free(struct metrics_cursor *c);
 
-/* Goes to the next family, by name, whether or not it has series. False: there is none. The name is the snapshot's. */
+/* Goes to the next family, by name, whether or not it has series. False: there is none. The texts are the snapshot's. */
 bool metrics_cursor_family(struct metrics_cursor *c, struct metrics_family *out);
 
 /* The next living series of that family, by number: to sort a million of them by age would stop the engine for 100 ms.
@@ -287,6 +287,15 @@ bool metrics_cursor_next(struct metrics_cursor *c, struct metrics_sampled *out);
 /* Appends the canonical labels, `__name__` among them, of value `i` of the series that was got last. 0, or -ENOMEM with
  * nothing appended. */
 int metrics_cursor_labels(const struct metrics_cursor *c, uint32_t i, struct buf *out);
+
+struct metrics_exemplar {
+	struct slice trace_id, span_id; /* the snapshot's; span_id may be empty */
+	double value;
+	int64_t time_ns; /* of the record */
+};
+
+/* The exemplar of value `i` of that series. False: it has none. */
+bool metrics_cursor_exemplar(const struct metrics_cursor *c, uint32_t i, struct metrics_exemplar *out);
 
 /* ---- checkpoint ---- */
 

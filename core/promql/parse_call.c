@@ -5,11 +5,12 @@
 
 /* ---- labels ---- */
 
-/* Inside parentheses most keywords are labels as well. */
+/* Inside parentheses all keywords but `without` are labels as well. */
 static bool is_label(enum token_type t)
 {
 	return t == TOKEN_IDENTIFIER || t == TOKEN_METRIC_IDENTIFIER || t == TOKEN_AND || t == TOKEN_OR ||
-	       t == TOKEN_UNLESS || t == TOKEN_ATAN2 || token_is_aggregation(t) || t >= TOKEN_KEYWORDS;
+	       t == TOKEN_UNLESS || t == TOKEN_ATAN2 || token_is_aggregation(t) ||
+	       (t >= TOKEN_KEYWORDS && t != TOKEN_WITHOUT);
 }
 
 static bool parse_label(struct parser *p, struct slice *out)
@@ -75,7 +76,7 @@ struct arguments {
 	uint32_t count;
 };
 
-static bool begins_expression(enum token_type t)
+bool begins_expression(enum token_type t)
 {
 	return is_metric_name(t) || t == TOKEN_LEFT_PAREN || t == TOKEN_LEFT_BRACE || t == TOKEN_NUMBER ||
 	       t == TOKEN_DURATION || t == TOKEN_STRING || t == TOKEN_ADD || t == TOKEN_SUB;

@@ -82,6 +82,17 @@ static bool parse_fill(struct parser *p, struct promql_matching *m)
 	}
 }
 
+/* The labels behind group_left and group_right, which may be left out where what comes next can stand there without them. */
+static bool parse_include(struct parser *p, struct promql_matching *m)
+{
+	enum token_type next = parser_peek(p);
+	bool fill = next >= TOKEN_FILL && next <= TOKEN_FILL_RIGHT;
+
+	if (next != TOKEN_LEFT_PAREN && (fill || begins_expression(next)))
+		return true;
+	return parse_grouping(p, &m->include, &m->include_count);
+}
+
 static bool parse_matching(struct parser *p, struct promql_matching *m)
 {
 	enum token_type next = parser_peek(p);
@@ -95,7 +106,7 @@ static bool parse_matching(struct parser *p, struct promql_matching *m)
 		if (next == TOKEN_GROUP_LEFT || next == TOKEN_GROUP_RIGHT) {
 			m->card = next == TOKEN_GROUP_LEFT ? PROMQL_MANY_TO_ONE : PROMQL_ONE_TO_MANY;
 			parser_take(p);
-			if (parser_peek(p) == TOKEN_LEFT_PAREN && !parse_grouping(p, &m->include, &m->include_count))
+			if (!parse_include(p, m))
 				return false;
 		}
 	}

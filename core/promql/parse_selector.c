@@ -28,16 +28,18 @@ static bool add(struct parser *p, struct matchers *to, const struct promql_match
 	return true;
 }
 
-/* The pattern has to compile; what it comes to is thrown away, for the tree owns no more than the arena does. */
-static bool compile(struct parser *p, struct promql_matcher *m, uint32_t at)
+/* Does the pattern match the empty value? It has to compile for that; what it comes to is thrown away, for the tree owns no more than the arena does. */
+static bool compile(struct parser *p, struct slice pattern, uint32_t at, bool *matches_empty)
 {
 	struct error err = {0};
 
-	if (m->op == MATCH_EQUAL || m->op == MATCH_NOT_EQUAL) {
-		m->matches_empty = (m->value.len == 0) == (m->op == MATCH_EQUAL);
-		return true;
+	for (uint32_t i = 0; i < p->regex_count; i++) {
+		if (slice_eq(p->regexes[i].text, pattern)) {
+			*matches_empty = p->regexes[i].matches_empty;
+			return true;
+		}
 	}
-	struct matcher *made = matcher_new(m->op, m->name, m->value, &err);
+	struct matcher *made = matcher_new(MATCH_REGEX, SLICE(""), pattern, &err);
 	if (made == NULL) {
 		if (err.code == -ENOMEM)
 			parser_out_of_memory(p);
@@ -45,13 +47,28 @@ static bool compile(struct parser *p, struct promql_matcher *m, uint32_t at)
 			parser_fail(p, at, "%s", err.text);
 		return false;
 	}
-	m->matches_empty = made->matches_empty;
-	p->regexes += made->regex != NULL;
+	*matches_empty = made->matches_empty;
+	bool dear = made->regex != NULL;
 	matcher_free(made);
-	if (p->regexes <= PROMQL_REGEXES_MAX)
+	if (!dear)
 		return true;
-	parser_fail(p, at, "the expression has more than %d regular expressions", PROMQL_REGEXES_MAX);
-	return false;
+	if (p->regex_count == PROMQL_REGEXES_MAX) {
+		parser_fail(p, at, "the expression has more than %d regular expressions", PROMQL_REGEXES_MAX);
+		return false;
+	}
+	p->regexes[p->regex_count].text = pattern;
+	p->regexes[p->regex_count++].matches_empty = *matches_empty;
+	return true;
+}
+
+static bool check_value(struct parser *p, struct promql_matcher *m, uint32_t at)
+{
+	if (m->op == MATCH_EQUAL || m->op == MATCH_NOT_EQUAL)
+		m->matches_empty = m->value.len == 0;
+	else if (!compile(p, m->value, at, &m->matches_empty))
+		return false;
+	m->matches_empty ^= m->op == MATCH_NOT_EQUAL || m->op == MATCH_NOT_REGEX;
+	return true;
 }
 
 static bool take_operator(struct parser *p, enum matcher_op *op)
@@ -98,11 +115,11 @@ static bool parse_matcher(struct parser *p, struct matchers *to)
 		return false;
 	}
 	if (take_operator(p, &m.op))
-		return parse_value(p, &m.value) && compile(p, &m, name.start) && add(p, to, &m);
+		return parse_value(p, &m.value) && check_value(p, &m, name.start) && add(p, to, &m);
 	if (type == TOKEN_STRING) {
 		m.value = m.name;
 		m.name = LABEL_METRIC_NAME;
-		return compile(p, &m, name.start) && add(p, to, &m);
+		return check_value(p, &m, name.start) && add(p, to, &m);
 	}
 	parser_enter(p, "label matching", "label matching operator");
 	parser_unexpected(p);

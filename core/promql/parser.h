@@ -24,7 +24,13 @@ struct parser {
 	struct token next;
 	bool has_next;
 	struct context context;
-	uint32_t nesting, regexes;
+	uint32_t nesting;
+	/* Patterns that were compiled: an expression mostly has the same ones again and again. */
+	struct {
+		struct slice text;
+		bool matches_empty;
+	} regexes[PROMQL_REGEXES_MAX];
+	uint32_t regex_count;
 	uint32_t end; /* of the token that was taken last */
 };
 
@@ -72,6 +78,8 @@ enum { POWER_BINDS = 6, PRODUCT_BINDS = 5, SUM_BINDS = 4 };
 /* (a, b, …): what stands between parentheses behind a function's or an aggregation's name. */
 struct promql_expr *parse_call(struct parser *p, struct token name);
 struct promql_expr *parse_aggregation(struct parser *p, struct token op);
+/* May an expression begin so? */
+bool begins_expression(enum token_type t);
 /* (a, b): labels. False with the error set. */
 bool parse_grouping(struct parser *p, const struct slice **labels, uint32_t *count);
 

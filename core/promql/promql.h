@@ -23,7 +23,7 @@ enum {
 	PROMQL_BYTES_MAX = 256 * 1024, /* of text */
 	PROMQL_NESTING_MAX = 256,      /* expressions inside one another: parentheses, arguments, right operands */
 	PROMQL_DEPTH_MAX = 2048,       /* of the tree: a chain of operators or of subqueries is as deep as it is long */
-	PROMQL_REGEXES_MAX = 64        /* matchers whose pattern no index answers without the engine */
+	PROMQL_REGEXES_MAX = 40        /* different patterns that no index answers without the engine */
 };
 
 enum promql_type { PROMQL_NONE, PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PROMQL_STRING };

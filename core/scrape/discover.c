@@ -133,11 +133,12 @@ static struct source *find_source(struct discovery *d, const struct config_scrap
 		d->full = true;
 		return NULL;
 	}
-	if (d->count == d->cap && mem_grow((void **)&d->sources, &d->cap, d->count, sizeof *d->sources) != 0)
+	bool room = d->count < d->cap || mem_grow((void **)&d->sources, &d->cap, d->count, sizeof *d->sources) == 0;
+	char *copy = room ? mem_strndup(path, strlen(path)) : NULL;
+	if (copy == NULL) {
+		LOG(LOG_ERROR, "no memory for a file of targets, it is looked at again later", log_str("file", path));
 		return NULL;
-	char *copy = mem_strndup(path, strlen(path));
-	if (copy == NULL)
-		return NULL;
+	}
 	d->sources[d->count] = (struct source){.job = job, .path = copy};
 	return &d->sources[d->count++];
 }

@@ -8,13 +8,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "scrape/collect.h"
 
 #ifndef MOONGATE_VERSION
 #define MOONGATE_VERSION "unknown"
 #endif
 
-enum { REDIRECTS_MAX = 10, CONNECTIONS_KEPT = 1024, SECRET_BYTES_MAX = 64 << 10 };
+enum { REDIRECTS_MAX = 10, CONNECTIONS_KEPT = 256, SECRET_BYTES_MAX = 64 << 10 };
 
 /* What Prometheus 3 sends, but for Protocol Buffers. */
 #define ACCEPT                                                                                                         \
@@ -26,7 +27,11 @@ struct fetcher {
 	CURLM *multi;
 	uint64_t bodies_bytes, bodies_max;
 	uint64_t received;
+	struct mutex lock; /* nobody waits for these: to rest where libcurl cannot */
+	struct condition rest;
 };
+
+#define REST_NS (100 * NS_PER_MS)
 
 struct fetch {
 	struct fetcher *fetcher;
@@ -48,6 +53,8 @@ struct fetcher *fetcher_new(uint64_t bodies_bytes, struct error *err)
 		return NULL;
 	}
 	f->bodies_max = bodies_bytes;
+	mutex_init(&f->lock);
+	condition_init(&f->rest);
 	f->multi = curl_multi_init();
 	if (f->multi == NULL || curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != 0) {
 		error_set(err, -ENOMEM, "no memory for libcurl");
@@ -63,6 +70,8 @@ void fetcher_free(struct fetcher *f)
 		return;
 	curl_multi_cleanup(f->multi);
 	curl_global_cleanup();
+	condition_deinit(&f->rest);
+	mutex_deinit(&f->lock);
 	mem_free(f);
 }
 
@@ -331,7 +340,11 @@ void fetcher_work(struct fetcher *f, int ms)
 {
 	int running = 0;
 
-	curl_multi_poll(f->multi, NULL, 0, ms, NULL);
+	if (curl_multi_poll(f->multi, NULL, 0, ms, NULL) != CURLM_OK) { /* no memory; it did not wait then */
+		mutex_lock(&f->lock);
+		condition_wait_for(&f->rest, &f->lock, REST_NS);
+		mutex_unlock(&f->lock);
+	}
 	curl_multi_perform(f->multi, &running);
 }
 

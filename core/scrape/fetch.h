@@ -1,6 +1,6 @@
 /* Asking targets over HTTP: libcurl's multi interface, driven by the scraper's thread. Private to scrape/.
  *
- * HTTP/1.1 over connections that are kept; no proxy of the environment, no cookies, no .netrc; redirects, at most ten, go to http and https alone, and take a job's credentials to its own host only. */
+ * HTTP/1.1 over connections that are kept; no proxy of the environment, no cookies, no .netrc; redirects, at most ten, go to http and https alone, and take a job's credentials to its own host only (but its headers everywhere, as Prometheus does). */
 #ifndef MOONGATE_SCRAPE_FETCH_H
 #define MOONGATE_SCRAPE_FETCH_H
 

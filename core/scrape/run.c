@@ -242,6 +242,13 @@ static void begin(struct scrape *s, struct target *t)
 	finish(s, &failed);
 }
 
+/* Behind all samples of the target. */
+static int64_t end_ms(const struct target *t)
+{
+	int64_t now_ms = clock_wall_ns() / NS_PER_MS;
+	return now_ms > t->round.at_ms ? now_ms : t->round.at_ms + 1;
+}
+
 /* Ends the series of those that leave, as soon as they rest. */
 static void end_leaving(struct scrape *s)
 {
@@ -250,7 +257,7 @@ static void end_leaving(struct scrape *s)
 		if (t->state != TARGET_RESTS || t->due_ns > clock_mono_ns())
 			continue;
 		struct sample_batch *b = take_batch(s);
-		if (b == NULL || collect_end(t, clock_wall_ns() / NS_PER_MS, b) != 0) {
+		if (b == NULL || collect_end(t, end_ms(t), b) != 0) {
 			sample_batch_free(b);
 			t->due_ns = clock_mono_ns() + t->interval_ns;
 		} else if (b->series_count == 0) {

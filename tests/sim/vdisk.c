@@ -34,8 +34,11 @@ void vdisk_free(struct vdisk *d)
 		change_deinit(&d->log[i]);
 	for (uint32_t i = 0; i < d->file_count; i++)
 		free(d->files[i].path);
+	for (uint32_t i = 0; i < d->map_count; i++)
+		free(d->maps[i].at); /* of processes that were cut */
 	free(d->log);
 	free(d->files);
+	free(d->maps);
 	tree_deinit(&d->base);
 	tree_deinit(&d->live);
 	pthread_mutex_destroy(&d->lock);

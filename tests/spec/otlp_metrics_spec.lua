@@ -2,6 +2,7 @@
 local moongate = require "tests.spec.support.moongate"
 local otlp = require "tests.spec.support.otlp"
 local remote_write = require "tests.spec.support.remote_write"
+local json = require "cjson"
 
 local ENCODINGS = { "json", "protobuf" }
 
@@ -156,6 +157,37 @@ describe("POST /v1/metrics", function()
       assert.truthy(why:find('data point 4, h_bucket{le="1"}, at ', 1, true), why)
       assert_stored(server, { series({ __name__ = name, k = "a" }, { 1, t }), series({ __name__ = name, k = "b" }, { 2, t }) })
     end
+  end)
+
+  it("has metadata, stale markers and exemplars where they are asked for", function()
+    start()
+    local t = now_ms()
+    local body = json.encode { resourceMetrics = { { scopeMetrics = { { metrics = {
+      { name = "lat", unit = "s", description = "How long.", histogram = { aggregationTemporality = 2, dataPoints = { {
+        timeUnixNano = ("%d000000"):format(t), count = 3, sum = 4.5, explicitBounds = { 1, 2 }, bucketCounts = { 1, 1, 1 },
+        exemplars = { { asDouble = 1.5, timeUnixNano = ("%d000000"):format(t - 10), traceId = ("0a"):rep(16), spanId = ("0b"):rep(8),
+          filteredAttributes = { { key = "user.id", value = { stringValue = "ann" } } } } },
+      } } } },
+      { name = "gone", gauge = { dataPoints = { { timeUnixNano = ("%d000000"):format(t), flags = 1 } } } },
+    } } } } } }
+    assert_taken(server:request(otlp.post(body, "json")))
+    local function get(path)
+      local reply = server:request { path = path }
+      assert.equal(200, reply.status, reply.body)
+      return reply.body
+    end
+    local known = json.decode(get("/api/v1/metadata")).data
+    assert.same({ { type = "histogram", help = "How long.", unit = "seconds" } }, known.lat_seconds)
+    assert.same({ { type = "gauge", help = "", unit = "" } }, known.gone)
+    local line = json.decode(get("/api/v1/export?match%5B%5D=gone&nan=bits"))
+    assert.same({ metric = { __name__ = "gone" }, values = { "NaN:7ff0000000000002" }, timestamps = { t } }, line)
+    local window = ("&start=%d&end=%d"):format(t / 1000 - 60, t / 1000 + 60)
+    local found = json.decode(get("/api/v1/query_exemplars?query=lat_seconds_bucket" .. window)).data
+    assert.equal(1, #found)
+    assert.same({ __name__ = "lat_seconds_bucket", le = "2" }, found[1].seriesLabels)
+    assert.same({ trace_id = ("0a"):rep(16), span_id = ("0b"):rep(8), user_id = "ann" }, found[1].exemplars[1].labels)
+    assert.equal(1.5, tonumber(found[1].exemplars[1].value))
+    assert.equal(t - 10, math.floor(found[1].exemplars[1].timestamp * 1000 + 0.5))
   end)
 
   it("says of what was left out beside the points that they were taken", function()

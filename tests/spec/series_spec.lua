@@ -321,6 +321,20 @@ describe("the history", function()
     local reply = server:request { method = "POST", path = "/api/v1/query_exemplars", headers = FORM, body = "query=rate(up[5m])" }
     assert.equal('{"status":"success","data":[]}', reply.body)
     assert.equal("1:4: parse error: unexpected end of input", refused("query_exemplars", { { "query", "up+" } }))
+    local series = { labels = { { "__name__", "calls_total" }, { "job", "a" } }, samples = { { 1, now } },
+      exemplars = { { { { "trace_id", "t1" } }, 0.5, now - 250 } } }
+    local message = remote_write.message_1({ series }, { { 1, "calls_total", "Calls made.", "" } })
+    assert.equal(204, server:request(remote_write.request(message, 1)).status)
+    local function check()
+      assert.same({ { type = "counter", help = "Calls made.", unit = "" } }, data("metadata").calls_total)
+      assert.same({ { seriesLabels = { __name__ = "calls_total", job = "a" },
+        exemplars = { { labels = { trace_id = "t1" }, value = "0.5", timestamp = (now - 250) / 1000 } } } },
+        data("query_exemplars", { { "query", "sum(rate(calls_total[5m]))" }, { "start", now / 1000 - 60 }, { "end", now / 1000 } }))
+    end
+    check()
+    server:kill9()
+    server:restart()
+    check()
   end)
 
   it("is asked by promtool", function()

@@ -156,6 +156,7 @@ static void names_the_mistake(void **state)
 	    {"labels = { __x = 'x' }", "labels: found a name that is none of a label"},
 	    {"headers = { ['a b'] = 'x' }", "headers: found what is no header"},
 	    {"headers = { a = 'x\\r\\ny: z' }", "headers: found what is no header"},
+	    {"headers = { authorization = 'x' }", "headers: found one that is set otherwise, wanted others than"},
 	    {"honor_labels = 1", "honor_labels: found 1, wanted true or false"},
 	    {"bearer_token = 'x', bearer_token_file = 'y'", "bearer_token_file: found bearer_token beside it"},
 	    {"bearer_token = 'x', basic_auth = { username = 'y' }", "basic_auth: found a bearer token beside it"},

@@ -697,6 +697,63 @@ static void a_series_that_left_the_store(void **state)
 	buf_free(&labels);
 }
 
+static bool is_counter(void *ctx, const struct sample_metadata *m)
+{
+	*(bool *)ctx = m->type == METADATA_COUNTER;
+	return true;
+}
+
+/* How many exemplars the store has, each as trace and value in `text`. */
+static uint32_t exemplars(char text[256])
+{
+	struct arena arena = {0};
+	struct error err = {0};
+	const struct exemplar_series *found;
+	uint32_t count, all = 0;
+	size_t len = 0;
+
+	assert_int_equal(tsdb_exemplars_select(store, NULL, 0, INT64_MIN, INT64_MAX, &arena, &found, &count, &err), 0);
+	for (uint32_t i = 0; i < count; i++) {
+		all += found[i].count;
+		for (uint32_t k = 0; k < found[i].count; k++) {
+			struct slice trace = labels_get(found[i].exemplars[k].labels, SLICE("trace_id"));
+			struct slice name = labels_get(found[i].labels, LABEL_METRIC_NAME);
+			len += (size_t)snprintf(text + len, 256 - len, "%.*s:%.*s=%g ", (int)name.len, name.ptr,
+			                        (int)trace.len, trace.ptr, found[i].exemplars[k].value);
+		}
+	}
+	arena_deinit(&arena);
+	return all;
+}
+
+static void exemplars_and_metadata_come_along(void **state)
+{
+	struct metric *spent = define("spent_total", METRIC_COUNTER, "who", 0);
+	struct metric *took = define("took", METRIC_HISTOGRAM, NULL, 0);
+	struct error err = {0};
+	char text[256] = "";
+	bool counter = false;
+
+	(void)state;
+	begin_tick(0);
+	registry_set_exemplar(live, SLICE("aa"), SLICE("01"), at(1));
+	add(spent, "ann", 2);
+	assert_int_equal(metric_observe(took, series(took, NULL), 3, at(1)), 0);
+	registry_set_exemplar(live, SLICE(""), SLICE(""), 0);
+	go(5);
+	assert_int_equal(exemplars(text), 2);
+	assert_string_equal(text, "spent_total:aa=2 took_bucket:aa=3 ");
+	go(10); /* the same ones again */
+	assert_int_equal(exemplars(text), 2);
+	registry_set_exemplar(live, SLICE("bb"), SLICE(""), at(11));
+	add(spent, "ann", 4);
+	registry_set_exemplar(live, SLICE(""), SLICE(""), 0);
+	go(15);
+	assert_int_equal(exemplars(text), 3);
+	assert_int_equal(tsdb_metadata_each(store, SLICE("spent_total"), is_counter, &counter, &err), 0);
+	assert_true(counter);
+}
+
 static void memory_for_a_ticker(void **state)
 {
 	(void)state;
@@ -725,6 +782,7 @@ int main(void)
 	    TEST(slices),
 	    TEST(the_same_whatever_the_slices),
 	    TEST(a_replay),
+	    TEST(exemplars_and_metadata_come_along),
 	    TEST(a_series_that_left_the_store),
 	    TEST(memory_for_a_ticker),
 	};

@@ -38,6 +38,8 @@ static const struct refused syntax[] = {
     {"1 = 1", "1:3: parse error: unexpected \"=\""},
     {"@@", "1:1: parse error: unexpected <op:@>"},
     {"a - on(b) ignoring(c) d", "1:11: parse error: unexpected <ignoring>"},
+    {"a - on(b) group_left ==", "1:22: parse error: unexpected <op:==> in grouping opts, expected \"(\""},
+    {"a - on(b) group_right", "1:22: parse error: unexpected end of input in grouping opts, expected \"(\""},
     {"foo + group_left(baz) bar", "1:7: parse error: unexpected <group_left>"},
     {"-=", "1:2: parse error: unexpected \"=\""},
     {"++-++-+-+-<", "1:11: parse error: unexpected <op:<>"},
@@ -171,6 +173,7 @@ static const struct refused aggregations[] = {
     {"sum without(foo,,)(some_metric)", "1:17: parse error: unexpected \",\" in grouping opts, expected label"},
     {"sum by (foo bar)(some_metric)",
      "1:13: parse error: unexpected identifier \"bar\" in grouping opts, expected \",\" or \")\""},
+    {"a + on(by, without) b", "1:12: parse error: unexpected <without> in grouping opts, expected label"},
     {"sum by (inf)(some_metric)", "1:9: parse error: unexpected number \"inf\" in grouping opts, expected label"},
     {"sum by (\"\")(some_metric)", "1:9: parse error: invalid label name for grouping: \"\""},
     {"sum by (\"\\xff\")(some_metric)", "1:9: parse error: invalid label name for grouping: \"\\xff\""},
@@ -341,13 +344,30 @@ static void long_texts_are_refused(void **state)
 	assert_int_equal(parse_many("", "1", PROMQL_BYTES_MAX, "", &err), -EINVAL);
 }
 
+static int parse_regexes(uint32_t count, struct error *err)
+{
+	struct buf b = {0};
+	struct arena arena;
+	struct promql_expr *e;
+	arena_init(&arena);
+	buf_str(&b, "a{");
+	for (uint32_t i = 0; i < count; i++)
+		buf_printf(&b, "b=~\"c[de]+%u\",", i);
+	buf_byte(&b, '}');
+	int code = promql_parse(buf_slice(&b), &arena, &e, err);
+	arena_deinit(&arena);
+	buf_free(&b);
+	return code;
+}
+
 static void regexes_are_counted(void **state)
 {
 	struct error err;
 	(void)state;
-	assert_int_equal(parse_many("a{", "b=~\"c[de]+f\",", PROMQL_REGEXES_MAX, "}", &err), 0);
-	assert_int_equal(parse_many("a{", "b=~\"c[de]+f\",", PROMQL_REGEXES_MAX + 1, "}", &err), -EINVAL);
-	assert_int_equal(parse_many("a{", "b=~\"c|d|e.*\",", 1, "}", &err), 0);
+	assert_int_equal(parse_regexes(PROMQL_REGEXES_MAX, &err), 0);
+	assert_int_equal(parse_regexes(PROMQL_REGEXES_MAX + 1, &err), -EINVAL);
+	assert_string_equal(err.text, "1:553: parse error: the expression has more than 40 regular expressions");
+	assert_int_equal(parse_many("a{", "b=~\"c[de]+f\",c!~\"c[de]+f\",", 5000, "}", &err), 0);
 	assert_int_equal(parse_many("a{", "b=~\"c|d|e\",", 5000, "}", &err), 0);
 }
 

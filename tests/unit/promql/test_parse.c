@@ -78,6 +78,7 @@ static const struct printed operators[] = {
     {"2 ^ -3 ^ 4 * 5", NULL},
     {"foo * on(test,blub) bar", "foo * on (test, blub) bar"},
     {"foo * on(test) group_left bar", "foo * on (test) group_left () bar"},
+    {"foo * on(test) group_right fill (1) -bar", "foo * on (test) group_right () fill (1) -bar"},
     {"foo * ignoring() bar", "foo * bar"},
     {"foo and on() bar", "foo and on () bar"},
     {"bar + on(foo) bla / on(baz, buz) group_right(test) blub",

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -475,6 +476,31 @@ static void follows_files(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* It is made, or it says what is missing. */
+static void is_made_or_not_without_memory(void **state)
+{
+	static char name[] = "j", path[] = "/metrics", address[] = "x:1";
+	static char *targets[] = {address};
+	struct config_scrape job = {
+	    .job = name, .path = path, .targets = {targets, 1}, .interval_ns = NS_PER_S, .timeout_ns = NS_PER_S};
+	const struct config one = {.scrapes = &job, .scrape_count = 1};
+	const struct scrape_sink to = {submit, NULL};
+
+	(void)state;
+	for (uint64_t n = 1;; n++) {
+		struct error err = {0};
+		uint64_t before = fault_hits(FAULT_MALLOC);
+		fault_set(FAULT_MALLOC, n, false, ENOMEM);
+		struct scrape *s = scrape_new(&one, &to, &err);
+		bool reached = fault_hits(FAULT_MALLOC) - before >= n;
+		fault_clear();
+		assert_true(s != NULL || (err.code == -ENOMEM && err.text[0] != '\0'));
+		scrape_free(s);
+		if (!reached)
+			break;
+	}
+}
+
 static void needs_nothing_when_nothing_is_scraped(void **state)
 {
 	const struct scrape_sink to = {submit, NULL};
@@ -514,6 +540,7 @@ int main(void)
 	    cmocka_unit_test_setup(counts_what_is_not_taken, reset),
 	    cmocka_unit_test_setup(waits_for_what_is_handed_over, reset),
 	    cmocka_unit_test_setup(follows_files, reset),
+	    cmocka_unit_test_setup(is_made_or_not_without_memory, reset),
 	    cmocka_unit_test_setup(needs_nothing_when_nothing_is_scraped, reset),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
