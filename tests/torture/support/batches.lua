@@ -152,10 +152,10 @@ local function count_born(c, path, sender, numbers)
   return counts
 end
 
--- The same of new series; and those that /series has have samples.
-local function check_born(c, seen, sender, low)
+-- The same of the new series of batches low to high (some of which may be still to come); and those that /series has have samples.
+local function check_born(c, seen, sender, low, high)
   local acknowledged, numbers, counts = seen.acknowledged, {}, {}
-  for number = math.max(BORN, low - low % BORN), acknowledged + 3 * BORN, BORN do numbers[#numbers + 1] = tostring(number) end
+  for number = math.max(BORN, low - low % BORN), high, BORN do numbers[#numbers + 1] = tostring(number) end
   for _, path in ipairs { "series", "export" } do
     local before = counts
     counts = count_born(c, path, sender, numbers)
@@ -182,7 +182,7 @@ local function read(o)
       local low = math.max(1, last - math.random(40))
       local kind = math.random(4)
       if kind == 1 then
-        checked = checked + check_born(c, s.seen, s.name, low)
+        checked = checked + check_born(c, s.seen, s.name, low, last + 3 * BORN)
       elseif kind == 2 then -- of long ago
         low = math.random(last)
         checked = checked + check_samples(c, s.seen, s.name, low, math.min(low + 40, last))
@@ -235,7 +235,7 @@ function batches.check_all(server, sender, seen_path, width)
   local c, seen, checked = server:connect(), seen_at(seen_path), 0
   for low = 1, seen.acknowledged, width do
     checked = checked + check_samples(c, seen, sender, low, math.min(low + width, seen.acknowledged))
-    check_born(c, seen, sender, low)
+    check_born(c, seen, sender, low, math.max(BORN, low + width))
   end
   c:close()
   return checked
