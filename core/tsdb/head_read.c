@@ -161,6 +161,22 @@ static int decode_piece(const struct piece *p, int64_t from_ms, int64_t to_ms, s
 	return 0;
 }
 
+int series_is_seen(const struct head *h, const struct series *s, uint64_t until)
+{
+	struct pieces p = {.items = p.few, .cap = CHUNKS_AT_ONCE};
+	uint32_t damaged = 0;
+	if (atomic_load_explicit(&s->newest, memory_order_acquire) == NULL)
+		return 0; /* what comes late has one before it */
+	if (note_unpack(atomic_load_explicit(&s->version, memory_order_acquire)).batch <= until)
+		return 1;
+	int code = gather(h, s, until, INT64_MIN, INT64_MAX, &p, &damaged);
+	if (code == 0)
+		code = p.count > 0 || damaged > 0;
+	if (p.items != p.few)
+		mem_free(p.items);
+	return code;
+}
+
 static int decode(const struct pieces *p, int64_t from_ms, int64_t to_ms, struct sample_room *room, uint32_t *damaged)
 {
 	int code = 0;

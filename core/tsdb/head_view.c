@@ -63,6 +63,12 @@ struct slice head_view_labels(const struct head_view *v, uint32_t number)
 	return s == NULL ? slice_new(NULL, 0) : series_labels_of(s);
 }
 
+int head_view_sees(const struct head_view *v, uint32_t number)
+{
+	const struct series *s = head_find(v->head, number);
+	return s == NULL ? 0 : series_is_seen(v->head, s, v->batch);
+}
+
 int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct head_samples *out)
 {
 	*out = (struct head_samples){0};

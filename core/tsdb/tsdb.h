@@ -66,6 +66,9 @@ void tsdb_batch_end(struct tsdb *t);
 
 /* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -EDQUOT: max_per_metric; -ENOMEM. */
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
+/* The same without these bounds, for a series whose samples were taken, and are to be stored: it was within them then, and since it may have left, or, at a replay, others may not have left yet. So there may be more series than max_series for a while, of which no new
+ * one is made meanwhile. 0; -ENOSPC: no number is left; -ENOMEM. */
+int tsdb_series_admitted(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
 /* For many samples at once: asks the processor for what tsdb_series will read, in two steps with other work between them, and likewise for tsdb_append. Nothing changes, and numbers may be of no series. */

@@ -89,7 +89,10 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 		return -ENOMEM;
 	for (uint32_t i = 0; i < found.count; i++) {
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
-		if (labels.len > 0)
+		int seen = head_view_sees(s->view->head, found.numbers[i]);
+		if (seen < 0)
+			return seen;
+		if (seen == 1)
 			entries[of->count++] = (struct labels_item){.labels = labels, .number = found.numbers[i]};
 	}
 	labels_sort(entries, of->count);
