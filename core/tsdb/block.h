@@ -83,4 +83,8 @@ int block_reader_series(struct block_reader *r, uint32_t number, struct buf *lab
 int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms, struct column *out,
                          struct error *err);
 
+/* Adds the same samples to `out`: from the summaries of pieces that lie within the time, so that at most two are decoded. Errors as above, and some may have been added. */
+int block_reader_split(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms,
+                       struct summary_split *out, struct error *err);
+
 #endif

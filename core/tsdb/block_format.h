@@ -9,6 +9,9 @@
 
 enum { BLOCK_VERSION = 1, BLOCK_HEADER_BYTES = 256, BLOCK_SECTIONS_AT = 48, PIECE_HEADER_BYTES = 8 };
 
+/* Of a page, before it is compressed: 64 series of LABELS_BYTES_MAX have less. */
+enum { BLOCK_PAGE_BYTES_MAX = 16 * 1024 * 1024 };
+
 enum block_section {
 	BLOCK_SYMBOLS,
 	BLOCK_PAGES,
@@ -16,6 +19,7 @@ enum block_section {
 	BLOCK_PIECES,
 	BLOCK_LABELS,
 	BLOCK_POSTINGS,
+	BLOCK_PARTS, /* none in a block of older days */
 	BLOCK_SECTIONS
 };
 
@@ -43,6 +47,6 @@ struct block_value {
 };
 
 /* What a page has of each series besides labels: the fields' weights. */
-enum { BLOCK_DOUBLES = 5 };
+enum { BLOCK_DOUBLES = 5, BLOCK_SUMMARY_BYTES_MIN = 4 + 8 * BLOCK_DOUBLES };
 
 #endif

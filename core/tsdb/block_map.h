@@ -19,6 +19,9 @@ struct block {
 	const char *symbol_bytes;
 	const struct block_page *pages; /* page_count + 1 */
 	const struct block_piece *pieces;
+	const uint64_t *
+	    part_ends; /* of section 7: where each page's summaries of pieces begin; page_count + 1. NULL: there are none */
+	struct slice parts;
 	const struct block_name *names; /* name_count + 1 */
 	const struct block_value *values;
 };

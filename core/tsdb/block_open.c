@@ -72,8 +72,8 @@ static int read_header(struct block *b, struct error *err)
 			return damaged(b, "a section lies outside of it", err);
 		b->sections[i] = slice_new(b->map + offset, len);
 		if (crc32c(0, b->sections[i].ptr, len) != crc) {
-			static const char *const names[BLOCK_SECTIONS] = {"symbols", "pages",  "page table",
-			                                                  "pieces",  "labels", "postings"};
+			static const char *const names[BLOCK_SECTIONS] = {
+			    "symbols", "pages", "page table", "pieces", "labels", "postings", "summaries of pieces"};
 			return error_set(err, -EBADMSG, "%s is damaged: the checksum of its %s is wrong", b->path,
 			                 names[i]);
 		}
@@ -118,6 +118,22 @@ static int read_pages(struct block *b, struct error *err)
 	for (uint32_t i = 0; i < b->piece_count; i++) {
 		if (b->pieces[i].offset > b->size || b->size - b->pieces[i].offset < PIECE_HEADER_BYTES)
 			return damaged(b, "a piece lies outside of it", err);
+	}
+	return 0;
+}
+
+static int read_parts(struct block *b, struct error *err)
+{
+	struct slice rest = b->sections[BLOCK_PARTS], table;
+	if (rest.len == 0)
+		return 0;
+	if (!bytes_get_bytes(&rest, (b->page_count + (uint64_t)1) * sizeof *b->part_ends, &table))
+		return damaged(b, "its summaries of pieces are cut off", err);
+	b->part_ends = (const uint64_t *)(const void *)table.ptr;
+	b->parts = rest;
+	for (uint32_t i = 0; i <= b->page_count; i++) {
+		if (b->part_ends[i] > rest.len || (i > 0 && b->part_ends[i] < b->part_ends[i - 1]))
+			return damaged(b, "its summaries of pieces do not follow each other", err);
 	}
 	return 0;
 }
@@ -190,6 +206,8 @@ struct block *block_open(const char *dir, const char *name, struct error *err)
 		code = read_symbols(b, err);
 	if (code == 0)
 		code = read_pages(b, err);
+	if (code == 0)
+		code = read_parts(b, err);
 	if (code == 0)
 		code = read_labels(b, err);
 	b->info.bytes = b->size;

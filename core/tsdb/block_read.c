@@ -12,12 +12,10 @@
 #include "base/varint.h"
 #include "record/labels.h"
 #include "tsdb/block_map.h"
+#include "tsdb/block_summaries.h"
 #include "tsdb/sample_room.h"
 
-enum {
-	PAGE_BYTES_MAX = 16 * 1024 * 1024, /* 64 series of LABELS_BYTES_MAX have less */
-	NO_PAGE = UINT32_MAX
-};
+enum { NO_PAGE = UINT32_MAX };
 
 /* A piece's columns. */
 struct decoded {
@@ -41,6 +39,10 @@ struct block_reader {
 	struct decoded *pieces; /* in the arena, by their order in the page */
 	struct arena columns;
 
+	/* The summaries of the pieces of one page, piece by piece for each of its series. */
+	uint32_t parts_page;
+	struct chunk_summary *parts; /* owned; NULL: it has none */
+
 	struct columns_coder *coder;
 	struct sample_room room; /* of the series that was read last */
 };
@@ -51,7 +53,7 @@ struct block_reader *block_reader_new(const struct block *b)
 	if (r == NULL)
 		return NULL;
 	r->block = b;
-	r->page = r->pieces_page = NO_PAGE;
+	r->page = r->pieces_page = r->parts_page = NO_PAGE;
 	arena_init(&r->index);
 	arena_init(&r->columns);
 	r->coder = columns_coder_new(1);
@@ -69,6 +71,7 @@ void block_reader_free(struct block_reader *r)
 	arena_deinit(&r->columns);
 	columns_coder_free(r->coder);
 	buf_free(&r->page_bytes);
+	mem_free(r->parts);
 	sample_room_deinit(&r->room);
 	mem_free(r);
 }
@@ -222,46 +225,21 @@ static bool take_labels(struct block_reader *r, struct slice *rest, uint32_t cou
 	return true;
 }
 
-static bool take_doubles(struct block_reader *r, struct slice *rest, uint32_t count, size_t offset)
+/* The bytes of a frame of the page of series `number`, in a buffer of the reader's. */
+static int decompress(const struct block_reader *r, struct slice frame, struct buf *to, struct slice *out,
+                      uint32_t number, struct error *err)
 {
-	struct slice bytes;
-	if (!bytes_get_bytes(rest, (uint64_t)count * 8, &bytes))
-		return false;
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t bits = 0;
-		for (int byte = 0; byte < 8; byte++)
-			bits |= (uint64_t)(uint8_t)bytes.ptr[(size_t)byte * count + i] << (8 * byte);
-		memcpy((char *)&r->summaries[i] + offset, &bits, sizeof bits);
-	}
-	return true;
-}
-
-static bool take_summaries(struct block_reader *r, struct slice *rest, uint32_t count)
-{
-	uint64_t v;
-	for (uint32_t i = 0; i < count; i++) {
-		if (!varint_get_u32(rest, &r->summaries[i].count))
-			return false;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (!varint_get_u32(rest, &r->summaries[i].stale))
-			return false;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (!varint_get(rest, &v))
-			return false;
-		r->summaries[i].first_ms = (int64_t)((uint64_t)r->block->info.from_ms + v);
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		if (!varint_get(rest, &v))
-			return false;
-		r->summaries[i].last_ms = (int64_t)((uint64_t)r->summaries[i].first_ms + v);
-	}
-	return take_doubles(r, rest, count, offsetof(struct chunk_summary, first)) &&
-	       take_doubles(r, rest, count, offsetof(struct chunk_summary, last)) &&
-	       take_doubles(r, rest, count, offsetof(struct chunk_summary, min)) &&
-	       take_doubles(r, rest, count, offsetof(struct chunk_summary, max)) &&
-	       take_doubles(r, rest, count, offsetof(struct chunk_summary, fallen)) && rest->len == 0;
+	unsigned long long size = ZSTD_getFrameContentSize(frame.ptr, frame.len);
+	if (size > BLOCK_PAGE_BYTES_MAX) /* the codes for "unknown" and "error" are the largest numbers */
+		return damaged(r, "labels", number, err);
+	buf_reset(to);
+	if (buf_grow(to, size + 1) != 0)
+		return error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
+	size_t got = ZSTD_decompress(to->ptr, size, frame.ptr, frame.len);
+	if (ZSTD_isError(got) || got != size)
+		return damaged(r, "labels", number, err);
+	*out = slice_new(to->ptr, got);
+	return 0;
 }
 
 static int read_page(struct block_reader *r, uint32_t number, struct error *err)
@@ -273,18 +251,13 @@ static int read_page(struct block_reader *r, uint32_t number, struct error *err)
 	r->page = NO_PAGE;
 	const char *from = b->sections[BLOCK_PAGES].ptr + b->pages[page].offset;
 	size_t len = b->pages[page + 1].offset - b->pages[page].offset;
-	unsigned long long size = ZSTD_getFrameContentSize(from, len);
-	if (size > PAGE_BYTES_MAX) /* the codes for "unknown" and "error" are the largest numbers */
-		return damaged(r, "labels", number, err);
-	buf_reset(&r->page_bytes);
-	if (buf_grow(&r->page_bytes, size + 1) != 0)
-		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
-	size_t got = ZSTD_decompress(r->page_bytes.ptr, size, from, len);
-	if (ZSTD_isError(got) || got != size)
-		return damaged(r, "labels", number, err);
-	struct slice rest = slice_new(r->page_bytes.ptr, got);
+	struct slice rest = {NULL, 0};
+	int code = decompress(r, slice_new(from, len), &r->page_bytes, &rest, number, err);
+	if (code != 0)
+		return code;
 	uint32_t count = page_series(b, page);
-	if (!take_labels(r, &rest, count) || !take_summaries(r, &rest, count))
+	if (!take_labels(r, &rest, count) || !block_summaries_take(&rest, r->summaries, count, b->info.from_ms) ||
+	    rest.len != 0)
 		return damaged(r, "labels", number, err);
 	r->page = page;
 	return 0;
@@ -406,4 +379,84 @@ int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_m
 	}
 	*out = (struct column){r->room.times_ms, r->room.values, r->room.count};
 	return 0;
+}
+
+/* ---- summaries of pieces ---- */
+
+/* Takes those of `count` pieces from the frame. 0, -ENOMEM, -EBADMSG with a sentence. */
+static int take_parts(struct block_reader *r, struct slice frame, uint32_t count, uint32_t number, struct error *err)
+{
+	uint32_t series = page_series(r->block, number / BLOCK_PAGE_SERIES);
+	struct buf bytes = {0};
+	struct slice rest = {NULL, 0};
+	int code = decompress(r, frame, &bytes, &rest, number, err);
+	if (code == 0 && rest.len / BLOCK_SUMMARY_BYTES_MIN < (size_t)count * series)
+		code = damaged(r, "summaries", number, err);
+	r->parts = code == 0 ? mem_zalloc((size_t)count * series, sizeof *r->parts) : NULL;
+	if (code == 0 && r->parts == NULL)
+		code = error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
+	for (uint32_t i = 0; i < count && code == 0; i++) {
+		if (!block_summaries_take(&rest, r->parts + (size_t)i * series, series, r->block->info.from_ms))
+			code = damaged(r, "summaries", number, err);
+	}
+	buf_free(&bytes);
+	return code;
+}
+
+/* Reads those of the series' page into r->parts: NULL where the block has none of it. Errors as above. */
+static int read_parts(struct block_reader *r, uint32_t number, struct error *err)
+{
+	const struct block *b = r->block;
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	int code = 0;
+	if (r->parts_page == page)
+		return 0;
+	mem_free(r->parts);
+	r->parts = NULL;
+	r->parts_page = NO_PAGE;
+	if (b->part_ends != NULL && b->part_ends[page] < b->part_ends[page + 1]) {
+		uint64_t at = b->part_ends[page];
+		code = take_parts(r, slice_new(b->parts.ptr + at, b->part_ends[page + 1] - at),
+		                  b->pages[page + 1].first_piece - b->pages[page].first_piece, number, err);
+	}
+	if (code == 0)
+		r->parts_page = page;
+	return code;
+}
+
+/* What is kept of a piece's series, or NULL. */
+static const struct chunk_summary *part_of(const struct block_reader *r, uint32_t piece, uint32_t number)
+{
+	const struct block *b = r->block;
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	if (r->parts == NULL)
+		return NULL;
+	return &r->parts[(size_t)(piece - b->pages[page].first_piece) * page_series(b, page) +
+	                 number % BLOCK_PAGE_SERIES];
+}
+
+int block_reader_split(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms,
+                       struct summary_split *out, struct error *err)
+{
+	const struct block *b = r->block;
+	CHECK(number < b->info.series);
+	uint32_t page = number / BLOCK_PAGE_SERIES;
+	int code = begin_pieces(r, page) == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
+	if (code == 0)
+		code = read_parts(r, number, err);
+	for (uint32_t i = b->pages[page].first_piece; code == 0 && i < b->pages[page + 1].first_piece; i++) {
+		const struct chunk_summary *k = part_of(r, i, number);
+		struct column c;
+		if (b->pieces[i].last_ms < from_ms || b->pieces[i].first_ms > to_ms)
+			continue;
+		if (k != NULL &&
+		    (k->count == 0 || (k->first_ms >= from_ms && k->last_ms <= to_ms && split_join(out, k))))
+			continue;
+		code = read_column(r, i, number, &c, err);
+		if (code != 0)
+			break;
+		c = within(c, from_ms, to_ms);
+		split_add_all(out, c.times_ms, c.values, c.count);
+	}
+	return code;
 }

@@ -13,6 +13,7 @@
 #include "base/varint.h"
 #include "record/labels.h"
 #include "tsdb/block.h"
+#include "tsdb/block_summaries.h"
 #include "tsdb/block_symbols.h"
 #include "tsdb/file_out.h"
 
@@ -22,7 +23,6 @@ enum { ZSTD_LEVEL = 1, PAGE_LEVEL = 3 };
 struct waiting {
 	struct column samples; /* in the arena */
 	uint32_t at;           /* samples that pieces have taken */
-	struct chunk_summary summary;
 };
 
 struct block_writer {
@@ -34,11 +34,14 @@ struct block_writer {
 	struct buf last; /* labels of the last series */
 
 	struct waiting page[BLOCK_PAGE_SERIES];
+	struct chunk_summary summaries[BLOCK_PAGE_SERIES]; /* of the page */
 	uint32_t page_count;
 	struct buf page_labels;
-	struct arena arena; /* of the page's samples */
+	struct buf page_parts; /* summaries of the page's pieces */
+	struct arena arena;    /* of the page's samples */
 
-	struct buf pages, page_table, pieces; /* sections */
+	struct buf pages, page_table, pieces, part_table; /* sections; part_table's rest: */
+	struct buf parts;
 	uint32_t piece_count;
 	struct columns_coder *coder;
 	struct buf scratch;
@@ -52,6 +55,9 @@ static void free_writer(struct block_writer *w)
 	buf_free(&w->pages);
 	buf_free(&w->page_table);
 	buf_free(&w->pieces);
+	buf_free(&w->page_parts);
+	buf_free(&w->part_table);
+	buf_free(&w->parts);
 	buf_free(&w->scratch);
 	arena_deinit(&w->arena);
 	columns_coder_free(w->coder);
@@ -145,6 +151,17 @@ static int write_piece(struct block_writer *w, const struct column *columns, str
 	return file_out_write(&w->out, slice_new(w->scratch.ptr, w->scratch.len), err);
 }
 
+/* Keeps the summaries of a piece. */
+static void put_parts(struct block_writer *w, const struct column *columns)
+{
+	struct chunk_summary parts[BLOCK_PAGE_SERIES];
+	for (uint32_t i = 0; i < w->page_count; i++) {
+		summary_init(&parts[i]);
+		summary_add_all(&parts[i], columns[i].times_ms, columns[i].values, columns[i].count);
+	}
+	block_summaries_put(&w->page_parts, parts, w->page_count, w->from_ms);
+}
+
 /* Writes the samples before the next end; false: there are none left. */
 static int next_piece(struct block_writer *w, bool *more, struct error *err)
 {
@@ -167,41 +184,36 @@ static int next_piece(struct block_writer *w, bool *more, struct error *err)
 	bytes_put_u64(&w->pieces, (uint64_t)first);
 	bytes_put_u64(&w->pieces, (uint64_t)last);
 	w->piece_count++;
+	put_parts(w, columns);
 	return write_piece(w, columns, err);
 }
 
 /* ---- a page of the index ---- */
 
-static void put_doubles(struct buf *out, const struct block_writer *w, size_t offset)
+/* Appends a zstd frame of the bytes. 0 or -ENOMEM. */
+static int compress(struct buf *out, const struct buf *bytes)
 {
-	for (int byte = 0; byte < 8; byte++) {
-		for (uint32_t i = 0; i < w->page_count; i++) {
-			uint64_t bits;
-			memcpy(&bits, (const char *)&w->page[i].summary + offset, sizeof bits);
-			buf_byte(out, (char)(bits >> (8 * byte)));
-		}
-	}
+	size_t room = ZSTD_compressBound(bytes->len);
+	if (buf_failed(bytes) || buf_grow(out, room) != 0)
+		return -ENOMEM;
+	size_t len = ZSTD_compress(out->ptr + out->len, room, bytes->ptr, bytes->len, PAGE_LEVEL);
+	if (ZSTD_isError(len))
+		return -ENOMEM;
+	out->len += len;
+	return 0;
 }
 
-static void put_summaries(struct buf *out, const struct block_writer *w)
+/* Keeps the summaries of the page's pieces, of which there were `pieces`: where there is but one, they are the page's. */
+static int flush_parts(struct block_writer *w, uint32_t pieces)
 {
-	for (uint32_t i = 0; i < w->page_count; i++)
-		varint_put(out, w->page[i].summary.count);
-	for (uint32_t i = 0; i < w->page_count; i++)
-		varint_put(out, w->page[i].summary.stale);
-	for (uint32_t i = 0; i < w->page_count; i++)
-		varint_put(out, (uint64_t)(w->page[i].summary.first_ms - w->from_ms));
-	for (uint32_t i = 0; i < w->page_count; i++)
-		varint_put(out, (uint64_t)(w->page[i].summary.last_ms - w->page[i].summary.first_ms));
-	put_doubles(out, w, offsetof(struct chunk_summary, first));
-	put_doubles(out, w, offsetof(struct chunk_summary, last));
-	put_doubles(out, w, offsetof(struct chunk_summary, min));
-	put_doubles(out, w, offsetof(struct chunk_summary, max));
-	put_doubles(out, w, offsetof(struct chunk_summary, fallen));
+	int code = pieces > 1 && w->page_parts.len <= BLOCK_PAGE_BYTES_MAX ? compress(&w->parts, &w->page_parts) : 0;
+	buf_reset(&w->page_parts);
+	return code;
 }
 
 static void put_page_entry(struct block_writer *w)
 {
+	bytes_put_u64(&w->part_table, w->parts.len);
 	bytes_put_u64(&w->page_table, w->pages.len);
 	bytes_put_u32(&w->page_table, w->piece_count);
 	bytes_put_u32(&w->page_table, 0);
@@ -209,21 +221,18 @@ static void put_page_entry(struct block_writer *w)
 
 static int flush_page(struct block_writer *w, struct error *err)
 {
+	uint32_t first_piece = w->piece_count;
 	put_page_entry(w);
-	put_summaries(&w->page_labels, w);
-	size_t room = ZSTD_compressBound(w->page_labels.len);
-	if (buf_failed(&w->page_labels) || buf_grow(&w->pages, room) != 0)
+	block_summaries_put(&w->page_labels, w->summaries, w->page_count, w->from_ms);
+	if (compress(&w->pages, &w->page_labels) != 0)
 		return out_of_memory(w, err);
-	size_t len =
-	    ZSTD_compress(w->pages.ptr + w->pages.len, room, w->page_labels.ptr, w->page_labels.len, PAGE_LEVEL);
-	if (ZSTD_isError(len))
-		return out_of_memory(w, err);
-	w->pages.len += len;
 	for (bool more = true; more;) {
 		int code = next_piece(w, &more, err);
 		if (code != 0)
 			return code;
 	}
+	if (flush_parts(w, w->piece_count - first_piece) != 0)
+		return out_of_memory(w, err);
 	w->page_count = 0;
 	buf_reset(&w->page_labels);
 	arena_reset(&w->arena, SIZE_MAX);
@@ -243,9 +252,9 @@ static int keep_samples(struct block_writer *w, const struct column *samples)
 	memcpy(values, samples->values, samples->count * sizeof *values);
 	s->samples = (struct column){times, values, samples->count};
 	s->at = 0;
-	summary_init(&s->summary);
-	for (uint32_t i = 0; i < samples->count; i++)
-		summary_add(&s->summary, times[i], values[i]);
+	struct chunk_summary *summary = &w->summaries[w->page_count];
+	summary_init(summary);
+	summary_add_all(summary, times, values, samples->count);
 	return 0;
 }
 
@@ -300,7 +309,9 @@ static int write_index(struct block_writer *w, struct buf *header, struct error 
 	int code = block_symbols_postings(&w->symbols, &labels, &postings);
 	if (code != 0)
 		out_of_memory(w, err);
-	struct buf *sections[BLOCK_SECTIONS] = {&symbols, &w->pages, &w->page_table, &w->pieces, &labels, &postings};
+	buf_slice_append(&w->part_table, buf_slice(&w->parts));
+	struct buf *sections[BLOCK_SECTIONS] = {&symbols, &w->pages, &w->page_table, &w->pieces,
+	                                        &labels,  &postings, &w->part_table};
 	for (int i = 0; i < BLOCK_SECTIONS && code == 0; i++)
 		code = write_section(w, sections[i], header, err);
 	buf_free(&symbols);

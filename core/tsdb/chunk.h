@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "record/samples.h"
+#include "tsdb/tsdb.h"
 
 enum {
 	CHUNK_SAMPLES = 120,
@@ -47,32 +48,26 @@ bool chunk_append(struct chunk_writer *w, int64_t time_ms, uint64_t value_bits);
 uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, int64_t *times_ms,
                     uint64_t *values);
 
-/* What is known of a chunk, or of any samples of one series, without reading them: enough for `increase` over whole chunks.
- *
- * Stale markers are in `count`, `stale` and the times, and in nothing else: values are what PromQL's range selectors see, which pass over them. Any other NaN is a value. As PromQL has it, `min` and `max` leave it out where there is anything else, and
- * a comparison with it is false: it hides a fall, and makes the increase NaN only as the first or the last value. */
-struct chunk_summary {
-	int64_t first_ms, last_ms; /* 0 where there are no samples */
-	double first, last;        /* values, their bits kept; NaN where there is none */
-	double min, max;           /* the same */
-	double fallen; /* the sum of the values from which it fell to a lower one: what resets of a counter took away */
-	uint32_t count; /* of samples, stale markers among them */
-	uint32_t stale; /* of stale markers */
+/* ---- samples in two ---- */
+
+/* Samples of a series, as they come: the newest one at or before a time, and the summary of those after. */
+struct summary_split {
+	bool halves; /* false: all are `after` */
+	int64_t at_ms;
+	struct series_newest before;
+	struct chunk_summary after;
 };
 
-/* Of no samples. */
-void summary_init(struct chunk_summary *s);
+/* Of no samples; `at_ms` NULL: all will be `after`. */
+void split_init(struct summary_split *s, const int64_t *at_ms);
+
+/* Adds samples that are later than those before, and rise. */
+void split_add_all(struct summary_split *s, const int64_t *times_ms, const uint64_t *values, uint32_t count);
 
 /* Adds a sample that is later than those before. */
-void summary_add(struct chunk_summary *s, int64_t time_ms, uint64_t value_bits);
+void split_add(struct summary_split *s, int64_t time_ms, uint64_t value_bits);
 
-/* Makes it what both together are: `later` begins after `s` ends. The same as if the samples had been added one by one, but for the rounding of `fallen` where it is a sum of three and more. */
-void summary_join(struct chunk_summary *s, const struct chunk_summary *later);
-
-/* The reset-corrected increase from the first value to the last one, as increase() has it before it extrapolates. Below two values 0, or NaN. */
-static inline double summary_increase(const struct chunk_summary *s)
-{
-	return s->last - s->first + s->fallen;
-}
+/* Adds all those of a summary, which are later than those before. False, with nothing changed: it does not say enough, and they have to be added one by one. */
+bool split_join(struct summary_split *s, const struct chunk_summary *known);
 
 #endif

@@ -54,6 +54,9 @@ void head_batch_end(struct head *h);
 /* The number of the series with these canonical labels, whose labels_hash is `hash`; made where there is none. Numbers rise and are not given twice. 0; -ENOSPC: max_series live; -EDQUOT: max_per_metric do; -ENOMEM. Within a batch or not. */
 int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
 
+/* The same for one that had its place within these bounds before: they do not count now. 0; -ENOSPC: no number is left; -ENOMEM. */
+int head_series_admitted(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
+
 /* For many samples at once: asks the processor for what head_series will read, in two steps with other work between them, and likewise for head_append. Nothing changes, and numbers may be of no series. */
 void head_prefetch_slot(const struct head *h, uint64_t hash);
 void head_prefetch_labels(const struct head *h, uint64_t hash);
@@ -132,6 +135,9 @@ int head_view_label_names(struct head_view *v, struct arena *arena, const struct
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);
 
+/* Has a series that the index listed any sample in the view? One gets its number before its first batch, which may fail. 1, 0, or -ENOMEM. */
+int head_view_sees(const struct head_view *v, uint32_t number);
+
 /* Its chunks, in memory and in files; some may be left that were cut. */
 uint32_t head_view_chunks(const struct head_view *v, uint32_t number);
 
@@ -144,6 +150,11 @@ struct head_samples {
 };
 /* 0 or -ENOMEM. */
 int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct head_samples *out);
+
+struct summary_split; /* chunk.h */
+/* Adds to `out` what head_view_read would give, which mostly takes no decoding but of the chunk that is not full yet. *damaged as there. 0 or -ENOMEM. */
+int head_view_summary(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct summary_split *out,
+                      uint32_t *damaged);
 
 /* Makes durable what the view sees of full chunks in files. 0 or a negative errno (then head_mend). One thread at a time. */
 int head_sync(struct head_view *v);

@@ -12,6 +12,7 @@ enum { CHUNKS_AT_ONCE = 64 };
 struct piece {
 	const _Atomic uint64_t *words;
 	uint32_t word_count, count;
+	const struct chunk_summary *known; /* of all that is to be read; NULL: it is not known */
 };
 
 /* The chunks that a read needs, newest first. */
@@ -21,7 +22,7 @@ struct pieces {
 	size_t count, cap;
 };
 
-static int add_piece(struct pieces *p, const _Atomic uint64_t *words, uint32_t word_count, uint32_t count)
+static int add_piece(struct pieces *p, struct piece piece)
 {
 	if (p->count == p->cap) {
 		struct piece *more = mem_alloc(2 * p->cap * sizeof *more);
@@ -33,7 +34,7 @@ static int add_piece(struct pieces *p, const _Atomic uint64_t *words, uint32_t w
 		p->items = more;
 		p->cap *= 2;
 	}
-	p->items[p->count++] = (struct piece){words, word_count, count};
+	p->items[p->count++] = piece;
 	return 0;
 }
 
@@ -69,10 +70,10 @@ static int gather_spilled(const struct head *h, spill_ref ref, uint32_t visible,
 {
 	while (ref != 0) {
 		const struct spilled *r;
-		int code = spill_at(h->spill, ref, &r);
-		if (code == -ENOENT)
+		int found = spill_at(h->spill, ref, &r);
+		if (found == -ENOENT)
 			return 0; /* let go: all of it was before the cut */
-		if (code != 0) {
+		if (found != 0) {
 			++*damaged;
 			return 0;
 		}
@@ -80,7 +81,9 @@ static int gather_spilled(const struct head *h, spill_ref ref, uint32_t visible,
 			return 0;
 		uint32_t count = readable(r->first, r->summary.count, &visible);
 		if (count > 0 && r->summary.first_ms <= to_ms) {
-			code = add_piece(p, (const _Atomic uint64_t *)r->bits, r->words, count);
+			bool whole = count == r->summary.count;
+			int code = add_piece(p, (struct piece){(const _Atomic uint64_t *)r->bits, r->words, count,
+			                                       whole ? &r->summary : NULL});
 			if (code != 0)
 				return code;
 		}
@@ -108,7 +111,7 @@ static int gather_memory(const struct series *s, uint64_t until, int64_t from_ms
 		}
 		uint32_t have = newest ? stored : atomic_load_explicit(&chunk->count, memory_order_acquire);
 		uint32_t count = readable(chunk->first, have, visible);
-		int code = count > 0 ? add_piece(p, chunk->words, chunk->capacity, count) : 0;
+		int code = count > 0 ? add_piece(p, (struct piece){chunk->words, chunk->capacity, count, NULL}) : 0;
 		if (code != 0)
 			return code;
 		end->first = chunk->first;
@@ -143,21 +146,43 @@ static void trim(struct sample_room *room, uint32_t at, int64_t from_ms, int64_t
 	room->count = at + (end - first);
 }
 
+/* Appends what lies in from_ms..to_ms of a piece. 0 or -ENOMEM. */
+static int decode_piece(const struct piece *p, int64_t from_ms, int64_t to_ms, struct sample_room *room,
+                        uint32_t *damaged)
+{
+	int code = sample_room_grow(room, p->count);
+	if (code != 0)
+		return code;
+	uint32_t at = room->count;
+	uint32_t read = chunk_read(p->words, p->word_count, p->count, room->times_ms + at, room->values + at);
+	*damaged += read < p->count;
+	room->count += read;
+	trim(room, at, from_ms, to_ms);
+	return 0;
+}
+
+int series_is_seen(const struct head *h, const struct series *s, uint64_t until)
+{
+	struct pieces p = {.items = p.few, .cap = CHUNKS_AT_ONCE};
+	uint32_t damaged = 0;
+	if (atomic_load_explicit(&s->newest, memory_order_acquire) == NULL)
+		return 0; /* what comes late has one before it */
+	if (note_unpack(atomic_load_explicit(&s->version, memory_order_acquire)).batch <= until)
+		return 1;
+	int code = gather(h, s, until, INT64_MIN, INT64_MAX, &p, &damaged);
+	if (code == 0)
+		code = p.count > 0 || damaged > 0;
+	if (p.items != p.few)
+		mem_free(p.items);
+	return code;
+}
+
 static int decode(const struct pieces *p, int64_t from_ms, int64_t to_ms, struct sample_room *room, uint32_t *damaged)
 {
-	for (size_t i = p->count; i-- > 0;) {
-		const struct piece *piece = &p->items[i];
-		int code = sample_room_grow(room, piece->count);
-		if (code != 0)
-			return code;
-		uint32_t at = room->count;
-		uint32_t read =
-		    chunk_read(piece->words, piece->word_count, piece->count, room->times_ms + at, room->values + at);
-		*damaged += read < piece->count;
-		room->count += read;
-		trim(room, at, from_ms, to_ms);
-	}
-	return 0;
+	int code = 0;
+	for (size_t i = p->count; i-- > 0 && code == 0;)
+		code = decode_piece(&p->items[i], from_ms, to_ms, room, damaged);
+	return code;
 }
 
 /* ---- samples out of order ---- */
@@ -200,6 +225,78 @@ int series_read(const struct head *h, const struct series *s, uint64_t until, in
 		mem_free(p.items);
 	return code != 0 ? code : add_late(s, until, from_ms, to_ms, room);
 }
+
+/* ---- summaries ---- */
+
+/* Samples out of order, those from `at` on to be added yet. */
+struct waiting {
+	const struct sample_room *late;
+	uint32_t at;
+};
+
+/* Adds those that come before `time_ms`. */
+static void add_waiting(struct waiting *w, int64_t time_ms, struct summary_split *out)
+{
+	for (; w->at < w->late->count && w->late->times_ms[w->at] < time_ms; w->at++)
+		split_add(out, w->late->times_ms[w->at], w->late->values[w->at]);
+}
+
+/* Adds a piece by what is kept of it, if that says it: it lies within from_ms..to_ms, and no sample out of order within it. */
+static bool add_known(const struct piece *p, struct waiting *w, int64_t from_ms, int64_t to_ms,
+                      struct summary_split *out)
+{
+	const struct chunk_summary *k = p->known;
+	if (k == NULL || k->first_ms < from_ms || k->last_ms > to_ms)
+		return false;
+	add_waiting(w, k->first_ms, out);
+	if (w->at < w->late->count && w->late->times_ms[w->at] <= k->last_ms)
+		return false;
+	return split_join(out, k);
+}
+
+/* Adds what was decoded, and between it the samples out of order that come before its last one. */
+static void add_decoded(const struct sample_room *room, struct waiting *w, struct summary_split *out)
+{
+	uint32_t done = 0;
+	while (done < room->count) {
+		uint32_t end = room->count;
+		if (w->at < w->late->count) {
+			end = done;
+			while (end < room->count && room->times_ms[end] <= w->late->times_ms[w->at])
+				end++;
+		}
+		split_add_all(out, room->times_ms + done, room->values + done, end - done);
+		if (end < room->count)
+			add_waiting(w, room->times_ms[end], out);
+		done = end;
+	}
+}
+
+int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
+                     struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged)
+{
+	struct pieces p = {.items = p.few, .cap = CHUNKS_AT_ONCE};
+	struct waiting w = {.late = late};
+	late->count = 0;
+	int code = gather(h, s, until, from_ms, to_ms, &p, damaged);
+	if (code == 0)
+		code = add_late(s, until, from_ms, to_ms, late);
+	for (size_t i = p.count; i-- > 0 && code == 0;) {
+		if (add_known(&p.items[i], &w, from_ms, to_ms, out))
+			continue;
+		room->count = 0;
+		code = decode_piece(&p.items[i], from_ms, to_ms, room, damaged);
+		if (code == 0)
+			add_decoded(room, &w, out);
+	}
+	for (; w.at < late->count; w.at++)
+		split_add(out, late->times_ms[w.at], late->values[w.at]);
+	if (p.items != p.few)
+		mem_free(p.items);
+	return code;
+}
+
+/* ---- for saving ---- */
 
 int series_read_memory(const struct series *s, uint64_t until, struct sample_room *room, struct series_memory *out)
 {

@@ -180,6 +180,13 @@ int head_spill(struct head *h, const struct series *s, const struct head_chunk *
 int series_read(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
                 struct sample_room *room, uint32_t *damaged);
 
+/* Adds what series_read would give, from what is kept of full chunks where that says it; `room` and `late` are for what is decoded. 0 or -ENOMEM. */
+int series_summarize(const struct head *h, const struct series *s, uint64_t until, int64_t from_ms, int64_t to_ms,
+                     struct sample_room *room, struct sample_room *late, struct summary_split *out, uint32_t *damaged);
+
+/* Has it a sample that had been stored when batch `until` ended? Mostly one look at the series tells. 1, 0, or -ENOMEM. */
+int series_is_seen(const struct head *h, const struct series *s, uint64_t until);
+
 /* What of a series is in no file. */
 struct series_memory {
 	uint32_t first;  /* ordinal of the first sample in the room */
@@ -196,9 +203,10 @@ struct head_view {
 	int place;      /* among the epochs' readers */
 	uint64_t batch; /* the last one that is seen */
 	struct sample_room room;
+	struct sample_room late; /* head_view_summary's: samples out of order */
 };
 
-/* head.c: for loading. Makes the series with this number, which is none below next_number. 0, -ENOSPC, -ENOMEM. */
+/* head.c: for loading. Makes the series with this number, which is none below next_number, and not the last one that there is, whatever max_series says. 0 or -ENOMEM. */
 int head_series_make(struct head *h, uint32_t number, struct slice labels, uint64_t hash, struct series **out);
 /* Appends behind the newest sample, or begins the first chunk with the ordinal and the chunk before it that are given. 0 or -ENOMEM. */
 int head_series_push(struct head *h, struct series *s, int64_t time_ms, uint64_t value);

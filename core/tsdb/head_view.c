@@ -42,6 +42,7 @@ void head_view_close(struct head_view *v)
 	atomic_store(&v->head->view_batches[v->place], 0);
 	epoch_leave(&v->head->epochs, v->place);
 	sample_room_deinit(&v->room);
+	sample_room_deinit(&v->late);
 	mem_free(v);
 }
 
@@ -62,6 +63,12 @@ struct slice head_view_labels(const struct head_view *v, uint32_t number)
 	return s == NULL ? slice_new(NULL, 0) : series_labels_of(s);
 }
 
+int head_view_sees(const struct head_view *v, uint32_t number)
+{
+	const struct series *s = head_find(v->head, number);
+	return s == NULL ? 0 : series_is_seen(v->head, s, v->batch);
+}
+
 int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct head_samples *out)
 {
 	*out = (struct head_samples){0};
@@ -73,6 +80,16 @@ int head_view_read(struct head_view *v, uint32_t number, int64_t from_ms, int64_
 	out->values = v->room.values;
 	out->count = v->room.count;
 	return code;
+}
+
+int head_view_summary(struct head_view *v, uint32_t number, int64_t from_ms, int64_t to_ms, struct summary_split *out,
+                      uint32_t *damaged)
+{
+	*damaged = 0;
+	const struct series *s = head_find(v->head, number);
+	if (s == NULL)
+		return 0;
+	return series_summarize(v->head, s, v->batch, from_ms, to_ms, &v->room, &v->late, out, damaged);
 }
 
 uint32_t head_view_chunks(const struct head_view *v, uint32_t number)

@@ -66,6 +66,9 @@ void tsdb_batch_end(struct tsdb *t);
 
 /* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -EDQUOT: max_per_metric; -ENOMEM. */
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
+/* The same without these bounds, for a series whose samples were taken, and are to be stored: it was within them then, and since it may have left, or, at a replay, others may not have left yet. So there may be more series than max_series for a while, of which no new
+ * one is made meanwhile. 0; -ENOSPC: no number is left; -ENOMEM. */
+int tsdb_series_admitted(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
 /* For many samples at once: asks the processor for what tsdb_series will read, in two steps with other work between them, and likewise for tsdb_append. Nothing changes, and numbers may be of no series. */
@@ -116,6 +119,39 @@ int tsdb_load(struct tsdb *t, const char *name, struct error *err);
 /* Removes what was written under this name; once no checkpoint refers to it. 0 or a negative errno. */
 int tsdb_cut_remove(struct tsdb *t, const char *name);
 
+/* ---- summaries ---- */
+
+/* What is known of a chunk, or of any samples of one series, without reading them: enough for `increase` over whole chunks.
+ *
+ * Stale markers are in `count`, `stale` and the times, and in nothing else: values are what PromQL's range selectors see, which pass over them. Any other NaN is a value. As PromQL has it, `min` and `max` leave it out where there is anything else, and
+ * a comparison with it is false: it hides a fall, and makes the increase NaN only as the first or the last value. */
+struct chunk_summary {
+	int64_t first_ms, last_ms; /* 0 where there are no samples */
+	double first, last;        /* values, their bits kept; NaN where there is none */
+	double min, max;           /* the same */
+	double fallen; /* the sum of the values from which it fell to a lower one: what resets of a counter took away */
+	uint32_t count; /* of samples, stale markers among them */
+	uint32_t stale; /* of stale markers */
+};
+
+/* Of no samples. */
+void summary_init(struct chunk_summary *s);
+
+/* Adds a sample that is later than those before. */
+void summary_add(struct chunk_summary *s, int64_t time_ms, uint64_t value_bits);
+
+/* Adds samples that are later than those before, and rise: the same as one by one, faster. */
+void summary_add_all(struct chunk_summary *s, const int64_t *times_ms, const uint64_t *values, uint32_t count);
+
+/* Makes it what both together are: `later` begins after `s` ends. The same as if the samples had been added one by one, but for the rounding of `fallen` where it is a sum of three and more. */
+void summary_join(struct chunk_summary *s, const struct chunk_summary *later);
+
+/* The reset-corrected increase from the first value to the last one, as increase() has it before it extrapolates. Below two values 0, or NaN. */
+static inline double summary_increase(const struct chunk_summary *s)
+{
+	return s->last - s->first + s->fallen;
+}
+
 /* ---- views: any thread, one thread at a time ---- */
 
 struct tsdb_view;
@@ -140,6 +176,20 @@ struct series_samples {
 	uint32_t count;
 };
 int series_set_samples(struct series_set *s, struct series_samples *out, struct error *err);
+
+/* The summary of the samples that series_set_samples would give: of blocks and full chunks of the head that lie within the time that was selected, what is kept of them; only those that it cuts through, chunks that are not full, and those that samples out of order fell into, are
+ * decoded. So it is that of these samples added one by one, but for the rounding of `fallen` (summary_join). 0; -ENOMEM, -EBADMSG as above. */
+int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err);
+
+/* The newest one of some samples, by its bits. */
+struct series_newest {
+	bool there;
+	int64_t time_ms;
+	uint64_t value; /* may be a stale marker: the series had ended */
+};
+/* The same in two, decoded once: the newest of the samples at or before `at_ms`, and the summary of those after. Errors as above. */
+int series_set_summary_after(struct series_set *s, int64_t at_ms, struct series_newest *before,
+                             struct chunk_summary *after, struct error *err);
 
 /* Names of labels, and values of one, of the series that the matchers match, rising; in the arena. 0, or a negative errno with a sentence. */
 int tsdb_label_names(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,

@@ -4,10 +4,9 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/mem.h"
-#include "base/table.h"
 #include "record/labels.h"
+#include "record/labels_sort.h"
 #include "tsdb/postings.h"
 #include "tsdb/sample_room.h"
 #include "tsdb/store.h"
@@ -50,17 +49,12 @@ void tsdb_view_close(struct tsdb_view *v)
 
 /* ---- sources ---- */
 
-struct head_entry {
-	struct slice labels;
-	uint32_t number;
-};
-
 /* A block, or the head. */
 struct source {
 	struct held_block *held; /* NULL: the head */
 	struct block_reader *reader;
-	struct postings numbers;          /* of a block */
-	const struct head_entry *entries; /* of the head, sorted */
+	struct postings numbers;           /* of a block */
+	const struct labels_item *entries; /* of the head, sorted */
 	uint32_t at, count;
 	struct buf labels; /* of the block's series at hand */
 	bool given;        /* it has the series that was given last, at `at` */
@@ -76,14 +70,11 @@ struct series_set {
 	struct sample_room room; /* of samples that come from several sources */
 };
 
+/* ---- selecting ---- */
+
 static int out_of_memory(struct error *err)
 {
 	return error_set(err, -ENOMEM, "out of memory while selecting series");
-}
-
-static int compare_entries(const void *a, const void *b)
-{
-	return labels_compare(((const struct head_entry *)a)->labels, ((const struct head_entry *)b)->labels);
 }
 
 static int select_head(struct series_set *s, struct source *of, struct matcher *const *matchers, uint32_t count)
@@ -92,16 +83,19 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 	struct postings found;
 	head_view_index(s->view->head, &source);
 	int code = postings_select(&source, matchers, count, &s->arena, &found);
-	struct head_entry *entries =
+	struct labels_item *entries =
 	    code == 0 ? arena_alloc(&s->arena, (found.count + (size_t)1) * sizeof *entries) : NULL;
 	if (entries == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < found.count; i++) {
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
-		if (labels.len > 0)
-			entries[of->count++] = (struct head_entry){labels, found.numbers[i]};
+		int seen = head_view_sees(s->view->head, found.numbers[i]);
+		if (seen < 0)
+			return seen;
+		if (seen == 1)
+			entries[of->count++] = (struct labels_item){.labels = labels, .number = found.numbers[i]};
 	}
-	qsort(entries, of->count, sizeof *entries, compare_entries);
+	labels_sort(entries, of->count);
 	of->entries = entries;
 	return 0;
 }
@@ -200,6 +194,12 @@ static int move_on(struct series_set *s, struct error *err)
 	return 0;
 }
 
+/* Mostly the sources have the same series at hand. */
+static bool comes_before(struct slice a, struct slice b)
+{
+	return !slice_eq(a, b) && labels_compare(a, b) < 0;
+}
+
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err)
 {
 	int code = move_on(s, err);
@@ -208,7 +208,7 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 	const struct source *least = NULL;
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct source *of = &s->sources[i];
-		if (of->at < of->count && (least == NULL || labels_compare(labels_at(of), labels_at(least)) < 0))
+		if (of->at < of->count && (least == NULL || comes_before(labels_at(of), labels_at(least))))
 			least = of;
 	}
 	if (least == NULL)
@@ -227,22 +227,35 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 
 /* ---- samples ---- */
 
+/* What a block's reader said of it: a damaged one is remembered. */
+static int block_said(const struct source *of, int code)
+{
+	if (code == -EBADMSG)
+		of->held->damaged = true;
+	return code;
+}
+
+static int damaged_head(const struct series_set *s, uint32_t chunks, struct error *err)
+{
+	return error_set(err, -EBADMSG, "%s is damaged: %u chunks of a series", s->view->t->chunks_dir, chunks);
+}
+
+/* What is sealed is read from blocks, also where the head has it still. */
+static int64_t head_from(const struct series_set *s)
+{
+	return s->from_ms < s->view->set->sealed_ms ? s->view->set->sealed_ms : s->from_ms;
+}
+
 static int read_source(struct series_set *s, const struct source *of, struct column *out, struct error *err)
 {
-	int64_t from = s->from_ms, to = s->to_ms;
-	if (of->held != NULL) {
-		int code = block_reader_samples(of->reader, of->numbers.numbers[of->at], from, to, out, err);
-		if (code == -EBADMSG)
-			of->held->damaged = true;
-		return code;
-	}
+	if (of->held != NULL)
+		return block_said(
+		    of, block_reader_samples(of->reader, of->numbers.numbers[of->at], s->from_ms, s->to_ms, out, err));
 	struct head_samples h;
-	from = from < s->view->set->sealed_ms ? s->view->set->sealed_ms : from;
-	if (head_view_read(s->view->head, of->entries[of->at].number, from, to, &h) != 0)
+	if (head_view_read(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, &h) != 0)
 		return out_of_memory(err);
 	if (h.damaged > 0)
-		return error_set(err, -EBADMSG, "%s is damaged: %u chunks of a series", s->view->t->chunks_dir,
-		                 h.damaged);
+		return damaged_head(s, h.damaged, err);
 	*out = (struct column){h.times_ms, h.values, h.count};
 	return 0;
 }
@@ -272,134 +285,57 @@ int series_set_samples(struct series_set *s, struct series_samples *out, struct 
 	return 0;
 }
 
-/* ---- names and values of labels ---- */
+/* ---- summaries ---- */
 
-/* Texts of several sources, each once; sorted in the end. */
-struct texts {
-	struct slice *items; /* owned */
-	size_t count, cap;
-	struct table table;
-	struct arena *arena; /* of their bytes */
-};
-
-static bool same_text(const void *ctx, const void *key, uint32_t item)
+static int add_block(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
-	const struct texts *t = ctx;
-	return slice_eq(t->items[item], *(const struct slice *)key);
-}
-
-static int add_text(struct texts *t, struct slice text)
-{
-	uint64_t hash = hash_bytes(text.ptr, text.len, hash_seed());
-	if (table_find(&t->table, hash, same_text, t, &text) != TABLE_NONE)
+	struct chunk_summary all;
+	int code = block_reader_series(of->reader, of->numbers.numbers[of->at], NULL, &all, err);
+	if (code != 0)
+		return block_said(of, code);
+	if (all.last_ms < s->from_ms || all.first_ms > s->to_ms)
 		return 0;
-	if (mem_grow((void **)&t->items, &t->cap, t->count, sizeof *t->items) != 0)
-		return -ENOMEM;
-	struct slice copy = arena_copy(t->arena, text);
-	if (copy.ptr == NULL || table_add(&t->table, hash, (uint32_t)t->count) != 0)
-		return -ENOMEM;
-	t->items[t->count++] = copy;
-	return 0;
+	if (all.first_ms >= s->from_ms && all.last_ms <= s->to_ms && split_join(out, &all))
+		return 0;
+	return block_said(of,
+	                  block_reader_split(of->reader, of->numbers.numbers[of->at], s->from_ms, s->to_ms, out, err));
 }
 
-static int finish_texts(struct texts *t, const struct slice **out, uint32_t *count)
+static int add_head(struct series_set *s, const struct source *of, struct summary_split *out, struct error *err)
 {
-	struct slice *copy = arena_alloc(t->arena, (t->count + 1) * sizeof *copy);
-	if (copy == NULL)
-		return -ENOMEM;
-	if (t->count > 0) {
-		qsort(t->items, t->count, sizeof *t->items, slice_order);
-		memcpy(copy, t->items, t->count * sizeof *copy);
-	}
-	*out = copy;
-	*count = (uint32_t)t->count;
-	return 0;
+	uint32_t damaged;
+	if (head_view_summary(s->view->head, of->entries[of->at].number, head_from(s), s->to_ms, out, &damaged) != 0)
+		return out_of_memory(err);
+	return damaged == 0 ? 0 : damaged_head(s, damaged, err);
 }
 
-/* Adds the texts of the labels of each series that matches: names, or the values of one name. */
-static int add_of_series(struct tsdb_view *v, const struct slice *name, struct matcher *const *matchers, uint32_t count,
-                         int64_t from_ms, int64_t to_ms, struct texts *to, struct error *err)
+static int summarize(struct series_set *s, struct summary_split *out, struct error *err)
 {
-	struct series_set *s = tsdb_select(v, matchers, count, from_ms, to_ms, err);
-	struct slice labels;
-	int code = s == NULL ? err->code : 0;
-	while (code == 0 && (code = series_set_next(s, &labels, err)) == 1) {
-		code = 0;
-		for (struct label l; code == 0 && labels_next(&labels, &l);) {
-			if (name != NULL && !slice_eq(l.name, *name))
-				continue;
-			code = add_text(to, name == NULL ? l.name : l.value);
-			if (code != 0)
-				out_of_memory(err);
-		}
-	}
-	series_set_free(s);
-	return code;
-}
-
-/* Adds what the indexes of head and blocks have. */
-static int add_of_indexes(struct tsdb_view *v, const struct slice *name, int64_t from_ms, int64_t to_ms,
-                          struct texts *to, struct error *err)
-{
-	struct arena arena;
-	const struct slice *items;
-	uint32_t count = 0;
 	int code = 0;
-	arena_init(&arena);
-	for (uint32_t i = 0; i <= v->set->count && code == 0; i++) {
-		struct block_reader *r = NULL;
-		struct postings_source source;
-		if (i < v->set->count) {
-			const struct block *b = v->set->items[i]->block;
-			if (block_info(b)->to_ms <= from_ms || block_info(b)->from_ms > to_ms)
-				continue;
-			r = block_reader_new(b);
-			if (r == NULL) {
-				code = -ENOMEM;
-				break;
-			}
-			block_reader_index(r, &source);
-			code = name != NULL ? source.values(source.ctx, *name, &arena, &items, &count)
-			                    : block_reader_label_names(r, &arena, &items, &count);
-		} else {
-			head_view_index(v->head, &source);
-			code = name != NULL ? source.values(source.ctx, *name, &arena, &items, &count)
-			                    : head_view_label_names(v->head, &arena, &items, &count);
-		}
-		for (uint32_t k = 0; k < count && code == 0; k++)
-			code = add_text(to, items[k]);
-		block_reader_free(r);
-		arena_reset(&arena, SIZE_MAX);
+	for (uint32_t i = 0; i < s->count && code == 0; i++) {
+		const struct source *of = &s->sources[i];
+		if (of->given)
+			code = of->held != NULL ? add_block(s, of, out, err) : add_head(s, of, out, err);
 	}
-	arena_deinit(&arena);
-	return code == 0 ? 0 : out_of_memory(err);
-}
-
-static int collect(struct tsdb_view *v, const struct slice *name, struct matcher *const *matchers, uint32_t count,
-                   int64_t from_ms, int64_t to_ms, struct arena *arena, const struct slice **out, uint32_t *out_count,
-                   struct error *err)
-{
-	struct texts t = {.arena = arena};
-	table_init(&t.table);
-	int code = count == 0 ? add_of_indexes(v, name, from_ms, to_ms, &t, err)
-	                      : add_of_series(v, name, matchers, count, from_ms, to_ms, &t, err);
-	if (code == 0 && finish_texts(&t, out, out_count) != 0)
-		code = out_of_memory(err);
-	table_deinit(&t.table);
-	mem_free(t.items);
 	return code;
 }
 
-int tsdb_label_names(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
-                     int64_t to_ms, struct arena *arena, const struct slice **names, uint32_t *name_count,
-                     struct error *err)
+int series_set_summary(struct series_set *s, struct chunk_summary *out, struct error *err)
 {
-	return collect(v, NULL, matchers, count, from_ms, to_ms, arena, names, name_count, err);
+	struct summary_split all;
+	split_init(&all, NULL);
+	int code = summarize(s, &all, err);
+	*out = all.after;
+	return code;
 }
 
-int tsdb_label_values(struct tsdb_view *v, struct slice name, struct matcher *const *matchers, uint32_t count,
-                      int64_t from_ms, int64_t to_ms, struct arena *arena, const struct slice **values,
-                      uint32_t *value_count, struct error *err)
+int series_set_summary_after(struct series_set *s, int64_t at_ms, struct series_newest *before,
+                             struct chunk_summary *after, struct error *err)
 {
-	return collect(v, &name, matchers, count, from_ms, to_ms, arena, values, value_count, err);
+	struct summary_split both;
+	split_init(&both, &at_ms);
+	int code = summarize(s, &both, err);
+	*before = both.before;
+	*after = both.after;
+	return code;
 }

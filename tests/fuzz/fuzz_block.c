@@ -95,6 +95,7 @@ static void read_index(struct block_reader *r)
 
 static void read_block(const struct block *b)
 {
+	const int64_t middle = block_info(b)->from_ms + 1;
 	struct block_reader *r = block_reader_new(b);
 	struct error err = {0};
 	CHECK(r != NULL);
@@ -109,6 +110,9 @@ static void read_block(const struct block *b)
 		for (uint32_t k = 0; code == 0 && k < c.count; k++)
 			sum += c.values[k] + (uint64_t)c.times_ms[k];
 		(void)sum;
+		struct summary_split split;
+		split_init(&split, &middle);
+		check_error(block_reader_split(r, i, INT64_MIN, INT64_MAX, &split, &err), &err);
 		buf_free(&labels);
 	}
 	block_reader_free(r);

@@ -544,6 +544,82 @@ function State:keys() end
 ---@return fun(): string?, string|number|boolean|nil
 function State:pairs() end
 
+--- # History
+---
+--- What conditions of alerts, `when = function(m) … end`, get as `m`: the metrics over time, as they were at one moment. A condition reads; what changes something (metrics,
+--- `state`, `emit`) is an error in it. It runs in a Lua state of its own.
+
+--- A read-only snapshot. The live value of a metric that scripts define is its newest sample, so that what an event has just added is there; samples from the wire are asked for in
+--- the same way. A histogram goes by the names of its series: `x_count`, `x_sum`, `x_bucket` with the label `le` (`"0.5"`, `"2.0"`, `"+Inf"`), a summary by `x_count`, `x_sum`, and `x` with `quantile`.
+---
+--- The methods that answer for many series iterate over labels and a number, in the order of the labels; `labels` is a table of its own in each step.
+--- `m` is good for the call that it was given to: using it later is an error. Keep what it answered.
+---@class History
+local History = {}
+
+--- How `increase`, `rate` and `quantile` are asked.
+---@class HistoryOptions
+---@field by? string|string[] labels to sum by, at most 32; `{}` sums everything up; without it each series is a step of its own
+---@field where? table<string, string|number|boolean> only series with these values, `""` for a label that is not there; a text that begins with `!=` is another value, with `=~` a regular expression for the whole value, with `!~` one that it must not match
+
+--- The value of the series with exactly these labels, a live one or else the newest sample of the last five minutes; `nil` where there is none, or where the series has ended.
+---
+--- Errors: a name that is no string; a label's value that is no string, number or boolean; more than 32 labels.
+---
+--- ```lua
+--- local waiting = m:value("agent_queue_length") or 0
+--- local up = m:value("up", { job = "agents", instance = "10.0.0.1:9090" })
+--- ```
+---@param name string
+---@param labels? table<string, string|number|boolean>
+---@return number?
+function History:value(name, labels) end
+
+--- What was added to counters within the window that ends now. Falls are resets, after which a counter begins at 0 again.
+---
+--- It is what was counted, not PromQL's `increase()`: nothing is extrapolated to the ends of the window, so that amounts of money are those that were spent; it is counted from the newest
+--- sample at or before the window's start, where there is one within five minutes before it, so that windows that follow each other add up to the whole; the live value is the last one; and a series with a single
+--- sample has an increase, of 0. A counter that scripts define begins at 0 with its first event. Series that have ended are counted for what they had in the window; those without a value in it are left out.
+---
+--- Errors: a window under a second or over 366 days; an unknown option; a pattern that is none; more than 2,000,000 series, or answers that hold over 128 MiB until the call ends; a damaged block.
+---
+--- ```lua
+--- for labels, usd in m:increase("agent_cost_usd_total", "24h", { by = "user_id" }) do
+---   if usd > 50 then over[#over + 1] = { labels = labels, value = usd } end
+--- end
+--- ```
+---@param name string
+---@param window Duration
+---@param options? HistoryOptions
+---@return fun(): table<string, string>?, number?
+function History:increase(name, window, options) end
+
+--- The same in a second: the increase divided by the window's length.
+---
+--- ```lua
+--- for labels, failures in m:rate("agent_errors_total", "5m", { by = "agent_id", where = { kind = "=~timeout|refused" } }) do … end
+--- ```
+---@param name string
+---@param window Duration
+---@param options? HistoryOptions
+---@return fun(): table<string, string>?, number?
+function History:rate(name, window, options) end
+
+--- The quantile of what a histogram observed within the window, interpolated within its bucket as PromQL's `histogram_quantile()` does, of the increases of the buckets; NaN where nothing was observed.
+--- The name is the histogram's, without `_bucket`, and the label `le` is none of those in the answer.
+---
+--- Errors: as for `increase`; a quantile that is no number from 0 to 1.
+---
+--- ```lua
+--- for labels, seconds in m:quantile(0.95, "agent_tool_call_latency_seconds", "10m", { by = "tool_name" }) do … end
+--- ```
+---@param q number from 0 to 1
+---@param name string
+---@param window Duration
+---@param options? HistoryOptions
+---@return fun(): table<string, string>?, number?
+function History:quantile(q, name, window, options) end
+
 --- # Log
 ---
 --- Lines of moongate's own log, with the script's path. At most 16 fields: strings, numbers, booleans. Lines of one message are sampled when there are more than

@@ -26,10 +26,17 @@ function history.key(labels)
   return table.concat(parts, "\2")
 end
 
--- All samples of the series that a selector matches: key → time in ms → eight bytes; then how many series and samples there are.
-function history.read(server, selector)
+-- The answer for the samples of the series that a selector matches, from a time on and to one, in ms (nil: of all time).
+function history.ask(server, selector, from_ms, to_ms)
   local escaped = selector:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end)
-  local reply = server:request { path = "/api/v1/export?nan=bits&match[]=" .. escaped }
+  local range = from_ms and ("&start=%.3f"):format(from_ms / 1000) or ""
+  if to_ms then range = range .. ("&end=%.3f"):format(to_ms / 1000) end
+  return server:request { path = "/api/v1/export?nan=bits&match[]=" .. escaped .. range }
+end
+
+-- All these samples: key → time in ms → eight bytes; then how many series and samples there are.
+function history.read(server, selector, from_ms, to_ms)
+  local reply = history.ask(server, selector, from_ms, to_ms)
   assert(reply.status == 200, reply.body)
   local all, series, samples = {}, 0, 0
   for line in reply.body:gmatch("[^\n]+") do

@@ -127,7 +127,7 @@ end
 function connection:request(request)
   self:send(request)
   local reply, why = self:receive()
-  if not reply then error(self.server:explain(why), 2) end
+  if not reply then error(self.server and self.server:explain(why) or "no answer: " .. tostring(why), 2) end
   return reply
 end
 
@@ -135,13 +135,25 @@ function connection:close()
   self.sock:close()
 end
 
-function server:connect()
-  local host, port = self.addr:match("^(.*):(%d+)$")
+local function open_connection(addr)
+  local host, port = addr:match("^(.*):(%d+)$")
   local sock, why = socket.connect(host:gsub("[%[%]]", ""), tonumber(port))
-  if not sock then error(self:explain(why), 2) end
+  if not sock then return nil, why end
   sock:settimeout(30 * SLOW)
   sock:setoption("tcp-nodelay", true)
-  return setmetatable({ sock = sock, server = self }, connection)
+  return setmetatable({ sock = sock }, connection)
+end
+
+-- A connection to a server that another process started.
+function moongate.connect(addr)
+  return assert(open_connection(addr))
+end
+
+function server:connect()
+  local c, why = open_connection(self.addr)
+  if not c then error(self:explain(why), 2) end
+  c.server = self
+  return c
 end
 
 -- One request on a connection of its own.

@@ -48,6 +48,7 @@ static int tear_down(void **state)
 }
 
 static struct config config, config_after; /* of the engine, and of what came of a kill */
+static const char *max_series = "100";
 
 static struct engine *open_engine(struct config *c, const char *name)
 {
@@ -60,7 +61,7 @@ static struct engine *open_engine(struct config *c, const char *name)
 	assert_int_equal(config_set(c, "scripts", path, &err), 0);
 	snprintf(path, sizeof path, "%s/plugins", dir);
 	assert_int_equal(config_set(c, "plugins", path, &err), 0);
-	assert_int_equal(config_set(c, "store.max_series", "100", &err), 0);
+	assert_int_equal(config_set(c, "store.max_series", max_series, &err), 0);
 	assert_int_equal(config_set(c, "store.max_series_per_metric", "50", &err), 0);
 	struct engine *e = engine_new(c, &err);
 	if (e == NULL)
@@ -333,6 +334,48 @@ static void a_checkpoint_and_what_lies_behind_it(void **state)
 	close_engine(e);
 }
 
+/* There are more series than the bound allows now: behind a checkpoint, and then in one. They stay, and no other one is made. */
+static void what_was_taken_stays_within_lower_bounds(void **state)
+{
+	(void)state;
+	max_series = "200";
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	struct sending *w = sending_new();
+	struct sample one = {t, 1};
+	for (unsigned i = 0; i < 150; i++)
+		add(w, i < 50 ? "up" : i < 100 ? "down" : "aside", i, &one, 1);
+	send_off(e, w);
+	assert_int_equal(w->s.results.stored, 150);
+	sending_free(w);
+	max_series = "100";
+	struct engine *again = killed("data");
+	for (int life = 0; life < 2; life++) {
+		struct error err = {0};
+		struct tsdb_stats stats;
+		assert_int_equal(again->counters.lost_samples, 0);
+		tsdb_stats(engine_history(again), &stats);
+		assert_int_equal(stats.series, 150);
+		assert_string_equal(samples_of(again, "up", 49, t), "0=1");
+		assert_string_equal(samples_of(again, "aside", 149, t), life == 0 ? "0=1" : "0=1 1=2");
+		if (engine_start(again, &err) != 0)
+			fail_msg("%s", err.text);
+		w = sending_new();
+		struct sample more = {t + 1 + life, 2};
+		add(w, "aside", 149, &more, 1);
+		add(w, "more", 0, &more, 1);
+		send_off(again, w);
+		assert_int_equal(w->s.results.stored, 1);
+		assert_int_equal(w->s.results.refused[SAMPLE_REFUSED_SERIES], 1);
+		sending_free(w);
+		engine_stop(again); /* with a checkpoint */
+		free_killed(again);
+		again = open_engine(&config_after, "after");
+	}
+	free_killed(again);
+	close_engine(e);
+}
+
 static void a_group_that_failed_defines_nothing(void **state)
 {
 	(void)state;
@@ -467,6 +510,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_becomes_of_each_is_told, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_kill_loses_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_checkpoint_and_what_lies_behind_it, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(what_was_taken_stays_within_lower_bounds, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),

@@ -15,9 +15,11 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "record/labels.h"
 #include "tsdb/block.h"
+#include "tsdb/block_format.h"
 
 enum { FROM = 7200000, TO = 2 * 7200000 };
 
@@ -253,6 +255,64 @@ static void test_a_part_of_the_time(void **state)
 	end(&f);
 }
 
+/* Summaries from those of pieces: of any part of the time they are those of the samples. */
+static void check_splits(struct fixture *f, uint32_t count)
+{
+	static const int64_t spans[][2] = {
+	    {FROM, TO}, {FROM + 1, TO - 1}, {FROM + (TO - FROM) / 3, TO}, {FROM, FROM + (TO - FROM) / 2}};
+	struct error err = {0};
+	struct block *b = open_block(f);
+	struct block_reader *r = block_reader_new(b), *other = block_reader_new(b);
+	for (uint32_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < sizeof spans / sizeof *spans; k++) {
+			int64_t from = spans[k][0], to = spans[k][1], at = from + (to - from) / 2;
+			struct column c;
+			struct summary_split got, wanted;
+			split_init(&got, &at);
+			split_init(&wanted, &at);
+			assert_int_equal(block_reader_split(r, i, from, to, &got, &err), 0);
+			assert_int_equal(block_reader_samples(other, i, from, to, &c, &err), 0);
+			for (uint32_t n = 0; n < c.count; n++)
+				split_add(&wanted, c.times_ms[n], c.values[n]);
+			assert_memory_equal(&got.before, &wanted.before, sizeof got.before);
+			assert_memory_equal(&got.after, &wanted.after, sizeof got.after);
+		}
+	}
+	block_reader_free(r);
+	block_reader_free(other);
+	block_close(b);
+}
+
+/* Takes the section of the summaries of pieces out of the header, as if there had been none when it was written. */
+static void without_parts(struct fixture *f)
+{
+	enum { ENTRY = BLOCK_SECTIONS_AT + 24 * BLOCK_PARTS };
+	unsigned char header[BLOCK_HEADER_BYTES];
+	char path[160];
+	snprintf(path, sizeof path, "%s/%s", f->dir, f->name);
+	int fd = open(path, O_RDWR);
+	assert_true(fd >= 0 && pread(fd, header, sizeof header, 0) == sizeof header);
+	memset(header + ENTRY, 0, 24);
+	uint32_t crc = crc32c(0, (const char *)header + 16, sizeof header - 16);
+	for (int i = 0; i < 4; i++)
+		header[12 + i] = (unsigned char)(crc >> (8 * i));
+	assert_int_equal(pwrite(fd, header, sizeof header, 0), sizeof header);
+	close(fd);
+}
+
+static void test_summaries_of_pieces(void **state)
+{
+	struct fixture f;
+	struct error err = {0};
+	(void)state;
+	begin(&f);
+	assert_int_equal(write_block(&f, 200, &err), 0);
+	check_splits(&f, 200);
+	without_parts(&f);
+	check_splits(&f, 200);
+	end(&f);
+}
+
 static void test_the_index(void **state)
 {
 	struct fixture f;
@@ -478,6 +538,7 @@ int main(void)
 	    cmocka_unit_test(test_what_was_written_is_read),
 	    cmocka_unit_test(test_long_values),
 	    cmocka_unit_test(test_a_part_of_the_time),
+	    cmocka_unit_test(test_summaries_of_pieces),
 	    cmocka_unit_test(test_the_index),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_a_flipped_bit_is_found),

@@ -315,6 +315,51 @@ static void test_retention(void **state)
 	end();
 }
 
+/* How many series there are to be seen now. */
+static uint32_t count_seen(struct tsdb *t)
+{
+	struct error err = {0};
+	struct slice labels;
+	uint32_t count = 0;
+	int code;
+	struct tsdb_view *v = tsdb_view_open(t, &code);
+	assert_non_null(v);
+	struct series_set *s = tsdb_select(v, NULL, 0, INT64_MIN, INT64_MAX, &err);
+	assert_non_null(s);
+	while ((code = series_set_next(s, &labels, &err)) == 1)
+		count++;
+	assert_int_equal(code, 0);
+	series_set_free(s);
+	tsdb_view_close(v);
+	return count;
+}
+
+/* A series is seen with its first batch: it has its number before, and may be left without a sample. */
+static void test_series_are_seen_with_their_samples(void **state)
+{
+	(void)state;
+	enum { LONG = 1000 }; /* samples: several chunks, of which only the last is in memory */
+	begin();
+	struct tsdb *t = open_store();
+	uint32_t numbers[] = {series(t, 1), series(t, 2), series(t, 3)};
+	assert_int_equal(count_seen(t), 0);
+	tsdb_batch_begin(t);
+	assert_int_equal(tsdb_append(t, numbers[0], HOUR, 1), APPEND_STORED);
+	for (int i = 0; i < LONG; i++)
+		assert_int_equal(tsdb_append(t, numbers[1], HOUR + i, i * 0.1), APPEND_STORED);
+	assert_int_equal(count_seen(t), 0);
+	tsdb_batch_end(t);
+	assert_int_equal(count_seen(t), 2);
+	tsdb_batch_begin(t);
+	for (int i = 0; i < LONG; i++)
+		assert_int_equal(tsdb_append(t, numbers[0], HOUR + 1 + i, i * 0.1), APPEND_STORED);
+	assert_int_equal(count_seen(t), 2);
+	tsdb_batch_end(t);
+	assert_int_equal(count_seen(t), 2);
+	tsdb_close(t);
+	end();
+}
+
 static void test_labels(void **state)
 {
 	struct error err = {0};
@@ -661,13 +706,16 @@ static void *read_all(void *arg)
 		bool bad = s == NULL;
 		while (!bad && series_set_next(s, &labels, &err) == 1) {
 			struct series_samples samples;
+			struct chunk_summary known;
 			uint32_t n = (uint32_t)strtoul(labels_get(labels, SLICE("n")).ptr, NULL, 10);
-			bad = series_set_samples(s, &samples, &err) != 0;
+			bad = series_set_summary(s, &known, &err) != 0 || series_set_samples(s, &samples, &err) != 0 ||
+			      known.count != samples.count;
 			if (bad || n % 3 == 0)
 				continue;
+			bad = known.first != value_of(n, 0) || known.last != value_of(n, samples.count - 1);
 			if (common == 0)
 				common = samples.count;
-			bad = samples.count != common || samples.count < at_least;
+			bad = bad || samples.count != common || samples.count < at_least;
 			for (uint32_t i = 0; i < samples.count && !bad; i++)
 				bad =
 				    samples.times_ms[i] != i * MINUTE || as_double(samples.values[i]) != value_of(n, i);
@@ -721,6 +769,7 @@ int main(void)
 	    cmocka_unit_test(test_a_long_gap_is_passed_over),
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
+	    cmocka_unit_test(test_series_are_seen_with_their_samples),
 	    cmocka_unit_test(test_labels),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
