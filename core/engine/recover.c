@@ -342,7 +342,7 @@ int engine_recover(struct engine *e, struct error *err)
 	/* The floor stays at nothing until the next checkpoint: the one that was loaded is then the older of two. */
 	atomic_store(&e->recovered, true);
 	if (e->counters.lost_samples > 0)
-		LOG(LOG_ERROR, "samples are lost: what says whose they are was damaged, or there may be no more series",
+		LOG(LOG_ERROR, "samples are lost: what says whose they are was damaged",
 		    log_int("samples", e->counters.lost_samples));
 	LOG(LOG_INFO, "recovered", log_int("checkpoint_seq", from), log_int("seq", e->applied_seq),
 	    log_int("undecodable_frames", p.undecodable), log_num("seconds", (double)(clock_mono_ns() - began) / 1e9));

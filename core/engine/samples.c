@@ -282,7 +282,7 @@ static void count_outcome(struct engine *e, struct submission *s, uint32_t serie
 /* The series may have left meanwhile, having been idle until now. */
 static int living_number(struct engine *e, const struct sample_series *series, uint32_t *number)
 {
-	return tsdb_has(e->store, *number) ? 0 : tsdb_series(e->store, series->labels, series->hash, number);
+	return tsdb_has(e->store, *number) ? 0 : tsdb_series_again(e->store, series->labels, series->hash, number);
 }
 
 static int apply_series(struct engine *e, struct submission *s, uint32_t i)

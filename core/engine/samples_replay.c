@@ -61,7 +61,7 @@ static int learn(struct samples_replay *r, uint32_t said, uint32_t number)
 	return code;
 }
 
-/* The series of an item: 1; 0: it is not known, or there may be no more; -EBADMSG, -ENOMEM. */
+/* The series of an item: 1; 0: it is not known, or all numbers are given; -EBADMSG, -ENOMEM. */
 static int find_series(struct samples_replay *r, const struct samples_item *item, uint32_t *number, struct error *err)
 {
 	struct tsdb *store = r->e->store;
@@ -73,8 +73,9 @@ static int find_series(struct samples_replay *r, const struct samples_item *item
 	}
 	if (labels_check(item->labels, NULL, err) != 0)
 		return -EBADMSG;
-	int code = tsdb_series(store, item->labels, labels_hash(item->labels), number);
-	if (code == -ENOSPC || code == -EDQUOT)
+	/* The first time series left in between, which none does here: there may be more than are allowed. */
+	int code = tsdb_series_again(store, item->labels, labels_hash(item->labels), number);
+	if (code == -ENOSPC)
 		return 0;
 	if (code == 0)
 		code = learn(r, item->number, *number);

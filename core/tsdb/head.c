@@ -178,7 +178,7 @@ static struct series_page *page_for(struct head *h, uint32_t number)
 
 int head_series_make(struct head *h, uint32_t number, struct slice labels, uint64_t hash, struct series **out)
 {
-	if (h->stats.series >= h->max_series || number == TABLE_NONE)
+	if (number == TABLE_NONE)
 		return -ENOSPC;
 	struct series_page *page = page_for(h, number);
 	int code = page == NULL ? -ENOMEM : table_reserve(&h->table, h->table.used + 1);
@@ -254,7 +254,7 @@ static bool metric_has_room(struct head *h, struct slice labels)
 	return name.len == 0 || head_index_equal(&h->index, LABEL_METRIC_NAME, name).count < h->max_per_metric;
 }
 
-int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number)
+static int find_or_make(struct head *h, struct slice labels, uint64_t hash, bool bounded, uint32_t *number)
 {
 	uint32_t found = table_find(&h->table, hash, has_labels, h, &labels);
 	if (found == TABLE_NONE) {
@@ -263,8 +263,10 @@ int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *nu
 		int code = head_finish_leaving(h);
 		if (code != 0)
 			return code;
-		if (!metric_has_room(h, labels))
+		if (bounded && !metric_has_room(h, labels))
 			return -EDQUOT;
+		if (bounded && h->stats.series >= h->max_series)
+			return -ENOSPC;
 		code = head_series_make(h, h->next_number, labels, hash, &s);
 		if (code != 0)
 			return code;
@@ -272,6 +274,16 @@ int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *nu
 	}
 	*number = found;
 	return 0;
+}
+
+int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number)
+{
+	return find_or_make(h, labels, hash, true, number);
+}
+
+int head_series_again(struct head *h, struct slice labels, uint64_t hash, uint32_t *number)
+{
+	return find_or_make(h, labels, hash, false, number);
 }
 
 /* The series of a number that has not left; NULL else. Pages keep one that left until no view can see it. */

@@ -131,9 +131,6 @@ static int take_series(struct loading *l)
 	    number >= l->state.next_number || labels_check(labels, NULL, &why) != 0)
 		return damaged(l, "a series is none");
 	int code = head_series_make(l->head, number, labels, labels_hash(labels), &s);
-	if (code == -ENOSPC)
-		return error_set(l->err, code, "%s has more series than are allowed (%u)", l->path,
-		                 l->head->max_series);
 	if (code != 0)
 		return no_memory(l);
 	code = take_in_order(l, s);

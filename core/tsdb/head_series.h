@@ -198,7 +198,7 @@ struct head_view {
 	struct sample_room room;
 };
 
-/* head.c: for loading. Makes the series with this number, which is none below next_number. 0, -ENOSPC, -ENOMEM. */
+/* head.c: for loading. Makes the series with this number, which is none below next_number, whatever the bounds. 0; -ENOSPC: it is none that is given; -ENOMEM. */
 int head_series_make(struct head *h, uint32_t number, struct slice labels, uint64_t hash, struct series **out);
 /* Appends behind the newest sample, or begins the first chunk with the ordinal and the chunk before it that are given. 0 or -ENOMEM. */
 int head_series_push(struct head *h, struct series *s, int64_t time_ms, uint64_t value);

@@ -355,6 +355,11 @@ int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *nu
 	return head_series(t->head, labels, hash, number);
 }
 
+int tsdb_series_again(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number)
+{
+	return head_series_again(t->head, labels, hash, number);
+}
+
 bool tsdb_has(const struct tsdb *t, uint32_t number)
 {
 	return head_has(t->head, number);

@@ -66,6 +66,8 @@ void tsdb_batch_end(struct tsdb *t);
 
 /* The series with these canonical labels, whose labels_hash is `hash`; made where there is none. Its number is good until tsdb_has says no. 0; -ENOSPC: max_series; -EDQUOT: max_per_metric; -ENOMEM. */
 int tsdb_series(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
+/* The same for a series that there was room for when its samples were taken, which are in a journal: it may have left since, and others have come. However many there are, it is made. 0; -ENOSPC: all numbers are given; -ENOMEM. */
+int tsdb_series_again(struct tsdb *t, struct slice labels, uint64_t hash, uint32_t *number);
 bool tsdb_has(const struct tsdb *t, uint32_t number);
 
 /* For many samples at once: asks the processor for what tsdb_series will read, in two steps with other work between them, and likewise for tsdb_append. Nothing changes, and numbers may be of no series. */

@@ -49,6 +49,8 @@ static int tear_down(void **state)
 
 static struct config config, config_after; /* of the engine, and of what came of a kill */
 
+static const char *max_series = "100", *max_per_metric = "50";
+
 static struct engine *open_engine(struct config *c, const char *name)
 {
 	struct error err = {0};
@@ -60,8 +62,8 @@ static struct engine *open_engine(struct config *c, const char *name)
 	assert_int_equal(config_set(c, "scripts", path, &err), 0);
 	snprintf(path, sizeof path, "%s/plugins", dir);
 	assert_int_equal(config_set(c, "plugins", path, &err), 0);
-	assert_int_equal(config_set(c, "store.max_series", "100", &err), 0);
-	assert_int_equal(config_set(c, "store.max_series_per_metric", "50", &err), 0);
+	assert_int_equal(config_set(c, "store.max_series", max_series, &err), 0);
+	assert_int_equal(config_set(c, "store.max_series_per_metric", max_per_metric, &err), 0);
 	struct engine *e = engine_new(c, &err);
 	if (e == NULL)
 		fail_msg("%s", err.text);
@@ -333,6 +335,27 @@ static void a_checkpoint_and_what_lies_behind_it(void **state)
 	close_engine(e);
 }
 
+/* Whatever is allowed after it: what was taken is kept, of the checkpoint's series and of those behind it. */
+static void fewer_series_than_before_lose_nothing(void **state)
+{
+	(void)state;
+	max_series = max_per_metric = "1000";
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	send_round(e, 110, t, 1000, 0);
+	close_engine(e); /* with a checkpoint */
+	e = start_engine("data");
+	send_round(e, 120, t + 1, 2000, 0);
+	max_series = "100";
+	max_per_metric = "50";
+	struct engine *again = killed("data");
+	assert_int_equal(again->counters.lost_samples, 0);
+	assert_string_equal(samples_of(again, "up", 109, t), "0=1109 1=2109");
+	assert_string_equal(samples_of(again, "up", 119, t), "1=2119");
+	free_killed(again);
+	close_engine(e);
+}
+
 static void a_group_that_failed_defines_nothing(void **state)
 {
 	(void)state;
@@ -467,6 +490,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_becomes_of_each_is_told, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_kill_loses_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_checkpoint_and_what_lies_behind_it, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(fewer_series_than_before_lose_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),
