@@ -77,10 +77,12 @@ static int save_quarantine(const struct engine *e, struct buf *out)
 	return buf_failed(out) ? -ENOMEM : 0;
 }
 
-static struct checkpoint_cut *cut_take(struct engine *e)
+/* NULL: why in *code. */
+static struct checkpoint_cut *cut_take(struct engine *e, int *code)
 {
 	CHECK(!ticker_pending(e->ticker)); /* a replay from here does not come to that tick again */
 	struct checkpoint_cut *c = mem_zalloc(1, sizeof *c);
+	*code = -ENOMEM;
 	if (c == NULL)
 		return NULL;
 	c->journal = e->journal;
@@ -90,9 +92,13 @@ static struct checkpoint_cut *cut_take(struct engine *e)
 	c->dir = mem_strndup(e->data_dir, strlen(e->data_dir));
 	c->metrics = registry_snapshot(e->registry);
 	c->store = e->store;
-	int code;
-	c->history = tsdb_cut(e->store, &code);
-	bool ok = c->dir != NULL && c->metrics != NULL && c->history != NULL;
+	bool ok = c->dir != NULL && c->metrics != NULL;
+	if (ok) {
+		c->history = tsdb_cut(e->store, code);
+		ok = c->history != NULL;
+	}
+	if (ok)
+		*code = -ENOMEM; /* so all that follows fails */
 	if (ok && e->bundle != NULL)
 		ok = script_bundle_save(e->bundle, &c->sections[SECTION_SCRIPTS]) == 0;
 	ok = ok && save_quarantine(e, &c->sections[SECTION_QUARANTINE]) == 0;
@@ -254,11 +260,14 @@ void checkpoint_begin(struct engine *e)
 	e->sample_bytes = 0;
 	e->checkpoint_begun_ns = clock_mono_ns();
 	e->checkpoint_due_ns = e->checkpoint_begun_ns + pause_ns(e);
-	struct checkpoint_cut *c = cut_take(e);
-	if (c == NULL || worker_checkpoint(e->worker, c) != 0) {
+	int code;
+	struct checkpoint_cut *c = cut_take(e, &code);
+	if (c != NULL)
+		code = worker_checkpoint(e->worker, c);
+	if (code != 0) {
 		checkpoint_cut_free(c);
 		e->counters.checkpoint_failures++;
-		LOG(LOG_WARN, "a checkpoint could not be begun: out of memory, or stopping");
+		LOG(LOG_WARN, "a checkpoint could not be begun", log_str("error", strerror(-code)));
 		return;
 	}
 	e->checkpointing = true;
@@ -290,10 +299,11 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 
 int checkpoint_write_now(struct engine *e, struct error *err)
 {
-	struct checkpoint_cut *c = apply_tick_end(e) == 0 ? cut_take(e) : NULL;
+	int code = apply_tick_end(e);
+	struct checkpoint_cut *c = code == 0 ? cut_take(e, &code) : NULL;
 	if (c == NULL)
-		return error_set(err, -ENOMEM, "out of memory for a checkpoint");
-	int code = checkpoint_cut_write(c, err);
+		return error_set(err, code, "a checkpoint could not be begun: %s", strerror(-code));
+	code = checkpoint_cut_write(c, err);
 	if (code == 0)
 		checkpoint_done(e, c->seq, 0);
 	checkpoint_cut_free(c);
@@ -381,12 +391,15 @@ static int load_one(struct engine *e, const char *path, struct error *err)
 	code = p.has_history ? history_load(e, &p, err) : 0;
 	if (code != 0)
 		goto out;
-	code = registry_load(e->registry, p.sections[SECTION_METRICS], err);
-	if (code != 0)
-		goto out;
+	/* Last of what another checkpoint would load again: the registry has to be empty for it. */
 	code = script_state_load(e->host, p.sections[SECTION_STATES], err);
-	if (code != 0)
+	if (code == 0)
+		code = registry_load(e->registry, p.sections[SECTION_METRICS], err);
+	if (code != 0) {
+		if (history_reopen(e, err) != 0)
+			code = -ENOMEM;
 		goto out;
+	}
 	registry_set_now(e->registry, p.now_ns);
 	code = restore_scripts(e, p.sections[SECTION_SCRIPTS], p.sections[SECTION_QUARANTINE], err);
 	if (code != 0)

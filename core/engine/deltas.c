@@ -17,6 +17,9 @@ struct entry {
 	uint32_t number;
 	uint64_t group;
 	struct sample newest;
+	/* What this group found on its way, of the one before it; 0: nothing. */
+	uint64_t group_before;
+	struct sample newest_before;
 };
 
 struct deltas {
@@ -91,6 +94,10 @@ int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, u
 {
 	struct entry *e = find(d, number);
 	if (e != NULL) {
+		if (e->group != group) {
+			e->group_before = e->group;
+			e->newest_before = e->newest;
+		}
 		e->newest = *newest;
 		e->group = group;
 		return 0;
@@ -104,13 +111,24 @@ int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, u
 	}
 	int code = table_add(&d->table, hash_number(number), d->count);
 	if (code == 0)
-		d->entries[d->count++] = (struct entry){number, group, *newest};
+		d->entries[d->count++] = (struct entry){.number = number, .group = group, .newest = *newest};
 	return code;
 }
 
 void deltas_applied(struct deltas *d, uint64_t group)
 {
 	d->applied = group;
+}
+
+void deltas_given_up(struct deltas *d, uint64_t group)
+{
+	for (uint32_t i = 0; i < d->count; i++) {
+		struct entry *e = &d->entries[i];
+		if (e->group != group)
+			continue;
+		e->group = e->group_before; /* it is applied by now, or still on its way */
+		e->newest = e->newest_before;
+	}
 }
 
 void deltas_failed(struct deltas *d)

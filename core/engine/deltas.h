@@ -18,6 +18,8 @@ bool deltas_newest(const struct deltas *d, uint32_t number, struct sample *out);
 int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, uint64_t group);
 /* The groups up to this one are applied. */
 void deltas_applied(struct deltas *d, uint64_t group);
+/* The newest group was given up before it was committed; those before it are still on their way. */
+void deltas_given_up(struct deltas *d, uint64_t group);
 /* Groups have failed: nothing is on its way any more. */
 void deltas_failed(struct deltas *d);
 

@@ -50,6 +50,18 @@ void history_name(char out[64], uint64_t seq)
 	snprintf(out, 64, HEAD_PREFIX "%0*" PRIu64, SEQ_DIGITS, seq);
 }
 
+int history_reopen(struct engine *e, struct error *err)
+{
+	struct error why;
+	tsdb_close(e->store);
+	e->loaded_series = 0;
+	e->store = open_store(e, &why);
+	if (e->store != NULL)
+		return 0;
+	*err = why;
+	return -ENOMEM; /* whatever it was: no other checkpoint would fare better */
+}
+
 int history_load(struct engine *e, const struct checkpoint_parts *parts, struct error *err)
 {
 	char name[64];
@@ -61,14 +73,8 @@ int history_load(struct engine *e, const struct checkpoint_parts *parts, struct 
 		e->loaded_series = tsdb_numbers(e->store);
 		return 0;
 	}
-	/* What of it was loaded goes: an older checkpoint may be taken. */
-	struct error why;
-	tsdb_close(e->store);
-	e->store = open_store(e, &why);
-	if (e->store == NULL) {
-		*err = why;
-		return -ENOMEM; /* whatever it was: no other checkpoint would fare better */
-	}
+	if (history_reopen(e, err) != 0)
+		return -ENOMEM;
 	/* A checkpoint whose head is gone, or is of a version that we do not read, is as one that is damaged. */
 	if (code == -ENOENT || code == -EPROTO)
 		err->code = -EBADMSG;

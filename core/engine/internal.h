@@ -235,6 +235,8 @@ int history_open(struct engine *e, struct error *err);
 /* Loads what a checkpoint kept of it; after a failure the store is as it was opened. */
 struct checkpoint_parts;
 int history_load(struct engine *e, const struct checkpoint_parts *parts, struct error *err);
+/* What was loaded goes, since the checkpoint cannot be used: an older one may be taken. 0; -ENOMEM with a sentence: there is no store any more. */
+int history_reopen(struct engine *e, struct error *err);
 /* The name under which a checkpoint keeps the head. */
 void history_name(char out[64], uint64_t seq);
 /* Removes what checkpoints that are gone have kept of it; `keep` says of which ones it stays. */

@@ -252,7 +252,11 @@ void samples_failed(struct engine *e, const struct group *g)
 		return;
 	for (uint32_t i = 0; i < g->defined_count; i++)
 		tsdb_mark(e->store, g->defined[i], false);
-	deltas_failed(e->deltas);
+	/* Once one cannot be written, none behind it is. But the one that is open may be given up alone. */
+	if (e->failure != 0)
+		deltas_failed(e->deltas);
+	else
+		deltas_given_up(e->deltas, g->ordinal);
 }
 
 /* ---- stored ---- */

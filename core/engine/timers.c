@@ -1,6 +1,9 @@
 /* What the engine does by the clock: the time for scripts and the history, looking after the store, checkpoints. */
 #include "engine/internal.h"
 
+/* So long a checkpoint that is due waits for a tick to come to its end by itself. */
+#define TICK_PATIENCE_NS (5 * NS_PER_S)
+
 /* When scripts' timers or the history's next tick are due, by the wall clock. */
 static int64_t clock_due(const struct engine *e)
 {
@@ -58,13 +61,22 @@ static void run_clock(struct engine *e)
 	intake_clock(e, due);
 }
 
+/* A checkpoint is cut between ticks. Where they take longer than they lie apart there is no such moment, unless one is made. */
+static bool tick_lets_cut(struct engine *e)
+{
+	if (!ticker_pending(e->ticker))
+		return true;
+	bool wanted = !e->checkpointing && e->applied_seq != e->checkpoint_seq;
+	return wanted && clock_mono_ns() - e->checkpoint_due_ns >= TICK_PATIENCE_NS && apply_tick_end(e) == 0;
+}
+
 void timers_run(struct engine *e)
 {
 	look_after_store(e);
 	keep_journal_short(e);
 	run_clock(e);
 	(void)ticker_run(e->ticker, TICK_SERIES); /* what memory does not suffice for comes again */
-	if (clock_mono_ns() < e->checkpoint_due_ns || ticker_pending(e->ticker))
+	if (clock_mono_ns() < e->checkpoint_due_ns || !tick_lets_cut(e))
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
 		checkpoint_begin(e);

@@ -187,7 +187,7 @@ static void render_store(struct pen p, const struct engine_view *v)
 	one(p, "moongate_store_exemplars_evicted", METRIC_COUNTER, "", (double)s->exemplars_evicted,
 	    "Exemplars that went to make room for newer ones.");
 	one(p, "moongate_store_metadata", METRIC_GAUGE, "", (double)s->metadata,
-	    "Metrics of which type, help or unit is known from the wire.");
+	    "Metrics of which type, help or unit is known.");
 	one(p, "moongate_store_metadata_refused", METRIC_COUNTER, "", (double)s->metadata_refused,
 	    "Metadata refused: too much of it.");
 	one(p, "moongate_store_head_bytes", METRIC_GAUGE, "bytes", (double)s->head_bytes, "Memory of the head.");

@@ -59,19 +59,22 @@ void maintenance_rest(struct journal *j, int64_t worked_ns)
 	mutex_unlock(&j->lock);
 }
 
-static uint32_t closed_count(const struct journal *j)
+/* Are segments to be sealed without waiting for a checkpoint? There are many; or one is in doubt, and no checkpoint is written before it is sealed (journal_sync). */
+static bool is_pressed(const struct journal *j)
 {
 	uint32_t count = 0;
-	for (const struct segment *s = j->segments; s != NULL && s != j->writer.segment; s = s->next)
+	for (const struct segment *s = j->segments; s != NULL && s != j->writer.segment; s = s->next) {
+		if (s->in_doubt && !s->sealed)
+			return true;
 		count++;
-	return count;
+	}
+	return count > SEGMENTS_WAITING_MAX;
 }
 
 /* Samples are kept until checkpoints cover them, which they will soon: a segment with some waits for that, so that they need not be compressed to be removed a minute later. */
 static bool waits_for_checkpoint(const struct journal *j, const struct segment *s)
 {
-	return s->records[FRAME_SAMPLES] > 0 && s->last_seq > atomic_load(&j->floor) &&
-	       closed_count(j) <= SEGMENTS_WAITING_MAX;
+	return s->records[FRAME_SAMPLES] > 0 && s->last_seq > atomic_load(&j->floor) && !is_pressed(j);
 }
 
 /* The oldest segment that is not being written and holds nothing that may still fail: a group can begin in a segment that is closed by now and

@@ -53,7 +53,6 @@ void head_batch_end(struct head *h);
 
 /* The number of the series with these canonical labels, whose labels_hash is `hash`; made where there is none. Numbers rise and are not given twice. 0; -ENOSPC: max_series live; -EDQUOT: max_per_metric do; -ENOMEM. Within a batch or not. */
 int head_series(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
-
 /* The same for one that had its place within these bounds before: they do not count now. 0; -ENOSPC: no number is left; -ENOMEM. */
 int head_series_admitted(struct head *h, struct slice labels, uint64_t hash, uint32_t *number);
 
@@ -104,7 +103,7 @@ struct head_state {
 /* Of this moment: between batches, with the view that is to be saved. */
 void head_state(const struct head *h, struct head_state *out);
 
-/* Fills an empty head with what head_save wrote. 0; -EBADMSG, -EPROTO with a sentence that names the file and what is wrong (the head is then to be freed); another negative errno. */
+/* Fills an empty head with what head_save wrote, however many series may be made now. 0; -EBADMSG, -EPROTO with a sentence that names the file and what is wrong (the head is then to be freed); another negative errno. */
 int head_load(struct head *h, const char *dir, const char *name, struct error *err);
 
 struct head_stats {

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 
 #include "base/fault.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "engine/internal.h"
@@ -376,6 +378,58 @@ static void what_was_taken_stays_within_lower_bounds(void **state)
 	close_engine(e);
 }
 
+/* Makes the metrics of the newest checkpoint unreadable, under a checksum that is right. */
+static void spoil_newest_checkpoint(const char *name)
+{
+	enum { CHECKSUM_AT = 12, SUMMED_FROM = 16, SECTIONS_AT = 32 };
+	char command[256], path[256] = "";
+	struct buf b = {0};
+	struct error err = {0};
+	snprintf(command, sizeof command, "ls '%s/%s'/checkpoint-* | tail -n 1", dir, name);
+	FILE *f = popen(command, "r");
+	assert_non_null(fgets(path, sizeof path, f));
+	assert_int_equal(pclose(f), 0);
+	path[strcspn(path, "\n")] = '\0';
+	assert_int_equal(file_read_all(path, 1 << 20, &b, &err), 0);
+	size_t at = SECTIONS_AT;
+	for (uint32_t tag = 0;;) {
+		uint64_t len;
+		memcpy(&tag, b.ptr + at, sizeof tag);
+		memcpy(&len, b.ptr + at + sizeof tag, sizeof len);
+		at += sizeof tag + sizeof len;
+		if (tag == SECTION_METRICS)
+			break;
+		at += len;
+	}
+	memset(b.ptr + at, 0xff, 4);
+	uint32_t crc = crc32c(0, b.ptr + SUMMED_FROM, b.len - SUMMED_FROM);
+	memcpy(b.ptr + CHECKSUM_AT, &crc, sizeof crc);
+	assert_int_equal(file_write_atomic(path, b.ptr, b.len, &err), 0);
+	buf_free(&b);
+}
+
+static void behind_a_checkpoint_that_is_refused_stands_the_one_before(void **state)
+{
+	(void)state;
+	int64_t t = now_ms() - MINUTE;
+	struct engine *e = start_engine("data");
+	send_round(e, 2, t, 10, 0);
+	close_engine(e);
+	e = start_engine("data");
+	uint64_t before = e->checkpoint_seq;
+	send_round(e, 3, t + 1, 20, 0);
+	close_engine(e);
+	spoil_newest_checkpoint("data");
+	e = open_engine(&config, "data");
+	assert_true(before > 0);
+	assert_int_equal(e->checkpoint_seq, before);
+	assert_int_equal(e->counters.lost_samples, 0);
+	assert_string_equal(samples_of(e, "up", 1, t), "0=11 1=21");
+	assert_string_equal(samples_of(e, "up", 2, t), "1=22");
+	engine_free(e);
+	config_deinit(&config);
+}
+
 static void a_group_that_failed_defines_nothing(void **state)
 {
 	(void)state;
@@ -511,6 +565,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_kill_loses_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_checkpoint_and_what_lies_behind_it, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_was_taken_stays_within_lower_bounds, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(behind_a_checkpoint_that_is_refused_stands_the_one_before, set_up,
+	                                    tear_down),
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),

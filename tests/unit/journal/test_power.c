@@ -163,6 +163,41 @@ static void what_a_failed_sync_has_left_is_in_doubt(void **state)
 	vdisk_free(d);
 }
 
+static void write_samples(struct harness *h)
+{
+	int code;
+	struct journal_group *g = journal_group_begin(h->journal, &code);
+	assert_non_null(g);
+	assert_int_equal(journal_frame_begin(g, FRAME_SAMPLES, 1), 0);
+	assert_int_equal(journal_samples_add(g, 0, SLICE(""), &(struct sample){1, 1}, 1), 0);
+	journal_frame_end(g);
+	assert_int_equal(harness_commit(h, g), 0);
+}
+
+/* Segments with samples are sealed once a checkpoint covers them; but no checkpoint is written while one is in doubt. */
+static void samples_in_doubt_wait_for_no_checkpoint(void **state)
+{
+	struct harness h;
+	struct vdisk *d = vdisk_new();
+	(void)state;
+	start_on(&h, d);
+	harness_close(&h);
+	h.options.interval_sync = true;
+	harness_open(&h);
+	start(&h);
+	write_samples(&h);
+	vdisk_ask(d, fail_syncs_of_segments, NULL);
+	int code = journal_sync(h.journal, 1);
+	assert_true(code == -EIO || code == 0);
+	vdisk_ask(d, NULL, NULL);
+	for (int tries = 0; tries < 20000 && journal_sync(h.journal, 1) != 0; tries++)
+		usleep(1000);
+	assert_int_equal(journal_sync(h.journal, 1), 0);
+	harness_close(&h);
+	vdisk_install(NULL);
+	vdisk_free(d);
+}
+
 /* A process is killed at any change; what the next one finds there it will answer for, so that a power loss must not take it any more. */
 static void what_is_found_after_a_kill_is_made_durable(void **state)
 {
@@ -371,6 +406,7 @@ int main(void)
 	    cmocka_unit_test(a_torn_segment_does_not_displace_its_sealed_files),
 	    cmocka_unit_test(what_was_synced_on_request_is_there),
 	    cmocka_unit_test(what_a_failed_sync_has_left_is_in_doubt),
+	    cmocka_unit_test(samples_in_doubt_wait_for_no_checkpoint),
 	    cmocka_unit_test(what_was_committed_is_there),
 	    cmocka_unit_test(what_is_found_after_a_kill_is_made_durable),
 	    cmocka_unit_test(what_a_failed_sync_left_readable_is_made_durable),
