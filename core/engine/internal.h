@@ -142,7 +142,8 @@ struct engine {
 	int64_t checkpoint_due_ns;   /* monotonic */
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
-	uint64_t owed_seq;    /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
+	uint64_t owed_seq;     /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
+	int64_t tick_retry_ns; /* monotonic: memory was out for the tick that is going on; it goes on then */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
 	int64_t store_due_ns; /* monotonic: when the store is to be looked after */
 	bool store_busy;      /* and has more to do then */

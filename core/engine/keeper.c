@@ -49,7 +49,7 @@ static void *run(void *arg)
 	while (!rest(k, pause)) {
 		struct error err = {0};
 		int code = tsdb_maintain(k->store, &err);
-		if (code < 0)
+		if (code < 0 && code != -ECANCELED)
 			LOG(LOG_WARN, "the store could not be maintained, and it is tried again",
 			    log_str("error", err.text));
 		pause = code < 0 ? RETRY_AFTER_NS : code == 0 ? LOOK_EVERY_NS : 0;
@@ -70,6 +70,7 @@ void keeper_stop(struct keeper *k)
 		return;
 	mutex_lock(&k->lock);
 	k->stopping = true;
+	tsdb_maintain_stop(k->store); /* a merge may take longer than whoever waits for the end has patience */
 	condition_signal(&k->wake);
 	mutex_unlock(&k->lock);
 	thread_join(&k->thread);

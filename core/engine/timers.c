@@ -20,8 +20,10 @@ int64_t timers_next(struct engine *e)
 {
 	int64_t wait = INT64_MAX;
 	int64_t due = clock_due(e);
-	if (ticker_pending(e->ticker))
-		return 0;
+	if (ticker_pending(e->ticker)) {
+		int64_t retry = e->tick_retry_ns - clock_mono_ns();
+		return retry > 0 ? retry : 0;
+	}
 	if (due != INT64_MAX) {
 		int64_t left = due - clock_wall_ns();
 		wait = left < 0 ? 0 : left;
@@ -70,12 +72,19 @@ static bool tick_lets_cut(struct engine *e)
 	return wanted && clock_mono_ns() - e->checkpoint_due_ns >= TICK_PATIENCE_NS && apply_tick_end(e) == 0;
 }
 
+/* What memory does not suffice for comes again, but not at once. */
+static void go_on_ticking(struct engine *e)
+{
+	if (clock_mono_ns() >= e->tick_retry_ns && ticker_run(e->ticker, TICK_SERIES) < 0)
+		e->tick_retry_ns = clock_mono_ns() + RETRY_MS * NS_PER_MS;
+}
+
 void timers_run(struct engine *e)
 {
 	look_after_store(e);
 	keep_journal_short(e);
 	run_clock(e);
-	(void)ticker_run(e->ticker, TICK_SERIES); /* what memory does not suffice for comes again */
+	go_on_ticking(e);
 	if (clock_mono_ns() < e->checkpoint_due_ns || !tick_lets_cut(e))
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)

@@ -17,6 +17,12 @@ static int out_of_memory(const struct tsdb *t, struct error *err)
 	return error_set(err, -ENOMEM, "out of memory while maintaining %s", t->dir);
 }
 
+/* 0, or -ECANCELED: nobody waits for what is half done. */
+static int goes_on(const struct tsdb *t, struct error *err)
+{
+	return atomic_load(&t->stopping) ? error_set(err, -ECANCELED, "%s is being closed", t->dir) : 0;
+}
+
 static int remove_block(const struct tsdb *t, const char *name, struct error *err)
 {
 	struct buf path = {0};
@@ -103,6 +109,9 @@ static int write_sealed(struct tsdb *t, struct head_view *v, int64_t from_ms, in
 	uint64_t lost = 0;
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		struct head_samples s;
+		code = goes_on(t, err);
+		if (code != 0)
+			break;
 		code = head_view_read(v, all[i].number, from_ms, to_ms - 1, &s);
 		lost += s.damaged;
 		if (code != 0)
@@ -244,12 +253,14 @@ static int merge_all(struct tsdb *t, struct merge_source *m, uint32_t count, str
 {
 	struct sample_room g = {0};
 	struct buf labels = {0};
-	int code = 0;
+	int code = goes_on(t, err);
 	for (const struct merge_source *next; code == 0 && (next = least(m, count)) != NULL;) {
 		buf_reset(&labels);
 		buf_append(&labels, next->labels.ptr, next->labels.len);
 		code = buf_failed(&labels) ? out_of_memory(t, err)
 		                           : merge_series(t, m, count, slice_new(labels.ptr, labels.len), &g, w, err);
+		if (code == 0)
+			code = goes_on(t, err);
 	}
 	buf_free(&labels);
 	sample_room_deinit(&g);
@@ -375,4 +386,9 @@ int tsdb_maintain(struct tsdb *t, struct error *err)
 	if (code == 0)
 		code = retain(t, err);
 	return code != 0 ? code : merge_some(t, err);
+}
+
+void tsdb_maintain_stop(struct tsdb *t)
+{
+	atomic_store(&t->stopping, true);
 }

@@ -38,6 +38,7 @@ struct tsdb {
 	_Atomic int64_t sealed_ms;  /* the set's, for the writer */
 	_Atomic int64_t seal_to_ms; /* the writer takes nothing before: the keeper may seal up to here */
 	_Atomic int64_t oldest_ms, newest_ms;
+	_Atomic bool stopping; /* tsdb_maintain_stop */
 
 	int64_t ceiling_ms; /* the writer's, as the next one */
 	int64_t cut_ms;     /* what the head was told to cut */

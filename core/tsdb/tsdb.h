@@ -104,6 +104,8 @@ bool tsdb_tick(struct tsdb *t);
 
 /* Seals what is due, merges blocks, removes those past retention; one step a call. 1: something was done, and more may be; 0: nothing is due; or a negative errno with a sentence: nothing is lost, and it is tried again at the next call. */
 int tsdb_maintain(struct tsdb *t, struct error *err);
+/* From now on a step ends soon, with what it was at left undone and nothing lost: -ECANCELED. Any thread. */
+void tsdb_maintain_stop(struct tsdb *t);
 
 /* ---- checkpoints ---- */
 

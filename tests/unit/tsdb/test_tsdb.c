@@ -265,6 +265,36 @@ static void test_a_long_gap_is_passed_over(void **state)
 	end();
 }
 
+/* Who closes the store does not wait for a block: it is left undone, and nothing of it is missing. */
+static void test_the_keeper_is_stopped(void **state)
+{
+	struct error err = {0};
+	struct tsdb_stats stats;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	for (uint32_t i = 0; i < 400; i++) {
+		tsdb_batch_begin(t);
+		for (uint32_t n = 0; n < SERIES; n++) {
+			if (has(n, i))
+				assert_int_equal(tsdb_append(t, series(t, n), i * MINUTE, value_of(n, i)),
+				                 APPEND_STORED);
+		}
+		tsdb_batch_end(t);
+	}
+	tsdb_tick(t);
+	tsdb_maintain_stop(t);
+	assert_int_equal(tsdb_maintain(t, &err), -ECANCELED);
+	tsdb_stats(t, &stats);
+	assert_int_equal(stats.blocks, 0);
+	check(t, 0, 400);
+	tsdb_close(t);
+	char command[128];
+	snprintf(command, sizeof command, "! ls '%s' | grep -q tmp", dir);
+	assert_int_equal(system(command), 0);
+	end();
+}
+
 static void test_the_earliest_times(void **state)
 {
 	struct error err = {0};
@@ -767,6 +797,7 @@ int main(void)
 	    cmocka_unit_test(test_blocks_and_head_are_one),
 	    cmocka_unit_test(test_sealed_time_takes_no_samples),
 	    cmocka_unit_test(test_a_long_gap_is_passed_over),
+	    cmocka_unit_test(test_the_keeper_is_stopped),
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_series_are_seen_with_their_samples),
