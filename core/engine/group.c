@@ -26,7 +26,7 @@ struct group *group_open(struct engine *e, int *code)
 	g->tail = &g->head;
 	g->ref_count = g->part_count = g->key_count = g->defined_count = g->submissions = g->controls = 0;
 	g->ordinal = ++e->groups;
-	g->has_samples = false;
+	g->has_samples = g->has_numbers = false;
 	g->frame_open = false;
 	g->opened_ns = clock_mono_ns();
 	g->next = NULL;

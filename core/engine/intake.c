@@ -197,6 +197,12 @@ static int add_control(struct engine *e, struct group *g, enum control_type type
 	return 0;
 }
 
+int intake_control(struct engine *e, struct group *g, enum control_type type)
+{
+	struct frame_part *part;
+	return add_control(e, g, type, SLICE(""), &part);
+}
+
 void intake_controls(struct engine *e)
 {
 	CHECK(e->open != NULL);

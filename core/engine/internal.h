@@ -29,7 +29,8 @@ enum control_type {
 	CONTROL_SCRIPTS = 1,    /* from here on these scripts run: a saved bundle */
 	CONTROL_CUT = 2,        /* a call was cut off in an earlier frame */
 	CONTROL_QUARANTINE = 3, /* a script was quarantined */
-	CONTROL_NOT_BOUND = 4   /* the scripts of an earlier frame were not swapped in: memory was out */
+	CONTROL_NOT_BOUND = 4,  /* the scripts of an earlier frame were not swapped in: memory was out */
+	CONTROL_NUMBERS = 5     /* what earlier frames have said of numbers of series holds no more */
 };
 
 /* One frame of a group, in terms of what was put into it. */
@@ -57,8 +58,8 @@ struct group {
 	uint32_t *defined; /* numbers of series whose labels stand in this group */
 	uint32_t defined_count;
 	size_t defined_cap;
-	uint64_t ordinal; /* rising from group to group */
-	bool has_samples;
+	uint64_t ordinal;              /* rising from group to group */
+	bool has_samples, has_numbers; /* the latter: the process's CONTROL_NUMBERS */
 	uint32_t submissions;
 	uint32_t controls; /* pending control records that it holds */
 	bool frame_open;   /* the last part's frame still takes records */
@@ -114,6 +115,7 @@ struct engine {
 	struct dedup *dedup;
 	struct tsdb *store;
 	uint32_t loaded_series; /* numbers below are of series that the checkpoint had */
+	bool numbers_said;      /* CONTROL_NUMBERS is on its way, or durable */
 	struct deltas *deltas;
 	struct ticker *ticker;
 	struct keeper *keeper;
@@ -211,6 +213,8 @@ void submissions_finish(struct engine *e, struct submission *s, int status);
 
 /* The open frame of the group takes records or samples of this kind afterwards. 0 or a negative errno: the group is to be abandoned. */
 int intake_frame(struct engine *e, struct group *g, enum frame_kind kind);
+/* Adds a frame with a control record that needs nothing kept. 0 or a negative errno: the group is to be abandoned. */
+int intake_control(struct engine *e, struct group *g, enum control_type type);
 /* What the journal said to an addition: 1: the frame is full, and is ended. 0 or a negative errno, as intake_frame. */
 int intake_added(struct group *g, int code);
 
@@ -226,6 +230,8 @@ void samples_failed(struct engine *e, const struct group *g);
 struct samples_replay;
 struct samples_replay *samples_replay_new(struct engine *e);
 void samples_replay_free(struct samples_replay *r);
+/* Another process begins: it says of each number what it is. */
+void samples_replay_anew(struct samples_replay *r);
 /* Stores what a frame holds. 0; -EBADMSG with a sentence: it is none; -ENOMEM. */
 int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct error *err);
 

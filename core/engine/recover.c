@@ -213,6 +213,8 @@ static int replay_control(struct replay *p, const struct frame *f)
 		return frame_is_bad(p, f, &why);
 	if (type == CONTROL_SCRIPTS)
 		return was_bound(p->engine, f->seq) ? replay_scripts(p, f, payload) : 0;
+	if (type == CONTROL_NUMBERS)
+		samples_replay_anew(p->samples);
 	return type == CONTROL_QUARANTINE ? replay_quarantine(p, f, payload) : 0;
 }
 

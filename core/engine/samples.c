@@ -226,6 +226,16 @@ static void look_ahead(const struct engine *e, const struct sample_batch *b, uin
 		tsdb_prefetch_labels(e->store, b->series[i + SOON].hash);
 }
 
+/* A process before this one may have had other numbers for the same series, whatever of its frames is left. 0 or a negative errno. */
+static int begin_numbers(struct engine *e, struct group *g)
+{
+	if (e->numbers_said)
+		return 0;
+	int code = intake_control(e, g, CONTROL_NUMBERS);
+	e->numbers_said = g->has_numbers = code == 0;
+	return code;
+}
+
 int samples_intake(struct engine *e, struct group *g, struct submission *s)
 {
 	struct sample_batch *b = s->samples;
@@ -234,11 +244,14 @@ int samples_intake(struct engine *e, struct group *g, struct submission *s)
 	if (s->numbers == NULL)
 		return -ENOMEM;
 	g->has_samples = true;
+	int code = begin_numbers(e, g);
+	if (code != 0)
+		return code;
 	for (uint32_t i = 0; i < b->series_count && i < AHEAD; i++)
 		tsdb_prefetch_slot(e->store, b->series[i].hash);
 	for (in.series = 0; in.series < b->series_count; in.series++) {
 		look_ahead(e, b, in.series);
-		int code = add_series(&in, &b->series[in.series], &s->numbers[in.series]);
+		code = add_series(&in, &b->series[in.series], &s->numbers[in.series]);
 		if (code != 0)
 			return code;
 	}
@@ -252,6 +265,8 @@ void samples_failed(struct engine *e, const struct group *g)
 		return;
 	for (uint32_t i = 0; i < g->defined_count; i++)
 		tsdb_mark(e->store, g->defined[i], false);
+	if (g->has_numbers)
+		e->numbers_said = false;
 	/* Once one cannot be written, none behind it is. But the one that is open may be given up alone. */
 	if (e->failure != 0)
 		deltas_failed(e->deltas);

@@ -17,6 +17,7 @@ struct samples_replay {
 	struct known_series *items;
 	uint32_t count;
 	size_t cap;
+	bool anew; /* no number is the checkpoint's any more */
 };
 
 struct samples_replay *samples_replay_new(struct engine *e)
@@ -34,6 +35,13 @@ void samples_replay_free(struct samples_replay *r)
 	table_deinit(&r->table);
 	mem_free(r->items);
 	mem_free(r);
+}
+
+void samples_replay_anew(struct samples_replay *r)
+{
+	table_clear(&r->table);
+	r->count = 0;
+	r->anew = true;
 }
 
 static bool is_said(const void *ctx, const void *key, uint32_t item)
@@ -69,7 +77,9 @@ static int find_series(struct samples_replay *r, const struct samples_item *item
 		uint32_t known = table_find(&r->table, hash_mix(item->number, 0), is_said, r, &item->number);
 		*number = known != TABLE_NONE ? r->items[known].number : item->number;
 		/* What no frame has said is one of the checkpoint's. */
-		return known != TABLE_NONE || item->number < r->e->loaded_series ? tsdb_has(store, *number) : 0;
+		return known != TABLE_NONE || (!r->anew && item->number < r->e->loaded_series)
+		           ? tsdb_has(store, *number)
+		           : 0;
 	}
 	if (labels_check(item->labels, NULL, err) != 0)
 		return -EBADMSG;

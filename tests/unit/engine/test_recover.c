@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "engine/internal.h"
+#include "record/labels.h"
 
 #define T0 (INT64_C(1767355445) * NS_PER_S)
 
@@ -240,10 +241,60 @@ static int tear_down(void **state)
 	return system(command);
 }
 
+/* A sample of series number 5, whose labels are said where `metric` names it. */
+static void put_sample(struct writing *w, const char *metric, int64_t time_ms)
+{
+	struct buf labels = {0};
+	struct error err = {0};
+	struct label name = {LABEL_METRIC_NAME, slice_cstr(metric != NULL ? metric : "")};
+	struct sample one = {time_ms, 1};
+	if (metric != NULL)
+		assert_int_equal(labels_canonical(&name, 1, &labels, &err), 0);
+	assert_int_equal(journal_frame_begin(w->group, FRAME_SAMPLES, T0), 0);
+	assert_int_equal(journal_samples_add(w->group, 5, buf_slice(&labels), &one, 1), 0);
+	journal_frame_end(w->group);
+	buf_free(&labels);
+}
+
+static void put_numbers(struct writing *w)
+{
+	assert_int_equal(journal_control_add(w->group, T0, CONTROL_NUMBERS, SLICE("")), 0);
+}
+
+/* What a process says of a number holds for its own frames alone: of the second one, the frame that said what 5 is was damaged. */
+static void a_number_is_of_one_process(void **state)
+{
+	struct writing w;
+	struct config c;
+	struct error err = {0};
+	struct tsdb_stats stats;
+	(void)state;
+	begin(&w);
+	put_numbers(&w);
+	put_sample(&w, "first", 1000);
+	put_sample(&w, NULL, 2000);
+	put_numbers(&w);
+	put_sample(&w, NULL, 3000);
+	put_sample(&w, "second", 4000);
+	put_sample(&w, NULL, 5000);
+	end(&w);
+	assert_int_equal(config_init(&c), 0);
+	assert_int_equal(config_set(&c, "data", dir, &err), 0);
+	struct engine *e = engine_new(&c, &err);
+	assert_non_null(e);
+	assert_int_equal(e->counters.samples[APPEND_STORED], 4);
+	assert_int_equal(e->counters.lost_samples, 1);
+	tsdb_stats(engine_history(e), &stats);
+	assert_int_equal(stats.series, 2);
+	engine_free(e);
+	config_deinit(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_quarantine_holds_behind_its_record, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_number_is_of_one_process, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_quarantine_does_not_hold_for_a_later_set, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_record_without_a_frame_holds_where_it_lies, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(cuts_are_repeated, set_up, tear_down),
