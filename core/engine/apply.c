@@ -116,6 +116,7 @@ void apply_group(struct engine *e, struct group *g)
 	e->in_flight--;
 	if (e->last_committed == g)
 		e->last_committed = NULL;
+	e->done_ordinal = g->ordinal;
 	struct error err = {0};
 	int status = journal_group_status(g->journal, &err);
 	if (status != 0) {

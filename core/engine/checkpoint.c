@@ -435,13 +435,13 @@ int checkpoint_load(struct engine *e, struct error *err)
 		path_of(path, e->data_dir, s.items[i]);
 		int one = load_one(e, path, &why);
 		found = one == 0;
-		if (one == -ENOMEM)
-			code = error_set(err, one, "%s: out of memory", path);
-		else if (!found)
-			LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path),
-			    log_str("error", why.text));
-		if (one == -EBADMSG)
-			set_aside(e, path);
+		/* One that cannot be read now may be read by the next start: going on without it would throw away what it alone has. */
+		if (one != 0 && one != -EBADMSG)
+			code = error_set(err, one, "%s: %s", path, one == -ENOMEM ? "out of memory" : why.text);
+		if (one != -EBADMSG)
+			continue;
+		LOG(LOG_ERROR, "a checkpoint cannot be used", log_str("path", path), log_str("error", why.text));
+		set_aside(e, path);
 	}
 	mem_free(s.items);
 	return code != 0 ? code : found ? 0 : -ENOENT;

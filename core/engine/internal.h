@@ -148,7 +148,9 @@ struct engine {
 	int64_t tick_retry_ns; /* monotonic: memory was out for the tick that is going on; it goes on then */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
 	int64_t store_due_ns; /* monotonic: when the store is to be looked after */
-	bool store_busy;      /* and has more to do then */
+	uint64_t trim_ordinal;   /* groups up to here were open or in flight when series may have left the store */
+	uint64_t done_ordinal;   /* groups up to here are applied, or have failed */
+	bool store_busy;         /* and has more to do then */
 	uint64_t sample_bytes;   /* of the journal since the last checkpoint, in groups with samples */
 	uint64_t checkpoint_seq; /* of the newest durable one */
 	uint64_t floor_seq;      /* of the one before it: what retention may remove */

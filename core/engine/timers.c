@@ -37,12 +37,21 @@ int64_t timers_next(struct engine *e)
 	return wait;
 }
 
+/* The newest group under way that may use a number of a series without saying what it is. */
+static uint64_t newest_with_samples(const struct engine *e)
+{
+	if (e->open != NULL && e->open->has_samples)
+		return e->open->ordinal;
+	return e->last_committed != NULL ? e->last_committed->ordinal : 0;
+}
+
 /* The store wants to be looked after now and then, and while something of it is to be let go, again and again. */
 static void look_after_store(struct engine *e)
 {
 	if (clock_mono_ns() < e->store_due_ns)
 		return;
 	e->store_busy = tsdb_tick(e->store);
+	e->trim_ordinal = newest_with_samples(e);
 	e->store_due_ns = clock_mono_ns() + (e->store_busy ? STORE_WORK_NS : STORE_TICK_NS);
 }
 
@@ -85,7 +94,8 @@ void timers_run(struct engine *e)
 	keep_journal_short(e);
 	run_clock(e);
 	go_on_ticking(e);
-	if (clock_mono_ns() < e->checkpoint_due_ns || !tick_lets_cut(e))
+	/* A series that left while a group with its number was under way is none of the checkpoint's: the group is to be in it. */
+	if (clock_mono_ns() < e->checkpoint_due_ns || !tick_lets_cut(e) || e->done_ordinal < e->trim_ordinal)
 		return;
 	if (!e->checkpointing && e->applied_seq != e->checkpoint_seq)
 		checkpoint_begin(e);

@@ -146,7 +146,7 @@ bool sender_is_done(const struct run *r);
 void sender_look(struct run *r, struct tsdb *store);
 /* Reads of an engine that rests: what was acknowledged is there, what was refused for good is not. */
 void sender_check(struct run *r, struct tsdb *store, const char *when);
-/* All series with all their samples, as text; but for the marks of their ends. */
+/* All series with all their samples, as text; but for the marks of their ends, and zeros. */
 void history_show(struct run *r, struct tsdb *store, struct buf *out);
 
 /* ---- scripts.c ---- */

@@ -260,8 +260,9 @@ void history_show(struct run *r, struct tsdb *store, struct buf *out)
 			continue; /* a series that was made for samples which were then refused */
 		labels_text(labels, out);
 		for (uint32_t i = 0; i < samples.count; i++) {
-			if (samples.values[i] == SAMPLE_STALE_BITS)
-				continue; /* whether a live metric's end is marked hangs on who saw it before (engine/tick.h) */
+			/* Whether a live metric's end is marked hangs on who saw it before (engine/tick.h), and whether a zero is put before its next beginning on whether it was. */
+			if (samples.values[i] == SAMPLE_STALE_BITS || samples.values[i] == 0)
+				continue;
 			buf_printf(out, " %lld=%llx", (long long)samples.times_ms[i],
 			           (unsigned long long)samples.values[i]);
 		}
