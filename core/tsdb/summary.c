@@ -124,7 +124,8 @@ void split_add_all(struct summary_split *s, const int64_t *times_ms, const uint6
 		first++;
 	if (first > 0)
 		s->before = (struct series_newest){true, times_ms[first - 1], values[first - 1]};
-	summary_add_all(&s->after, times_ms + first, values + first, count - first);
+	if (first < count) /* of none the arrays may be NULL */
+		summary_add_all(&s->after, times_ms + first, values + first, count - first);
 }
 
 bool split_join(struct summary_split *s, const struct chunk_summary *known)
