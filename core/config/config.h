@@ -165,9 +165,11 @@ int config_set(struct config *c, const char *key, const char *value, struct erro
  * too deep, … The sentence names file and line of a key that stands in the file. */
 int config_check(const struct config *c, struct error *err);
 
-/* Is it the address of a target, "host:9100"; the path that is asked for; a label's name in its old form? Of files of targets as of the configuration. */
+/* Is it the address of a target, "host:9100"? Of files of targets as of the configuration, like the next two. */
 bool config_is_address(const char *text);
+/* Is it a path that a target may be asked for? */
 bool config_is_path(const char *text);
+/* Is it a label's name in its old form, [a-zA-Z_][a-zA-Z0-9_]*? */
 bool config_is_label_name(const char *text);
 
 /* Frees what the struct owns and zeroes it; harmless on a zeroed one. */

@@ -100,8 +100,8 @@ void engine_reload(struct engine *e, void (*done)(void *user, int status, const 
 /* The history of metrics, to open views of. Any thread; borrowed, until the engine is freed. */
 struct tsdb *engine_history(struct engine *e);
 
-/* A snapshot of the metrics, cut between two frames, with moongate's own script and engine figures of the same moment; `done` owns one reference to the snapshot (NULL: memory is out). Any thread. */
 struct engine_view;
+/* A snapshot of the metrics, cut between two frames, with moongate's own script and engine figures of the same moment; `done` owns one reference to the snapshot (NULL: memory is out). Any thread. */
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user);
 void engine_view_free(struct engine_view *v);                        /* any thread */
 struct metrics_snapshot *engine_view_metrics(struct engine_view *v); /* borrowed */

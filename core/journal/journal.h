@@ -137,11 +137,13 @@ int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t t
  * back as it is. */
 int journal_frame_add(struct journal_group *g, const struct record *r);
 
-/* To an open frame of samples: samples of a series, by the number that the caller has given it. `labels`: its canonical labels, where this is the first time that a frame uses the number; else empty. Likewise an exemplar of one, and what is known of a metric. Each returns as journal_frame_add does. */
+/* To an open frame of samples: samples of a series, by the number that the caller has given it. `labels`: its canonical labels, where this is the first time that a frame uses the number; else empty. Returns as journal_frame_add does, like the next two. */
 int journal_samples_add(struct journal_group *g, uint32_t number, struct slice labels, const struct sample *samples,
                         uint32_t count);
+/* An exemplar of a series. */
 int journal_exemplar_add(struct journal_group *g, uint32_t number, struct slice labels,
                          const struct sample_exemplar *x);
+/* What is known of a metric. */
 int journal_metadata_add(struct journal_group *g, const struct sample_metadata *m);
 
 /* Ends the frame, whose last call succeeded. */

@@ -55,6 +55,7 @@ enum promql_op {
 	PROMQL_MIN,
 	PROMQL_MAX
 };
+/* The operator as it is written. */
 const char *promql_op_text(enum promql_op op);
 
 static inline bool promql_op_compares(enum promql_op op)
@@ -82,6 +83,7 @@ enum promql_aggregation {
 	PROMQL_SUM,
 	PROMQL_TOPK
 };
+/* The aggregation's name. */
 const char *promql_aggregation_text(enum promql_aggregation a);
 
 /* A function of the language: what the parser knows of it. */
@@ -216,10 +218,12 @@ int promql_parse_selector(struct slice text, struct arena *arena, struct promql_
 
 /* Makes the matchers of a selector that the store takes, `count` pointers in the arena. promql_matchers_free frees what they point to, also NULL ones. 0; -ENOMEM, or -EINVAL with a sentence. */
 int promql_matchers(const struct promql_expr *selector, struct arena *arena, struct matcher ***out, struct error *err);
+/* The array itself is the arena's. */
 void promql_matchers_free(struct matcher **matchers, uint32_t count);
 
 /* Calls `visit` for an expression and all in it, each before its operands and these from the left, until it returns false: then that is returned. What durations are made of is left out. */
 typedef bool promql_visit(void *ctx, struct promql_expr *e);
+/* As said above: false where `visit` has ended the walk. */
 bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
 
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
