@@ -225,11 +225,16 @@ double promql_op_apply(enum promql_op op, double a, double b);
 
 /* ---- labels: canonical sets made of others; binary and aggregation keys, functions ---- */
 
-/* Appends to `out` (which is emptied) the set without one label; with only, or without, those that are named (sorted, distinct names). -ENOMEM or 0. labels_edit.c */
+/* All of them empty `out` and then write a set to it that lies elsewhere. 0, or -ENOMEM. labels_edit.c */
+
+/* The set without one label. */
 int labels_without(struct slice labels, struct slice name, struct buf *out);
+/* The set with those labels only, or without those, that are named (sorted, distinct names); `name_too`: without `__name__` as well. */
 int labels_only(struct slice labels, const struct slice *names, uint32_t count, struct buf *out);
 int labels_except(struct slice labels, const struct slice *names, uint32_t count, bool name_too, struct buf *out);
-/* The set with a label set to a value; an empty one removes it. */
+/* The set without what says which metric it is: `__name__`, and `__type__` and `__unit__`, which Prometheus drops with it. For results that are no longer that metric. */
+int labels_unnamed(struct slice labels, struct buf *out);
+/* The set with a label set to a value; an empty one removes it. Also -E2BIG: an empty name, or a name or value past the bounds of labels.h. */
 int labels_with(struct slice labels, struct slice name, struct slice value, struct buf *out);
 
 #endif
