@@ -88,6 +88,43 @@ int labels_unnamed(struct slice labels, struct buf *out)
 	return labels_except(labels, names, 3, false, out);
 }
 
+static bool names_metric(struct slice name)
+{
+	return name.len == 8 && (memcmp(name.ptr, "__name__", 8) == 0 || memcmp(name.ptr, "__type__", 8) == 0 ||
+	                         memcmp(name.ptr, "__unit__", 8) == 0);
+}
+
+int labels_unnamed_slice(struct slice labels, struct buf *room, struct slice *set)
+{
+	const char *at = labels.ptr, *end = labels.len == 0 ? at : at + labels.len;
+	const char *from = at; /* the first label that stays */
+	bool found = false, more = false;
+
+	*set = labels;
+	/* They come first, but for labels whose names begin with an upper-case letter. No label that stays is looked at twice. */
+	while (at < end) {
+		const char *label = at;
+		struct slice name = next_name(&at);
+		if (name.ptr[0] > '_') /* only such follow */
+			break;
+		if (!names_metric(name))
+			continue;
+		if (label == from)
+			from = at;
+		else
+			more = true;
+		found = true;
+	}
+	if (more) {
+		int code = labels_unnamed(labels, room);
+		*set = buf_slice(room);
+		return code;
+	}
+	if (found)
+		*set = slice_new(from, (size_t)(end - from));
+	return 0;
+}
+
 int labels_with(struct slice labels, struct slice name, struct slice value, struct buf *out)
 {
 	const char *at = labels.ptr, *end = labels.len == 0 ? at : at + labels.len;

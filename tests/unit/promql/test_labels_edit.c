@@ -136,6 +136,9 @@ static void test_kept_and_left_out(void **state)
 		assert_int_equal(labels_unnamed(set, &f.got), 0);
 		expect(set, ~(bit_of("__name__") | bit_of("__type__") | bit_of("__unit__")), &f.wanted);
 		same(&f);
+		struct slice rest;
+		assert_int_equal(labels_unnamed_slice(set, &f.got, &rest), 0);
+		assert_true(slice_eq(rest, buf_slice(&f.wanted)));
 		uint32_t one = draw(POOL);
 		assert_int_equal(labels_without(set, slice_cstr(pool[one]), &f.got), 0);
 		expect(set, ~(UINT32_C(1) << one), &f.wanted);
