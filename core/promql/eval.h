@@ -45,7 +45,6 @@ static inline int64_t step_time(const struct steps *s, uint32_t i)
 }
 
 struct annotation;
-struct shared;
 struct sharing;
 
 struct eval {
@@ -55,11 +54,10 @@ struct eval {
 	struct steps steps; /* of the query; nodes inside subqueries have others */
 	int64_t lookback_ms;
 	uint64_t samples, samples_max;
-	uint64_t bytes, bytes_max;   /* heap that nodes hold (eval_realloc), beside the arena */
-	uint64_t bytes_peak;         /* of both */
-	uint64_t work;               /* since goes_on was asked */
-	struct sharing *sharing;     /* shared.c */
-	const struct shared *inside; /* whose rows are being made */
+	uint64_t bytes, bytes_max; /* heap that nodes hold (eval_realloc), beside the arena */
+	uint64_t bytes_peak;       /* of both */
+	uint64_t work;             /* since goes_on was asked */
+	struct sharing *sharing;   /* shared.c */
 	struct annotation *annotations;
 	struct error *err; /* of the first failure; its code is what promql_eval returns */
 };
@@ -67,10 +65,14 @@ struct eval {
 /* The evaluation fails: returns `code`, negative. The sentence of -EINVAL is Prometheus's. */
 int eval_fail(struct eval *ev, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Memory is out: fails with -ENOMEM and a sentence. */
+int eval_no_memory(struct eval *ev);
+
 /* So many samples were read, or values computed: is it to go on? 0, -E2BIG or -ECANCELED with the error set. Called at least once for each row. */
 int eval_spend(struct eval *ev, uint64_t samples);
 
-/* Memory of this evaluation beside the arena's: 0, or -ENOMEM, -E2BIG with the error set. eval_realloc keeps the count; old_size 0 with ptr NULL. */
+/* Memory of this evaluation beside the arena's. eval_hold: so many bytes more are counted; 0, or -E2BIG with the error set. eval_realloc keeps the count; old_size 0 with ptr NULL; NULL with the error set. */
+int eval_hold(struct eval *ev, uint64_t bytes);
 void *eval_realloc(struct eval *ev, void *ptr, size_t old_size, size_t size);
 void eval_release(struct eval *ev, void *ptr, size_t size);
 /* In the arena, counted as well; NULL with the error set. */
@@ -79,7 +81,7 @@ void *eval_alloc(struct eval *ev, size_t size);
 double *eval_values(struct eval *ev, const struct steps *steps);
 
 enum annotation_kind { ANNOTATION_INFO, ANNOTATION_WARNING };
-/* Says something about the result, in Prometheus's words without its "PromQL info: " and without the position, both of which are added: "… (1:6)", of the byte `at` of the expression's text. The same text counts once. */
+/* Says something about the result, in Prometheus's words without its "PromQL info: " and without the position, both of which are added: "… (1:6)", of the byte `at` of the expression's text. The same text counts once, with its last place. */
 void eval_annotate(struct eval *ev, enum annotation_kind kind, uint32_t at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -148,7 +150,7 @@ struct row *rows_add(struct rows *r, const struct row *row, uint32_t steps);
 int rows_collect(struct rows *r, struct node *n);
 
 /* Rows whose names were dropped: series that have become the same are joined where they have no step in common, and are an error where they have (or, `strict`, in any case): "vector cannot contain metrics with the same labelset".
- * The node `n` gives rows whose labels have changed; where it has one_name it is given back as it is. Planned behind each operation that changes labels. */
+ * The node `n` gives rows whose labels have changed; where it has one_name it is given back as it is. Planned behind each operation that changes labels. NULL with the error set: `n` is closed then. */
 struct node *plan_distinct(struct node *n, bool strict);
 
 /* ---- ranges: what functions over time get ---- */
