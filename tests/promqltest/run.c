@@ -38,6 +38,7 @@ static int evaluate(struct runner *r, const struct query *q, struct promql_resul
 		return rc;
 	struct promql_query query = {
 	    .expr = expr,
+	    .text = q->text,
 	    .start_ms = q->start_ms,
 	    .end_ms = q->end_ms,
 	    .step_ms = q->step_ms,

@@ -113,6 +113,7 @@ static void series_are_read(void **state)
 	                        "  {'my.metric', \"a b\"=`1\\`}\n"
 	                        "  {} 3\n"
 	                        "  a:b{c=\"\"} 1\n"
+	                        "\n"
 	                        "clear\n"
 	                        "load_with_nhcb 5s\n");
 	assert_int_equal(s.count, 3);
@@ -128,7 +129,7 @@ static void series_are_read(void **state)
 	assert_int_equal(load->series[2].line, 4);
 	assert_int_equal(s.commands[1].kind, SCRIPT_CLEAR);
 	assert_true(s.commands[2].load.with_nhcb);
-	assert_int_equal(s.commands[2].line, 7);
+	assert_int_equal(s.commands[2].line, 8);
 	script_deinit(&s);
 }
 
@@ -168,6 +169,7 @@ static void evals_are_read(void **state)
 	                        "  0x10\n"
 	                        "eval instant at 0 'x'\n"
 	                        "  expect string \"a\\\"b\"\n"
+	                        "\n"
 	                        "eval instant at 3m x[5m]\n"
 	                        "  expect range vector from 1m to 2m step 30s\n"
 	                        "  x 1 2 3\n");
@@ -213,7 +215,9 @@ static void older_forms_are_read(void **state)
 	                        "eval_fail range from 0 to 1m step 1m x\n"
 	                        "  expected_fail_regexp ^it .* so$\n"
 	                        "eval_warn instant at 0 x\n"
+	                        "\n"
 	                        "eval_info range from 0 to 1m step 1m x\n"
+	                        "\n"
 	                        "eval_ordered instant at 0 x\n");
 	static const enum script_expectation wanted[] = {EXPECT_FAIL, EXPECT_FAIL, EXPECT_WARN, EXPECT_INFO,
 	                                                 EXPECT_ORDERED};
@@ -299,7 +303,7 @@ static void broken_scripts_are_refused_with_their_line(void **state)
 	     "x.test:2: expected_fail_message stands below eval_fail"},
 	    {"eval_fail instant at 0 x\n expected_fail_regexp (\n", "x.test:2: "},
 	    {"eval_fail instant at 0 x\n expected_fail_message\n", "x.test:2: wanted expected_fail_message or"},
-	    {"eval_fail instant at 0 x\n expected_fail x\n", "x.test:2: wanted a series"},
+	    {"eval_fail instant at 0 x\n expected_fail_text x\n", "x.test:2: wanted expected_fail_message or"},
 	    {"eval instant at 0 x\n expect string x\n", "x.test:2: wanted a quoted string, got \"x\""},
 	    {"eval instant at 0 x\n expect string\n", "x.test:2: wanted a quoted string"},
 	    {"eval instant at 0 x\n expect range vector from 0 to 1m\n", "x.test:2: wanted \"step\""},
@@ -323,8 +327,8 @@ static void broken_scripts_are_refused_with_their_line(void **state)
 static void a_script_may_end_anywhere(void **state)
 {
 	static const char text[] =
-	    "load 5m\n x{a=\"b\\\"\"}@st -1m+1sx2\n x{a=\"b\\\"\"} 1-2x1 {{buckets:[1 2] sum:3}}\n"
-	    "eval range from 0 to 1m step 1s x\n expect warn regex: a(b)\n x 1 _x3 stale\n"
+	    "load 5m\n x{a=\"b\\\"\"}@st -1m+1sx2\n x{a=\"b\\\"\"} 1-2x1 {{buckets:[1 2] sum:3}}\n\n"
+	    "eval range from 0 to 1m step 1s x\n expect warn regex: a(b)\n x 1 _x3 stale\n\n"
 	    "eval instant at 0 x\n expect string \"\\x41\"\n";
 	struct error err = {0};
 	struct script s;
