@@ -77,13 +77,15 @@ static bool run_query(struct runner *r, const struct query *q, struct promql_res
 	*ran = rc == 0;
 	if (r->memory.native_selected)
 		return true;
-	if (rc != 0)
+	if (rc != 0) {
 		right = compare_failure(r->eval, slice_cstr(err.text), &differs);
-	else if (script_expects(r->eval, EXPECT_FAIL)) {
+	} else if (script_expects(r->eval, EXPECT_FAIL)) {
 		right = false;
 		buf_str(&differs, "    wanted a failure, got a result\n");
-	} else
-		right = compare_annotations(r->eval, result, &differs) & compare_result(r->eval, result, &differs);
+	} else {
+		right = compare_annotations(r->eval, result, &differs);
+		right = compare_result(r->eval, result, &differs) && right;
+	}
 	if (!right) {
 		describe(q, &r->why);
 		buf_slice_append(&r->why, buf_slice(&differs));
