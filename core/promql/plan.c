@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "promql/select.h"
+#include "promql/shared.h"
 
 void node_close(struct node *n)
 {
@@ -244,7 +245,7 @@ static struct node *plan_kind(struct eval *ev, const struct promql_expr *e, cons
 	return NULL;
 }
 
-static struct node *plan_once(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
+struct node *plan_once(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
 	if (steps->count > 1 && e->kind != PROMQL_NUMBER && is_invariant(e))
 		return plan_repeat(ev, e, steps);
@@ -254,7 +255,7 @@ static struct node *plan_once(struct eval *ev, const struct promql_expr *e, cons
 struct node *eval_plan(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
 	e = without_parens(e);
-	return plan_once(ev, e, steps);
+	return is_shared(ev, e) ? plan_shared(ev, e, steps) : plan_once(ev, e, steps);
 }
 
 /* ---- arguments ---- */
