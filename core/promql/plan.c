@@ -212,6 +212,8 @@ static struct node *plan_call(struct eval *ev, const struct promql_expr *e, cons
 {
 	const struct function *f = function_of(e);
 
+	if (function_check_extended(ev, e) != 0)
+		return NULL;
 	switch (f->shape) {
 	case FUNCTION_RANGE:
 		return plan_range_call(ev, e, steps, f->range, f->keeps_name);
