@@ -225,6 +225,9 @@ static void test_broken_rules(void **state)
 	    {"e > on (k) group_left (w) l",
 	     "error: multiple matches for labels: grouping labels must ensure unique matches\n"},
 	    {"twice + on (k) nothing", ""},
+	    {"(e > on (k) l) unless (l * on (k) e)",
+	     "error: multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)\n"},
+	    {"l and (l * on (k) e)", DUPLICATE("{k=\"a\"}", "right", E1, E2)},
 	    {"{__name__=~\"n1|r\"} + on (__name__, k) {__name__=~\"n1|r\"}",
 	     "error: vector cannot contain metrics with the same labelset\n"},
 	};
