@@ -7,9 +7,14 @@
 
 int eval_grow(struct eval *ev, void **items, size_t *cap, size_t wanted, size_t size)
 {
+	enum { CAP_MIN = 16, DOUBLED_BYTES_MAX = 4 << 20 };
+
 	if (wanted <= *cap)
 		return 0;
-	size_t grown = *cap == 0 ? 16 : *cap * 2;
+	/* What is large grows by less: moving it is cheap (mremap), and the bound on memory is not far. */
+	size_t grown = *cap * size < DOUBLED_BYTES_MAX ? *cap * 2 : *cap + *cap / 4;
+	if (grown < CAP_MIN)
+		grown = CAP_MIN;
 	if (grown < wanted)
 		grown = wanted;
 	void *p = eval_realloc(ev, *items, *cap * size, grown * size);
@@ -63,7 +68,7 @@ static int append(struct label_index *x, struct slice labels)
 	if (code != 0)
 		return code;
 	if (table_add(&x->table, labels_hash(labels), x->count) != 0)
-		return eval_fail(x->ev, -ENOMEM, "no memory for label sets");
+		return eval_no_memory(x->ev);
 	if (labels.len > 0)
 		memcpy(x->text + x->text_len, labels.ptr, labels.len);
 	x->sets[x->count++] = (struct label_index_set){x->text_len, (uint32_t)labels.len};
