@@ -256,7 +256,8 @@ static void test_delayed_names(void **state)
 	    {"{__name__=~\"n.\"} * 2", "{k=\"a\"} 2 4 2 4 _\n"},
 	    {"n1 <= bool r", "{k=\"a\"} 1 _ 1 _ _\n"},
 	    {"count by (__name__) (n1 <= bool r)", "{} 1 _ 1 _ _\n"},
-	    {"-n1 <= r", "{k=\"a\"} -1 _ -1 _ _\n"},
+	    {"-n1 <= r", "n1{k=\"a\"} -1 _ -1 _ _\n"},
+	    {"-n1 <= 1", "{k=\"a\"} -1 _ -1 _ _\n"},
 	    {"-n1 or -n2", "{k=\"a\"} -1 -2 -1 -2 _\n"},
 	};
 	CHECK_ALL(ANSWER_DELAYED, asks);
