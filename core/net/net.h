@@ -65,6 +65,7 @@ struct http_options {
 	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
 	uint32_t threads;                /* loops; at least 1 */
 	uint32_t max_connections;        /* in all. Default 10000; fewer where the limit of open files asks for it */
+	uint32_t files_taken;            /* open files that others of this process may need, beside a few hundred */
 	uint32_t header_bytes;           /* request line and headers. Default 16384 */
 	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
 	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
