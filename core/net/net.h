@@ -114,6 +114,10 @@ bool http_request_param(struct http_request *req, const char *name, struct slice
 /* All of that name, one after the other: *at is where to go on, 0 at first. 1 with *out as above; 0: there is none left; -ENOMEM. */
 int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out);
 
+/* Has the client gone, having closed its side or broken the connection? Who computes for long asks now and then, and stops: nobody wants the answer (who has merely shut down its own side is taken for gone, as by
+ * Go's server). Not seen while a pipelined request waits behind this one. Any thread. */
+bool http_request_is_abandoned(const struct http_request *req);
+
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
 char *http_request_take_body(struct http_request *req, size_t *size);
 void http_body_release(struct http_server *s, size_t size); /* any thread */

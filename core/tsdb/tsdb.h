@@ -162,13 +162,16 @@ struct tsdb_view;
 struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code);
 void tsdb_view_close(struct tsdb_view *v);
 
+/* From here on whatever is asked of the view asks `stopped` now and then, between series and between values of a label that are matched; when it says yes, -ECANCELED with a sentence is the answer. */
+void tsdb_view_stop_when(struct tsdb_view *v, bool (*stopped)(const void *ctx), const void *ctx);
+
 /* The series that all matchers match and that may have samples in from_ms..to_ms, in the order of their labels (labels_compare). Owned by the caller, used before the view is closed. NULL with a sentence. */
 struct series_set;
 struct series_set *tsdb_select(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
                                int64_t to_ms, struct error *err);
 void series_set_free(struct series_set *s);
 
-/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
+/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, -ECANCELED (tsdb_view_stop_when), or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err);
 
 /* The samples of that one within the time that was selected, rising; arrays are the set's, until the next call. 0; -ENOMEM; -EBADMSG with a sentence: a block is damaged there, which is named; the others can be read. */
