@@ -258,8 +258,8 @@ enum {
 /* The writer's. What was said of the metric last holds. 0; -ENOSPC: a bound, and all is as it was, which is counted; -ENOMEM. */
 int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m);
 
-/* Would that change nothing? The writer's. */
-bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m);
+/* What would tsdb_metadata_put make of it? 1: nothing, it is there; 0: it would be kept, if there is memory; -ENOSPC: a bound, which is counted as there. For who has to write it down first. The writer's. */
+int tsdb_metadata_admit(struct tsdb *t, const struct sample_metadata *m);
 
 /* Calls `each` for the metric of this name, or, where it is empty, for all, rising by name, until it returns false. Of one moment; any thread; slices are good for the call. 0; -EAGAIN, -ENOMEM with a sentence. */
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),
