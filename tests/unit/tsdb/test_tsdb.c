@@ -213,6 +213,30 @@ static void test_retention(void **state)
 }
 
 /* How many series there are to be seen now. */
+/* Series that never got a sample, all of theirs having been refused, give their places back, also before anything was sealed, and where nothing was ever stored. */
+static void test_series_without_samples_leave(void **state)
+{
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	for (uint32_t n = 0; n < SERIES; n++)
+		series(t, n);
+	assert_int_equal(stats_of(t).series, SERIES);
+	for (int i = 0; i < 3; i++)
+		tsdb_tick(t);
+	assert_int_equal(stats_of(t).series, 0);
+	uint32_t used = series(t, 1), unused = series(t, 2);
+	tsdb_batch_begin(t);
+	assert_int_equal(tsdb_append(t, used, HOUR, 1), APPEND_STORED);
+	tsdb_batch_end(t);
+	for (int i = 0; i < 3; i++)
+		tsdb_tick(t);
+	assert_true(tsdb_has(t, used));
+	assert_false(tsdb_has(t, unused));
+	tsdb_close(t);
+	end();
+}
+
 /* ---- restarts ---- */
 
 static void checkpoint(struct tsdb *t, const char *name)
@@ -533,6 +557,7 @@ int main(void)
 	    cmocka_unit_test(test_the_keeper_is_stopped),
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
+	    cmocka_unit_test(test_series_without_samples_leave),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
