@@ -112,7 +112,7 @@ void head_batch_begin(struct head *h)
 	h->batch = atomic_load(&h->ended) + 1;
 	h->oldest_view = UINT64_MAX;
 	h->seen_count = 0;
-	for (uint32_t i = 0; i < EPOCH_READERS; i++) {
+	for (uint32_t i = 0; i < EPOCH_PLACES; i++) {
 		uint64_t batch = atomic_load(&h->view_batches[i]);
 		if (batch == 0)
 			continue;

@@ -125,6 +125,9 @@ struct head_view;
 
 /* NULL: -EAGAIN, as many as may be are open (EPOCH_READERS), or -ENOMEM, in *code. What the writer replaces meanwhile is kept: views are for the length of a query. */
 struct head_view *head_view_open(struct head *h, int *code);
+/* The same for those of whom there is one at a time, and who are not kept out by queries: -ENOMEM alone. */
+enum head_keeper { HEAD_CHECKPOINT, HEAD_SEALING };
+struct head_view *head_view_open_kept(struct head *h, enum head_keeper who, int *code);
 void head_view_close(struct head_view *v);
 
 /* The index, for postings_select; it may list series that have no sample in the view. The arena is the caller's. */

@@ -101,8 +101,8 @@ struct series_pages {
 
 struct head {
 	struct epochs epochs;
-	_Atomic uint64_t ended;                       /* the last batch that has ended */
-	_Atomic uint64_t view_batches[EPOCH_READERS]; /* of the views that are open, by their place; 0: none */
+	_Atomic uint64_t ended;                      /* the last batch that has ended */
+	_Atomic uint64_t view_batches[EPOCH_PLACES]; /* of the views that are open, by their place; 0: none */
 	_Atomic(struct series_pages *) pages;
 	struct head_index index;
 	struct spill *spill;
@@ -110,7 +110,7 @@ struct head {
 	/* The writer's. */
 	uint64_t batch; /* that is going on; 0: none is */
 	/* At its beginning: the batches of the views that were open, and the lowest of them; UINT64_MAX: none was. */
-	uint64_t seen[EPOCH_READERS], oldest_view;
+	uint64_t seen[EPOCH_PLACES], oldest_view;
 	uint32_t seen_count;
 	struct table table; /* by labels_hash */
 	struct leaving

@@ -504,7 +504,7 @@ struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code)
 	c->t = t;
 	*code = extras_cut(t->extras, &c->extras);
 	if (*code == 0)
-		c->view = head_view_open(t->head, code);
+		c->view = head_view_open_kept(t->head, HEAD_CHECKPOINT, code);
 	if (c->view == NULL) {
 		extras_cut_deinit(&c->extras);
 		mem_free(c);

@@ -109,7 +109,7 @@ void tsdb_maintain_stop(struct tsdb *t);
 
 /* ---- checkpoints ---- */
 
-/* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches; NULL: -EAGAIN, -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
+/* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches, one at a time; however many readers there are. NULL: -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
 struct tsdb_cut;
 struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code);
 /* Writes it to dir/name, a name that no checkpoint refers to yet, and makes durable what it refers to. Any thread, one at a time; tsdb_cut is not called meanwhile. 0 or a negative errno with a sentence. */

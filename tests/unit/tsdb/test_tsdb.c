@@ -249,6 +249,33 @@ static void checkpoint(struct tsdb *t, const char *name)
 	tsdb_cut_free(c);
 }
 
+/* As many views as may be are open, of samples and of the rest: nobody else gets one, but checkpoints are cut, and what is due is sealed. */
+static void test_readers_keep_no_checkpoint_out(void **state)
+{
+	struct tsdb_view *views[EPOCH_READERS];
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 200);
+	for (int i = 0; i < EPOCH_READERS; i++) {
+		views[i] = tsdb_view_open(t, &code);
+		assert_non_null(views[i]);
+	}
+	assert_null(tsdb_view_open(t, &code));
+	assert_int_equal(code, -EAGAIN);
+	checkpoint(t, "cut-1");
+	uint64_t sealed = stats_of(t).sealed;
+	fill(t, 200, 6 * 60);
+	assert_true(stats_of(t).sealed > sealed);
+	checkpoint(t, "cut-2");
+	for (int i = 0; i < EPOCH_READERS; i++)
+		tsdb_view_close(views[i]);
+	check(t, 0, 6 * 60);
+	tsdb_close(t);
+	end();
+}
+
 static void test_a_cut_that_is_not_durable_is_none(void **state)
 {
 	struct error err = {0};
@@ -558,6 +585,7 @@ int main(void)
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_series_without_samples_leave),
+	    cmocka_unit_test(test_readers_keep_no_checkpoint_out),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
