@@ -38,7 +38,8 @@ struct sample_refusal {
 		SAMPLE_REFUSED_TOO_LATE = APPEND_TOO_LATE,
 		SAMPLE_REFUSED_SERIES = APPEND_OUTCOMES, /* store.max_series */
 		SAMPLE_REFUSED_METRIC,                   /* store.max_series_per_metric */
-		SAMPLE_REFUSED_DELTA, /* an increment that does not follow the newest point of its series */
+		SAMPLE_REFUSED_DELTA,     /* an increment that does not follow the newest point of its series */
+		SAMPLE_REFUSED_INCREMENT, /* one that makes the sum NaN or infinite */
 		SAMPLE_REFUSALS
 	} why;
 };
