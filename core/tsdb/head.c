@@ -29,7 +29,7 @@ struct head *head_new(const struct head_options *o, struct error *err)
 	atomic_store(&h->ended, 1); /* a view's batch of 0 is none */
 	table_init(&h->table);
 	h->from_ms = h->cut_ms = h->trim_ms = h->stats.newest_ms = INT64_MIN;
-	h->to_ms = h->stats.oldest_ms = INT64_MAX;
+	h->stats.oldest_ms = INT64_MAX;
 	h->out_of_order_ms = o->out_of_order_ms;
 	h->max_series = o->max_series;
 	h->max_per_metric = o->max_per_metric;
@@ -98,10 +98,9 @@ void head_free(struct head *h)
 	mem_free(h);
 }
 
-void head_set_bounds(struct head *h, int64_t from_ms, int64_t to_ms)
+void head_set_floor(struct head *h, int64_t from_ms)
 {
 	h->from_ms = from_ms;
-	h->to_ms = to_ms;
 }
 
 /* ---- batches ---- */
@@ -506,8 +505,6 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	uint64_t bits;
 	CHECK(h->batch != 0 && s != NULL);
 	memcpy(&bits, &value, sizeof bits);
-	if (time_ms > h->to_ms)
-		return APPEND_TOO_NEW;
 	if (time_ms < h->from_ms)
 		return APPEND_TOO_OLD;
 	bool first = atomic_load_explicit(&s->newest, memory_order_relaxed) == NULL;

@@ -41,8 +41,8 @@ void head_free(struct head *h);
 
 /* ---- the writer ---- */
 
-/* Samples before `from_ms` and behind `to_ms` are refused. At first any time is taken. */
-void head_set_bounds(struct head *h, int64_t from_ms, int64_t to_ms);
+/* Samples before `from_ms` are refused. At first any time is taken. */
+void head_set_floor(struct head *h, int64_t from_ms);
 
 /* How far behind the newest sample one out of order may be, from now on. */
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);

@@ -239,7 +239,7 @@ static void set_defaults(struct tsdb_options *o)
 		o->exemplars = EXEMPLARS_DEFAULT;
 }
 
-/* Bounds and cut of the head, after what is sealed has changed. */
+/* Floor and cut of the head, after what is sealed has changed. */
 static void follow_sealed(struct tsdb *t)
 {
 	int64_t sealed = atomic_load(&t->sealed_ms);
@@ -249,9 +249,9 @@ static void follow_sealed(struct tsdb *t)
 	head_cut(t->head, sealed);
 }
 
-static void set_bounds(struct tsdb *t)
+static void set_floor(struct tsdb *t)
 {
-	head_set_bounds(t->head, atomic_load(&t->seal_to_ms), t->ceiling_ms);
+	head_set_floor(t->head, atomic_load(&t->seal_to_ms));
 }
 
 struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void *ctx, const struct error *why),
@@ -265,7 +265,6 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 		goto out;
 	t->options = *options;
 	set_defaults(&t->options);
-	t->ceiling_ms = INT64_MAX;
 	t->cut_ms = INT64_MIN;
 	atomic_store(&t->oldest_ms, INT64_MAX);
 	atomic_store(&t->newest_ms, INT64_MIN);
@@ -293,7 +292,7 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 		code = t->head == NULL ? err->code : 0;
 	}
 	if (code == 0) {
-		set_bounds(t);
+		set_floor(t);
 		follow_sealed(t);
 	}
 out:
@@ -326,12 +325,6 @@ void tsdb_close(struct tsdb *t)
 }
 
 /* ---- the writer ---- */
-
-void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms)
-{
-	t->ceiling_ms = time_ms;
-	set_bounds(t);
-}
 
 uint32_t tsdb_numbers(const struct tsdb *t)
 {
@@ -444,7 +437,7 @@ bool tsdb_tick(struct tsdb *t)
 	int64_t edge = state.samples == 0 ? INT64_MIN : seal_edge(t, state.newest_ms);
 	if (edge > atomic_load(&t->seal_to_ms) && edge > state.oldest_ms) {
 		/* First nothing more is taken, then the keeper may look. */
-		head_set_bounds(t->head, edge, t->ceiling_ms);
+		head_set_floor(t->head, edge);
 		atomic_store(&t->seal_to_ms, edge);
 	}
 	follow_sealed(t);
@@ -551,7 +544,7 @@ int tsdb_load(struct tsdb *t, const char *name, struct error *err)
 	head_state(t->head, &state);
 	if (state.from_ms > atomic_load(&t->seal_to_ms))
 		atomic_store(&t->seal_to_ms, state.from_ms);
-	set_bounds(t);
+	set_floor(t);
 	return 0;
 }
 

@@ -6,8 +6,9 @@
  *
  * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
  *
- * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed, or further in the future than tsdb_set_ceiling says, is refused (APPEND_TOO_OLD, APPEND_TOO_NEW), so that what comes from before 1970 or after 2100 is taken
- * where a whole store is of such times, and refused beside others. enum append_outcome has the others. */
+ * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed is refused (APPEND_TOO_OLD), so that what comes from before 1970 is taken where a whole store is of such times, and refused beside others. The newest sample is the
+ * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, by a clock that the store does not have: once, on the way in, so that a journal stores the same again. enum append_outcome
+ * has the other reasons. */
 #ifndef MOONGATE_TSDB_TSDB_H
 #define MOONGATE_TSDB_TSDB_H
 
@@ -50,16 +51,12 @@ enum append_outcome {
 	APPEND_DUPLICATE, /* the same time and value are there: nothing was done */
 	APPEND_CONFLICT,  /* another value is there at this time: refused */
 	APPEND_TOO_OLD,   /* before what was sealed, or out of order by more than out_of_order: refused */
-	APPEND_TOO_NEW,   /* behind the ceiling: refused */
 	APPEND_TOO_LATE,  /* more samples out of order than a series may have waiting: refused */
 	APPEND_OUTCOMES
 };
 
 /* Numbers of series that were given so far are below. */
 uint32_t tsdb_numbers(const struct tsdb *t);
-
-/* Samples later than this are refused: the engine's clock and some minutes. At first none are. */
-void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms);
 
 void tsdb_batch_begin(struct tsdb *t);
 void tsdb_batch_end(struct tsdb *t);

@@ -101,11 +101,6 @@ static void test_sealed_time_takes_no_samples(void **state)
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR - 1, 1), APPEND_TOO_OLD);
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR, 1), APPEND_STORED);
 	tsdb_batch_end(t);
-	tsdb_set_ceiling(t, 7 * HOUR);
-	tsdb_batch_begin(t);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR + 1, 1), APPEND_TOO_NEW);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR, 1), APPEND_STORED);
-	tsdb_batch_end(t);
 	tsdb_close(t);
 	end();
 }
