@@ -186,9 +186,32 @@ static int number_of(struct framing *in, const struct sample_series *series, uin
 	return 0;
 }
 
-static int frame_exemplars(struct framing *in, uint32_t number, const struct sample_series *series)
+/* Leaves out exemplars that lie in the future: until then all later ones of the series would be too old. */
+static int refuse_new_exemplars(struct framing *in, struct sample_series *series)
 {
-	int code = 0;
+	uint32_t fine = 0;
+	while (fine < series->exemplar_count && series->exemplars[fine].time_ms <= in->latest_ms)
+		fine++;
+	if (fine == series->exemplar_count)
+		return 0;
+	struct sample_exemplar *kept =
+	    arena_alloc(&in->s->samples->arena, (size_t)series->exemplar_count * sizeof *kept);
+	if (kept == NULL)
+		return -ENOMEM;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < series->exemplar_count; i++) {
+		if (series->exemplars[i].time_ms <= in->latest_ms)
+			kept[count++] = series->exemplars[i];
+	}
+	in->e->counters.exemplars_too_new += series->exemplar_count - count;
+	series->exemplars = kept;
+	series->exemplar_count = count;
+	return 0;
+}
+
+static int frame_exemplars(struct framing *in, uint32_t number, struct sample_series *series)
+{
+	int code = refuse_new_exemplars(in, series);
 	for (uint32_t i = 0; i < series->exemplar_count && code == 0; i++) {
 		struct slice labels;
 		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
