@@ -529,6 +529,12 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	return APPEND_STORED;
 }
 
+void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric)
+{
+	h->max_series = max_series;
+	h->max_per_metric = max_per_metric;
+}
+
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms)
 {
 	h->out_of_order_ms = out_of_order_ms;

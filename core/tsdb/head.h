@@ -44,6 +44,9 @@ void head_free(struct head *h);
 /* Samples before `from_ms` are refused. At first any time is taken. */
 void head_set_floor(struct head *h, int64_t from_ms);
 
+/* How many series there may be, from now on: head_options' bounds anew. */
+void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric);
+
 /* How far behind the newest sample one out of order may be, from now on. */
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);
 

@@ -388,13 +388,23 @@ void tsdb_mark(struct tsdb *t, uint32_t number, bool marked)
 	head_mark(t->head, number, marked);
 }
 
+static uint32_t a_quarter_more(uint32_t bound)
+{
+	return bound > UINT32_MAX - bound / 4 ? UINT32_MAX : bound + bound / 4;
+}
+
 void tsdb_replay_begin(struct tsdb *t)
 {
+	struct head_stats h;
+	head_stats(t->head, &h);
+	uint32_t most = h.series > t->options.max_series ? (uint32_t)h.series : t->options.max_series;
+	head_set_max(t->head, a_quarter_more(most), a_quarter_more(t->options.max_per_metric));
 	head_set_out_of_order(t->head, t->options.out_of_order_ms + REPLAY_SLACK_MS);
 }
 
 void tsdb_replay_end(struct tsdb *t)
 {
+	head_set_max(t->head, t->options.max_series, t->options.max_per_metric);
 	head_set_out_of_order(t->head, t->options.out_of_order_ms);
 }
 

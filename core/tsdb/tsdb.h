@@ -78,7 +78,7 @@ void tsdb_prefetch_chunk(const struct tsdb *t, uint32_t number);
 bool tsdb_is_marked(const struct tsdb *t, uint32_t number);
 void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
 
-/* Between these two samples come again that were appended before, from a journal. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
+/* Between these two samples come again that were appended before, from a journal, and what has no admitted series of its own asks for one once more (tsdb_series). The series that had left meanwhile to make room may all be there still: the bounds of series are a quarter wider. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
 void tsdb_replay_begin(struct tsdb *t);
 void tsdb_replay_end(struct tsdb *t);
 

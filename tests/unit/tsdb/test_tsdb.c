@@ -232,6 +232,47 @@ static void test_series_without_samples_leave(void **state)
 	end();
 }
 
+static int try_series(struct tsdb *t, uint32_t n)
+{
+	char text[16];
+	uint32_t number;
+	struct buf b = {0};
+	struct error err = {0};
+	snprintf(text, sizeof text, "%u", n);
+	struct label labels[] = {{LABEL_METRIC_NAME, n < 100 ? SLICE("m") : SLICE("other")},
+	                         {SLICE("n"), slice_cstr(text)}};
+	assert_int_equal(labels_canonical(labels, 2, &b, &err), 0);
+	int code = tsdb_series(t, buf_slice(&b), labels_hash(buf_slice(&b)), &number);
+	buf_free(&b);
+	return code;
+}
+
+/* A checkpoint has series that left soon after it, and made room for others: at a replay both are there. */
+static void test_a_replay_has_more_room(void **state)
+{
+	(void)state;
+	begin();
+	struct tsdb *t = open_with((struct tsdb_options){.max_series = 40, .max_per_metric = 20});
+	for (uint32_t n = 0; n < 20; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 20), -EDQUOT);
+	for (uint32_t n = 100; n < 120; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 120), -ENOSPC);
+	tsdb_replay_begin(t);
+	for (uint32_t n = 20; n < 25; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 25), -EDQUOT);
+	for (uint32_t n = 120; n < 125; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	tsdb_replay_end(t);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	assert_int_equal(try_series(t, 24), 0); /* it is there */
+	tsdb_close(t);
+	end();
+}
+
 /* ---- restarts ---- */
 
 static void checkpoint(struct tsdb *t, const char *name)
@@ -580,6 +621,7 @@ int main(void)
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_series_without_samples_leave),
+	    cmocka_unit_test(test_a_replay_has_more_room),
 	    cmocka_unit_test(test_readers_keep_no_checkpoint_out),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
