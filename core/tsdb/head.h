@@ -135,7 +135,10 @@ void head_view_close(struct head_view *v);
 
 /* The index, for postings_select; it may list series that have no sample in the view. The arena is the caller's. */
 void head_view_index(struct head_view *v, struct postings_source *out);
+/* Names of labels, and values of one, of the series that have any sample in the view; rising, in the arena. 0 or -ENOMEM. */
 int head_view_label_names(struct head_view *v, struct arena *arena, const struct slice **names, uint32_t *count);
+int head_view_label_values(struct head_view *v, struct slice name, struct arena *arena, const struct slice **values,
+                           uint32_t *count);
 
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);

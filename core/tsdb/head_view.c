@@ -65,9 +65,22 @@ void head_view_index(struct head_view *v, struct postings_source *out)
 	    .equal = head_index_equal, .values = head_index_values, .all = head_index_all, .ctx = &v->head->index};
 }
 
+static int is_seen(void *ctx, uint32_t number)
+{
+	return head_view_sees(ctx, number);
+}
+
 int head_view_label_names(struct head_view *v, struct arena *arena, const struct slice **names, uint32_t *count)
 {
-	return head_index_names(&v->head->index, arena, names, count);
+	const struct head_index_filter seen = {is_seen, v};
+	return head_index_names(&v->head->index, &seen, arena, names, count);
+}
+
+int head_view_label_values(struct head_view *v, struct slice name, struct arena *arena, const struct slice **values,
+                           uint32_t *count)
+{
+	const struct head_index_filter seen = {is_seen, v};
+	return head_index_values_of(&v->head->index, name, &seen, arena, values, count);
 }
 
 struct slice head_view_labels(const struct head_view *v, uint32_t number)

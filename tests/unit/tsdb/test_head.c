@@ -236,6 +236,15 @@ static void test_the_index_names_all_labels(void **state)
 	            slice_eq(values[2], SLICE("10")));
 	assert_int_equal(source.values(source.ctx, SLICE("none"), &arena, &values, &count), 0);
 	assert_int_equal(count, 0);
+	/* Those alone that a sample can be seen of. */
+	assert_int_equal(head_view_label_names(v, &arena, &values, &count), 0);
+	assert_int_equal(count, 0);
+	head_view_close(v);
+	assert_int_equal(append(f.head, series(f.head, 7), MINUTE, 1), APPEND_STORED);
+	v = view_of(f.head);
+	assert_int_equal(head_view_label_values(v, SLICE("n"), &arena, &values, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(slice_eq(values[0], SLICE("7")));
 	assert_int_equal(head_view_label_names(v, &arena, &values, &count), 0);
 	assert_int_equal(count, 3);
 	assert_true(slice_eq(values[0], LABEL_METRIC_NAME) && slice_eq(values[2], SLICE("n")));
