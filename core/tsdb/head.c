@@ -511,8 +511,11 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	if (!first && time_ms == s->writer.time_ms)
 		return bits == s->writer.value ? APPEND_DUPLICATE : APPEND_CONFLICT;
 	bool in_order = first || time_ms > s->writer.time_ms;
-	if (!in_order && is_too_old(h, time_ms))
-		return APPEND_TOO_OLD;
+	if (!in_order && is_too_old(h, time_ms)) {
+		/* A retry that comes late is no error: what is asked for has been done. */
+		int outcome = look_up(h, s, time_ms, bits);
+		return outcome == APPEND_STORED ? APPEND_TOO_OLD : outcome;
+	}
 	int code = epoch_reserve(&h->epochs, RETIRED_BY_APPEND);
 	if (code == 0 && in_order)
 		code = note_batch(h, s);

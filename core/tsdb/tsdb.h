@@ -48,8 +48,8 @@ void tsdb_close(struct tsdb *t);
 /* What became of a sample. */
 enum append_outcome {
 	APPEND_STORED,
-	APPEND_DUPLICATE, /* the same time and value are there: nothing was done */
-	APPEND_CONFLICT,  /* another value is there at this time: refused */
+	APPEND_DUPLICATE, /* the same time and value are there, however old, unless sealed: nothing was done */
+	APPEND_CONFLICT,  /* another value is there at this time, likewise: refused */
 	APPEND_TOO_OLD,   /* before what was sealed, or out of order by more than out_of_order: refused */
 	APPEND_TOO_LATE,  /* more samples out of order than a series may have waiting: refused */
 	APPEND_OUTCOMES

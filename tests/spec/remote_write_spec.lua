@@ -130,6 +130,21 @@ describe("POST /api/v1/write", function()
     assert.equal(5, outcomes(server).stored)
   end)
 
+  it("takes for done what comes again long after it was stored", function()
+    start { conf = { store = { out_of_order = 1 } } }
+    local t = now_ms()
+    local early = { series("up", "a", { 1, t - 60000 }, { 2, t - 50000 }) }
+    assert.equal(204, post(early).status)
+    assert.equal(204, post({ series("up", "a", { 3, t }) }).status)
+    local reply = post(early)
+    assert.equal(204, reply.status, reply.body)
+    assert_written(reply, 2)
+    assert.equal(400, post({ series("up", "a", { 9, t - 60000 }) }).status)
+    assert.equal(400, post({ series("up", "a", { 1, t - 55000 }) }).status)
+    local list = outcomes(server)
+    assert.same({ 3, 2, 1, 1 }, { list.stored, list.duplicate, list.conflict, list.too_old })
+  end)
+
   it("lets a clock that is wrong put nothing off", function()
     start { conf = { journal = { checkpoint = 0.2 } } }
     local t, future = now_ms(), 4102444800000 -- 2100

@@ -148,6 +148,15 @@ static void test_what_becomes_of_a_sample(void **state)
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE, 5), APPEND_DUPLICATE);
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE, 6), APPEND_CONFLICT);
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE - 1, 5), APPEND_TOO_OLD);
+	/* What is there may come again, however late. */
+	uint32_t retried = series(f.head, 3);
+	for (int64_t i = 0; i < 200; i++) /* some of it in files */
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i), APPEND_STORED);
+	for (int64_t i = 0; i < 200; i += 50) {
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i), APPEND_DUPLICATE);
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i + 1), APPEND_CONFLICT);
+	}
+	assert_int_equal(append(f.head, retried, now - 30 * MINUTE - 1, 5), APPEND_TOO_OLD);
 	assert_int_equal(append(f.head, number, now - MINUTE, as_double(stale)), APPEND_STORED);
 	/* Another series begins as early as the floor lets it. */
 	uint32_t other = series(f.head, 2);
