@@ -16,7 +16,9 @@
 
 enum {
 	FILES_MAX = 4096,
-	FILE_BYTES_DEFAULT = 16 * 1024 * 1024,
+	FILE_BYTES_LEAST = 1024 * 1024, /* where the size is not given */
+	FILE_BYTES_MOST = 16 * 1024 * 1024,
+	FILES_HELD = 8, /* so that about so many hold what there is */
 	FILE_BYTES_MIN = 64 * 1024,
 	UNIT = 8 /* bytes that an offset in a reference counts */
 };
@@ -34,7 +36,7 @@ struct file {
 struct spill {
 	char *dir;
 	struct epochs *epochs;
-	uint32_t file_bytes;
+	uint32_t file_bytes;                     /* 0: next_bytes() says */
 	_Atomic uint32_t first;                  /* number of the oldest file */
 	_Atomic uint32_t next;                   /* of the one to be begun */
 	size_t end;                              /* bytes used of the last file */
@@ -71,6 +73,18 @@ static void drop_file(void *block)
 	close_file(block);
 }
 
+/* Of the file that is to be begun. It is allocated whole, and the last one stays when all before it have gone: of few series a large one would be mostly air. */
+static uint32_t next_bytes(const struct spill *s)
+{
+	uint64_t held = spill_bytes(s);
+	uint32_t bytes = FILE_BYTES_LEAST;
+	if (s->file_bytes != 0)
+		return s->file_bytes;
+	while (bytes < FILE_BYTES_MOST && bytes < held / FILES_HELD)
+		bytes *= 2;
+	return bytes;
+}
+
 /* Opens a file, made where `flags` say so, and maps it. NULL with a negative errno in *code. */
 static struct file *open_file(const struct spill *s, uint32_t number, int flags, int *code)
 {
@@ -90,7 +104,7 @@ static struct file *open_file(const struct spill *s, uint32_t number, int flags,
 	f->fd = file_open(f->path, flags);
 	*code = f->fd < 0 ? f->fd : 0;
 	if (*code == 0 && (flags & O_CREAT) != 0)
-		*code = file_allocate(f->fd, s->file_bytes);
+		*code = file_allocate(f->fd, next_bytes(s));
 	int64_t size = *code == 0 ? file_size(f->fd) : *code;
 	if (size < 0)
 		*code = (int)size;
@@ -177,8 +191,7 @@ static int find_file(void *ctx, const char *name)
 
 struct spill *spill_open(const struct spill_options *o, struct error *err)
 {
-	uint32_t file_bytes = o->file_bytes == 0 ? FILE_BYTES_DEFAULT : o->file_bytes;
-	CHECK(file_bytes >= FILE_BYTES_MIN && file_bytes % UNIT == 0);
+	CHECK(o->file_bytes == 0 || (o->file_bytes >= FILE_BYTES_MIN && o->file_bytes % UNIT == 0));
 	struct spill *s = mem_zalloc(1, sizeof *s);
 	if (s == NULL || (s->dir = mem_strndup(o->dir, strlen(o->dir))) == NULL) {
 		error_set(err, -ENOMEM, "out of memory while opening %s", o->dir);
@@ -186,7 +199,7 @@ struct spill *spill_open(const struct spill_options *o, struct error *err)
 		return NULL;
 	}
 	s->epochs = o->epochs;
-	s->file_bytes = file_bytes;
+	s->file_bytes = o->file_bytes;
 	struct found found = {.spill = s, .err = err};
 	int code = file_make_dirs(s->dir, err);
 	if (code == 0)

@@ -32,7 +32,7 @@ struct spilled {
 struct spill_options {
 	const char *dir;       /* made where missing */
 	struct epochs *epochs; /* borrowed: files that go are retired there */
-	uint32_t file_bytes;   /* of one file. Default (0): 16 MiB; at least 64 KiB */
+	uint32_t file_bytes;   /* of each file, at least 64 KiB. Default (0): an eighth of what there is, 1 to 16 MiB */
 };
 
 /* Opens the files of a directory. NULL with a sentence. Owned by the caller: spill_close; no reader is left then. */
