@@ -88,6 +88,33 @@ static void segments_are_sealed_and_recycled(void **state)
 	harness_deinit(&h);
 }
 
+static bool has_spare(const struct harness *h)
+{
+	char path[sizeof h->dir + 16];
+	snprintf(path, sizeof path, "%s/spare.tmp", h->dir);
+	return access(path, F_OK) == 0;
+}
+
+/* A gateway where little happens has one file, and not a second one full of zeros. */
+static void a_spare_is_made_when_the_segment_is_half_full(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 400; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each, of a segment of 1 MiB */
+	harness_close(&h);                                            /* whatever maintenance was about to do */
+	assert_false(has_spare(&h));
+	harness_start(&h);
+	for (int64_t n = 400; n < 1000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	for (int i = 0; i < 3000 && !has_spare(&h); i++)
+		usleep(10000);
+	assert_true(has_spare(&h));
+	harness_deinit(&h);
+}
+
 static void retention_removes_the_oldest_but_nothing_above_the_floor(void **state)
 {
 	(void)state;
@@ -709,6 +736,7 @@ int main(void)
 	    cmocka_unit_test(what_was_written_is_read_back),
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
+	    cmocka_unit_test(a_spare_is_made_when_the_segment_is_half_full),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
 	    cmocka_unit_test(a_floor_that_rises_is_looked_at),
 	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
