@@ -62,7 +62,8 @@ static void look_at_clock(struct query *q)
 	int64_t now = clock_mono_ns();
 
 	if (now > q->deadline_ns)
-		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
+		query_fail(q, QUERY_TIMEOUT, "query timed out: it took more than %g s",
+		           (double)q->timeout_ns / NS_PER_S);
 	else if (is_stopped(q, now))
 		query_fail(q, QUERY_UNAVAILABLE, "the gateway is stopping");
 }
@@ -89,6 +90,44 @@ bool query_has_time(struct query *q)
 	return query_goes_on(q);
 }
 
+void query_set_timeout(struct query *q, int64_t timeout_ns)
+{
+	if (timeout_ns >= q->timeout_ns)
+		return;
+	q->deadline_ns += timeout_ns - q->timeout_ns;
+	q->timeout_ns = timeout_ns;
+}
+
+/* ---- notes ---- */
+
+void query_note(struct query *q, enum query_note kind, struct slice text)
+{
+	struct buf *b = &q->notes[kind];
+
+	buf_str(b, b->len > 0 ? "," : "");
+	buf_json_string(b, text);
+}
+
+void query_truncated(struct query *q)
+{
+	query_note(q, NOTE_WARNING, SLICE("results truncated due to limit"));
+}
+
+static void put_notes(struct query *q)
+{
+	static const char *const members[] = {[NOTE_WARNING] = ",\"warnings\":[", [NOTE_INFO] = ",\"infos\":["};
+
+	for (int kind = NOTE_WARNING; kind <= NOTE_INFO; kind++) {
+		q->out.failed |= buf_failed(&q->notes[kind]);
+		if (q->notes[kind].len == 0)
+			continue;
+		buf_str(&q->out, members[kind]);
+		buf_slice_append(&q->out, buf_slice(&q->notes[kind]));
+		buf_byte(&q->out, ']');
+	}
+	buf_byte(&q->out, '}');
+}
+
 bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms)
 {
 	struct error err = {0};
@@ -110,6 +149,8 @@ static void query_free(struct query *q)
 	tsdb_view_close(q->view);
 	arena_deinit(&q->arena);
 	buf_free(&q->out);
+	buf_free(&q->notes[NOTE_WARNING]);
+	buf_free(&q->notes[NOTE_INFO]);
 	mem_free(q);
 }
 
@@ -132,7 +173,7 @@ static void put_error(struct query *q)
 static void reply(struct query *q)
 {
 	if (q->status == 0 && !q->bare)
-		buf_str(&q->out, q->truncated ? ",\"warnings\":[\"results truncated due to limit\"]}" : "}");
+		put_notes(q);
 	if (q->status == 0)
 		query_goes_on(q); /* is it small enough, and whole? */
 	if (q->status != 0)
@@ -142,14 +183,19 @@ static void reply(struct query *q)
 		query_free(q);
 		return;
 	}
-	static const struct http_header retry_after = {"Retry-After", SLICE("1")};
+	bool fine = q->status == 0;
+	struct http_header header = {0};
+	if (fine && q->encoding != NULL)
+		header = (struct http_header){"Content-Encoding", slice_cstr(q->encoding)};
+	else if (!fine && q->error_type == errors[QUERY_UNAVAILABLE].type)
+		header = (struct http_header){"Retry-After", SLICE("1")};
 	struct http_reply r = {
-	    .status = q->status != 0 ? q->status : 200,
-	    .headers = &retry_after,
-	    .header_count = q->status != 0 && q->error_type == errors[QUERY_UNAVAILABLE].type,
-	    .content_type = q->status != 0 ? NULL : q->content_type,
+	    .status = fine ? 200 : q->status,
+	    .headers = &header,
+	    .header_count = header.name != NULL,
+	    .content_type = fine ? q->content_type : NULL,
 	    .body = buf_slice(&q->out),
-	    .gzip = true,
+	    .gzip = !fine || q->encoding == NULL,
 	    .release = release,
 	    .owner = q,
 	};
@@ -184,7 +230,8 @@ static void answer(struct query *q)
 	if (code != 0) {
 		query_fail_code(q, code, &err);
 	} else {
-		q->deadline_ns = clock_mono_ns() + QUERY_SECONDS * NS_PER_S;
+		q->timeout_ns = q->api->config->query.timeout_ns;
+		q->deadline_ns = clock_mono_ns() + q->timeout_ns;
 		buf_str(&q->out, "{\"status\":\"success\",\"data\":");
 		q->answer(q);
 	}
@@ -197,10 +244,11 @@ static void answer(struct query *q)
 
 /* ---- the queue ---- */
 
-void query_queue_init(struct query_queue *queue)
+void query_queue_init(struct query_queue *queue, uint32_t running_max)
 {
 	mutex_init(&queue->lock);
 	queue->last = &queue->first;
+	queue->running_max = running_max;
 	queue->stop_ns = INT64_MAX;
 }
 
@@ -246,7 +294,7 @@ static enum turn enter(struct query_queue *queue, struct query *q)
 	enum turn turn = TURN_NEVER;
 
 	mutex_lock(&queue->lock);
-	if (queue->running < QUERIES_RUNNING) {
+	if (queue->running < queue->running_max) {
 		queue->running++;
 		turn = TURN_NOW;
 	} else if (queue->waiting < QUERIES_WAITING) {

@@ -2,7 +2,7 @@
  *
  *   handler (loop) ──query_start──▶ queue ──▶ worker: parameters, view of the store, `answer` ──▶ reply
  *
- * At most QUERIES_RUNNING are answered at the same time, so that workers are left for /metrics; QUERIES_WAITING more wait, and past that the answer is 503. */
+ * As many as conf's query.max_concurrency are answered at the same time; QUERIES_WAITING more wait, and past that the answer is 503. */
 #ifndef MOONGATE_API_QUERY_H
 #define MOONGATE_API_QUERY_H
 
@@ -19,10 +19,8 @@ struct tsdb;
 struct tsdb_view;
 
 enum {
-	QUERIES_RUNNING = 2,
 	QUERIES_WAITING = 1000,
-	QUERY_ANSWER_BYTES = 32 << 20, /* of one answer */
-	QUERY_SECONDS = 30             /* that one may take, from when it is begun */
+	QUERY_ANSWER_BYTES = 32 << 20 /* of one answer */
 };
 
 /* Prometheus's types of errors, and their status. */
@@ -45,14 +43,17 @@ struct query {
 	struct tsdb *history;
 	struct tsdb_view *view; /* of the history as it is when the query is begun */
 	int64_t deadline_ns;    /* clock_mono_ns */
+	int64_t timeout_ns;     /* that it is the end of */
 	uint32_t steps;         /* since the clock was looked at */
 
 	/* The answer, which `answer` writes. */
 	struct buf out;
 	bool bare;                /* all of the body; else it is the `data` of Prometheus's envelope */
-	bool truncated;           /* a limit was reached: a warning says so */
+	struct buf notes[2];      /* by enum query_note: texts as JSON has them, commas between */
 	const char *content_type; /* NULL: JSON */
-	int status;               /* 0: all is well */
+	const char *
+	    encoding; /* Content-Encoding of what was written; NULL: it is written as it is, and gzipped for who takes that */
+	int status; /* 0: all is well */
 	const char *error_type;
 	struct error error;
 };
@@ -64,6 +65,15 @@ void query_start(struct api *a, struct http_request *req, void (*answer)(struct 
 void query_fail(struct query *q, enum query_error why, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for what the store, or reading parameters, said: -EINVAL is the client's fault. */
 void query_fail_code(struct query *q, int code, const struct error *err);
+
+/* What the envelope says beside the data: "warnings" and "infos". */
+enum query_note { NOTE_WARNING, NOTE_INFO };
+void query_note(struct query *q, enum query_note kind, struct slice text);
+/* That a limit was reached. */
+void query_truncated(struct query *q);
+
+/* How long it may take from now on, where the client wants less than conf's query.timeout. */
+void query_set_timeout(struct query *q, int64_t timeout_ns);
 
 /* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time or the gateway's is over, or its answer is too large. */
 bool query_goes_on(struct query *q);
@@ -78,9 +88,10 @@ struct query_queue {
 	struct mutex lock; /* everything below */
 	struct query *first, **last;
 	uint32_t running, waiting;
+	uint32_t running_max;
 	int64_t stop_ns; /* atomic, clock_mono_ns: from here on all are refused; INT64_MAX: they are not */
 };
-void query_queue_init(struct query_queue *queue);
+void query_queue_init(struct query_queue *queue, uint32_t running_max);
 void query_queue_deinit(struct query_queue *queue);
 /* From at_ns (clock_mono_ns) on whoever runs or waits is refused: the server's end waits for workers, and they for a queue that would take hours. Any thread. */
 void query_queue_stop(struct query_queue *queue, int64_t at_ns);
