@@ -12,7 +12,7 @@ enum { POINTS_MAX = 11000 /* of a series, as Prometheus has it: what one asks fo
 
 static bool goes_on(void *ctx)
 {
-	return query_has_time(ctx);
+	return !query_is_cancelled(ctx);
 }
 
 /* The parameters that both routes have. False with the error set. */
@@ -48,12 +48,10 @@ static bool read_common(struct query *q, struct promql_query *asked, uint32_t *l
 	return code == 0;
 }
 
+/* What the expression comes to is no fault of the request's form: Prometheus tells the two apart. */
 static void fail_evaluation(struct query *q, int code, const struct error *err)
 {
-	if (code == -ECANCELED)
-		query_fail(q, QUERY_UNAVAILABLE,
-		           "the query was given up"); /* why it was, query_has_time has said already */
-	else if (code == -EINVAL || code == -E2BIG)
+	if (code == -EINVAL || code == -E2BIG)
 		query_fail(q, QUERY_EXECUTION, "%s", err->text);
 	else
 		query_fail_code(q, code, err);

@@ -188,18 +188,21 @@ static int frame_exemplars(struct framing *in, uint32_t number, const struct sam
 	return code;
 }
 
-/* What is known of metrics is said again and again: only what is new is framed. */
+/* What is known of metrics is said again and again, as is what the store has no room for: only what is new and will be kept is framed, and stays in the batch. */
 static int frame_metadata(struct framing *in)
 {
-	const struct sample_batch *b = in->s->samples;
+	struct sample_batch *b = in->s->samples;
+	uint32_t kept = 0;
 	int code = 0;
 	for (uint32_t i = 0; i < b->metadata_count && code == 0; i++) {
-		if (tsdb_metadata_has(in->e->store, &b->metadata[i]))
+		if (tsdb_metadata_admit(in->e->store, &b->metadata[i]) != 0)
 			continue;
 		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
 		if (code == 0)
 			code = intake_added(in->g, journal_metadata_add(in->g->journal, &b->metadata[i]));
+		b->metadata[kept++] = b->metadata[i];
 	}
+	b->metadata_count = kept;
 	return code;
 }
 

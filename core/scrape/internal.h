@@ -14,6 +14,7 @@ struct scrape {
 	const struct config *config;
 	struct scrape_sink sink;
 	struct fetcher *fetcher; /* NULL: there is nothing to be scraped */
+	uint32_t asked_max;      /* targets at the same time; 0: there is nothing to be scraped */
 	struct discovery *discovery;
 	struct thread thread;
 	bool started;

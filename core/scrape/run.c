@@ -294,7 +294,7 @@ static void look(struct scrape *s)
 static int wait_ms(const struct scrape *s)
 {
 	int64_t now = clock_mono_ns(), until = now + WAIT_MS_MAX * NS_PER_MS;
-	const struct target *first = due_first(&s->resting);
+	const struct target *first = fetcher_has_room(s->fetcher) ? due_first(&s->resting) : NULL;
 
 	if (first != NULL && first->due_ns < until)
 		until = first->due_ns;
@@ -317,7 +317,7 @@ static void turn(struct scrape *s)
 	struct fetched f;
 
 	look(s);
-	while ((t = due_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
+	while (fetcher_has_room(s->fetcher) && (t = due_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
 		begin(s, t);
 	end_leaving(s);
 	fetcher_work(s->fetcher, wait_ms(s));

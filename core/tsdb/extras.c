@@ -102,9 +102,9 @@ int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m)
 	return metadata_put(&t->extras->metadata, m);
 }
 
-bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m)
+int tsdb_metadata_admit(struct tsdb *t, const struct sample_metadata *m)
 {
-	return metadata_has(&t->extras->metadata, m);
+	return metadata_admit(&t->extras->metadata, m);
 }
 
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),

@@ -84,7 +84,7 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);
 /* Samples before `time_ms` were sealed: views that are opened from now on do not ask for them. They are let go, by head_trim, once those that are open now are closed. Between batches. */
 void head_cut(struct head *h, int64_t time_ms);
 
-/* Lets go of samples that were cut and that no view asks for, and of whole series whose newest sample is one of them and before `idle_ms`. Visits up to `visits` series, going on where the last call ended. 1: there are more; 0: all were
+/* Lets go of samples that were cut and that no view asks for, and of whole series whose newest sample is one of them and before `idle_ms`, or that it finds without any for the second time. Visits up to `visits` series, going on where the last call ended. 1: there are more; 0: all were
  * visited since the last 0; -ENOMEM: some of these are left as they are. Numbers that mean no series any more cost next to nothing. Between batches. */
 int head_trim(struct head *h, int64_t idle_ms, uint32_t visits);
 

@@ -448,13 +448,10 @@ bool tsdb_tick(struct tsdb *t)
 		atomic_store(&t->seal_to_ms, edge);
 	}
 	follow_sealed(t);
-	bool more = false;
-	if (t->cut_ms != INT64_MIN) {
-		int64_t idle_ms =
-		    state.newest_ms < INT64_MIN + t->options.idle_ms ? INT64_MIN : state.newest_ms - t->options.idle_ms;
-		/* What memory does not suffice for is done at another tick. */
-		more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
-	}
+	/* Also before anything was cut: series that never got a sample leave. What memory does not suffice for is done at another tick. */
+	int64_t idle_ms =
+	    state.newest_ms < INT64_MIN + t->options.idle_ms ? INT64_MIN : state.newest_ms - t->options.idle_ms;
+	bool more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
 	head_collect(t->head);
 	extras_collect(t->extras);
 	return more;

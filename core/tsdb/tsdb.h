@@ -162,13 +162,16 @@ struct tsdb_view;
 struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code);
 void tsdb_view_close(struct tsdb_view *v);
 
+/* From here on whatever is asked of the view asks `stopped` now and then, between series and between values of a label that are matched; when it says yes, -ECANCELED with a sentence is the answer. */
+void tsdb_view_stop_when(struct tsdb_view *v, bool (*stopped)(const void *ctx), const void *ctx);
+
 /* The series that all matchers match and that may have samples in from_ms..to_ms, in the order of their labels (labels_compare). Owned by the caller, used before the view is closed. NULL with a sentence. */
 struct series_set;
 struct series_set *tsdb_select(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
                                int64_t to_ms, struct error *err);
 void series_set_free(struct series_set *s);
 
-/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
+/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, -ECANCELED (tsdb_view_stop_when), or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err);
 
 /* The samples of that one within the time that was selected, rising; arrays are the set's, until the next call. 0; -ENOMEM; -EBADMSG with a sentence: a block is damaged there, which is named; the others can be read. */
@@ -255,8 +258,8 @@ enum {
 /* The writer's. What was said of the metric last holds. 0; -ENOSPC: a bound, and all is as it was, which is counted; -ENOMEM. */
 int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m);
 
-/* Would that change nothing? The writer's. */
-bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m);
+/* What would tsdb_metadata_put make of it? 1: nothing, it is there; 0: it would be kept, if there is memory; -ENOSPC: a bound, which is counted as there. For who has to write it down first. The writer's. */
+int tsdb_metadata_admit(struct tsdb *t, const struct sample_metadata *m);
 
 /* Calls `each` for the metric of this name, or, where it is empty, for all, rising by name, until it returns false. Of one moment; any thread; slices are good for the call. 0; -EAGAIN, -ENOMEM with a sentence. */
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),

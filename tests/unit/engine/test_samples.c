@@ -557,6 +557,33 @@ static void exemplars_and_metadata_are_kept_too(void **state)
 	buf_free(&labels);
 }
 
+/* Metadata that the store has no room for is said with every request, and fills no journal. */
+static void metadata_that_is_refused_is_not_journaled(void **state)
+{
+	(void)state;
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	char *help = mem_alloc(METADATA_ENTRY_MAX);
+	memset(help, 'h', METADATA_ENTRY_MAX);
+	send_round(e, 1, t, 10, 0);
+	uint64_t frames = e->counters.applied_frames;
+	for (uint32_t times = 1; times <= 3; times++) {
+		struct tsdb_stats stats;
+		struct sending *w = sending_new();
+		*sample_batch_add_metadata(w->s.samples) = (struct sample_metadata){
+		    SLICE("up"), slice_new(help, METADATA_ENTRY_MAX), SLICE(""), METADATA_GAUGE};
+		send_off(e, w);
+		assert_int_equal(w->s.status, 0);
+		sending_free(w);
+		tsdb_stats(engine_history(e), &stats);
+		assert_int_equal(stats.metadata, 0);
+		assert_int_equal(stats.metadata_refused, times);
+		assert_int_equal(e->counters.applied_frames, frames);
+	}
+	mem_free(help);
+	close_engine(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,6 +597,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(metadata_that_is_refused_is_not_journaled, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
