@@ -1,4 +1,5 @@
--- What is no PromQL is refused in the words and at the place in which Debian's Prometheus refuses it: expressions, and the same with words altered by a seed.
+-- What is no PromQL is refused in the words and at the place in which Debian's Prometheus refuses it: expressions, and the same with words altered by a
+-- seed.
 --
 -- That is 2.42, so what 3 says otherwise is kept out of them: durations alone and reckoned with, numbers in ranges, names in quotes, start(), end(),
 -- step() and range() as functions, info, limitk and limit_ratio, fill, anchored and smoothed, words in brackets, metrics' names (with a colon) as
@@ -98,7 +99,8 @@ describe("PromQL's errors", function()
   local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
   local function theirs(expression)
-    local answer = json.decode(theirs_at:request { method = "POST", path = "/api/v1/query", headers = headers, body = "time=0&query=" .. escape(expression) }.body)
+    local body = "time=0&query=" .. escape(expression)
+    local answer = json.decode(theirs_at:request { method = "POST", path = "/api/v1/query", headers = headers, body = body }.body)
     if answer.errorType ~= "bad_data" then return "it is one" end
     local error = answer.error:gsub('^invalid parameter "query": ', "")
     return (error:gsub("in offset, expected duration$", "in offset, expected number, duration, step(), or range()"))

@@ -12,12 +12,14 @@ function prometheus.free_port()
   return port
 end
 
--- Starts one in `dir` (which is there), with a configuration in YAML and further arguments; it is up when it says so. `port` may be chosen before, where the configuration has to name it.
+-- Starts one in `dir` (which is there), with a configuration in YAML and further arguments; it is up when it says so. `port` may be chosen before, where the
+-- configuration has to name it.
 function prometheus.start(dir, config, arguments, port)
   local self = setmetatable({ dir = dir .. "/prometheus", port = port or prometheus.free_port() }, prometheus)
   self.addr = "127.0.0.1:" .. self.port
   moongate.write_file(dir .. "/prometheus.yml", config)
-  local argv = { "prometheus", "--config.file=" .. dir .. "/prometheus.yml", "--storage.tsdb.path=" .. self.dir, "--web.listen-address=" .. self.addr }
+  local argv = { "prometheus", "--config.file=" .. dir .. "/prometheus.yml", "--storage.tsdb.path=" .. self.dir,
+    "--web.listen-address=" .. self.addr }
   for _, a in ipairs(arguments or {}) do argv[#argv + 1] = a end
   self.process = moongate.process.spawn(argv, dir .. "/prometheus.out", dir .. "/prometheus.err")
   moongate.wait_until(function()
