@@ -70,8 +70,7 @@ static void evaluate(struct query *q, const struct promql_query *asked, uint32_t
 		return;
 	}
 	stats.evaluated_ns = clock_mono_ns();
-	put_result(q, &result, limit, &stats);
-	promql_result_free(&result);
+	answer_result(q, &result, limit, &stats);
 }
 
 /* ---- /api/v1/query ---- */

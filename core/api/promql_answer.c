@@ -5,6 +5,22 @@
 #include "api/answer_json.h"
 #include "api/query.h"
 #include "base/clock.h"
+#include "base/mem.h"
+
+enum {
+	AT_ONCE_BYTES = 1 << 20, /* of an answer that is written whole */
+	PART_BYTES = 64 << 10    /* of one that is written while it is sent */
+};
+
+/* A result, and how far it has been written. */
+struct writing {
+	struct promql_result result;
+	uint32_t series_count;  /* that are to be written */
+	uint32_t series, point; /* the next ones */
+	bool begun;             /* that series' labels are written */
+	bool any;               /* and a point of it */
+	struct answer_stats stats;
+};
 
 static bool is_absent(double v)
 {
@@ -22,93 +38,160 @@ static void put_point(struct buf *out, int64_t time_ms, double v)
 	buf_byte(out, ']');
 }
 
-static void put_points(struct query *q, const struct promql_result *r, const struct promql_series *s)
+/* Goes on with the points of the series at hand until `out` has `bytes`. True: they are all written. */
+static bool put_points(struct writing *w, const struct promql_series *s, struct buf *out, size_t bytes)
 {
-	char between = '[';
+	const struct promql_result *r = &w->result;
 
-	for (uint32_t i = 0; i < s->count && query_goes_on(q); i++) {
+	for (; w->point < s->count && out->len < bytes; w->point++) {
+		uint32_t i = w->point;
 		if (s->times_ms == NULL && is_absent(s->values[i]))
 			continue;
-		buf_byte(&q->out, between);
-		put_point(&q->out, s->times_ms != NULL ? s->times_ms[i] : r->start_ms + (int64_t)i * r->step_ms,
+		buf_byte(out, w->any ? ',' : '[');
+		put_point(out, s->times_ms != NULL ? s->times_ms[i] : r->start_ms + (int64_t)i * r->step_ms,
 		          s->values[i]);
-		between = ',';
+		w->any = true;
 	}
-	buf_str(&q->out, between == '[' ? "[]" : "]");
+	return w->point == s->count;
 }
 
-static void put_series(struct query *q, const struct promql_result *r, const struct promql_series *s, bool vector)
+/* The same for a series with everything around it. */
+static bool put_series(struct writing *w, struct buf *out, size_t bytes)
 {
-	buf_str(&q->out, "{\"metric\":");
-	put_labels(&q->out, s->labels);
+	const struct promql_series *s = &w->result.series[w->series];
+	bool vector = w->result.type == PROMQL_VECTOR;
+
+	if (!w->begun) {
+		buf_str(out, w->series > 0 ? ",{\"metric\":" : "{\"metric\":");
+		put_labels(out, s->labels);
+		buf_str(out, vector ? ",\"value\":" : ",\"values\":");
+		w->begun = true;
+	}
 	if (vector) {
-		buf_str(&q->out, ",\"value\":");
-		put_point(&q->out, r->start_ms, s->values[0]);
-	} else {
-		buf_str(&q->out, ",\"values\":");
-		put_points(q, r, s);
+		put_point(out, w->result.start_ms, s->values[0]);
+		buf_byte(out, '}');
+		return true;
 	}
-	buf_byte(&q->out, '}');
+	if (!put_points(w, s, out, bytes))
+		return false;
+	buf_str(out, w->any ? "]}" : "[]}");
+	return true;
 }
 
-static void put_all_series(struct query *q, const struct promql_result *r, uint32_t limit)
+/* Prometheus's own names; what has no counterpart here is not said. */
+static void put_stats(const struct writing *w, struct buf *out)
 {
-	uint32_t count = limit > 0 && limit < r->series_count ? limit : r->series_count;
+	const struct answer_stats *stats = &w->stats;
 
-	if (count < r->series_count)
-		query_truncated(q);
-	buf_byte(&q->out, '[');
-	for (uint32_t i = 0; i < count && query_goes_on(q); i++) {
-		buf_str(&q->out, i > 0 ? "," : "");
-		put_series(q, r, &r->series[i], r->type == PROMQL_VECTOR);
-	}
-	buf_byte(&q->out, ']');
+	buf_str(out, ",\"stats\":{\"timings\":{\"evalTotalTime\":");
+	buf_json_number(out, (double)(stats->evaluated_ns - stats->begun_ns) / NS_PER_S);
+	buf_str(out, ",\"execTotalTime\":");
+	buf_json_number(out, (double)(clock_mono_ns() - stats->begun_ns) / NS_PER_S);
+	buf_printf(out, "},\"samples\":{\"totalQueryableSamples\":%llu,\"peakSamples\":%llu}}",
+	           (unsigned long long)w->result.samples_read, (unsigned long long)w->result.samples_peak);
 }
 
-static void put_value(struct query *q, const struct promql_result *r, uint32_t limit)
+static void put_end(const struct writing *w, struct buf *out)
 {
-	static const char *const types[] = {[PROMQL_SCALAR] = "scalar",
-	                                    [PROMQL_VECTOR] = "vector",
-	                                    [PROMQL_MATRIX] = "matrix",
-	                                    [PROMQL_STRING] = "string"};
+	if (w->stats.wanted)
+		put_stats(w, out);
+	buf_byte(out, '}');
+}
 
-	buf_str(&q->out, "{\"resultType\":\"");
-	buf_str(&q->out, types[r->type]);
-	buf_str(&q->out, "\",\"result\":");
+/* Goes on until `out` has so many bytes. True: there is more. */
+static bool put_until(struct writing *w, struct buf *out, size_t bytes)
+{
+	while (w->series < w->series_count && !buf_failed(out)) {
+		if (out->len >= bytes)
+			return true;
+		if (!put_series(w, out, bytes))
+			continue;
+		w->series++;
+		w->point = 0;
+		w->begun = w->any = false;
+	}
+	buf_byte(out, ']');
+	put_end(w, out);
+	return false;
+}
+
+static bool put_part(void *rest, struct buf *out)
+{
+	return put_until(rest, out, PART_BYTES);
+}
+
+static void free_writing(void *rest)
+{
+	struct writing *w = rest;
+
+	promql_result_free(&w->result);
+	mem_free(w);
+}
+
+static void put_single(struct query *q, const struct writing *w)
+{
+	const struct promql_result *r = &w->result;
+
 	if (r->type == PROMQL_SCALAR) {
 		put_point(&q->out, r->start_ms, r->series[0].values[0]);
-	} else if (r->type == PROMQL_STRING) {
+	} else {
 		buf_byte(&q->out, '[');
 		put_time(&q->out, r->start_ms);
 		buf_byte(&q->out, ',');
 		buf_json_string(&q->out, r->text);
 		buf_byte(&q->out, ']');
-	} else {
-		put_all_series(q, r, limit);
 	}
+	put_end(w, &q->out);
 }
 
-/* Prometheus's own names; what has no counterpart here is not said. */
-static void put_stats(struct query *q, const struct promql_result *r, const struct answer_stats *stats)
+static void put_notes(struct query *q, const struct promql_result *r, bool truncated)
 {
-	double evaluated = (double)(stats->evaluated_ns - stats->begun_ns) / NS_PER_S;
-
-	buf_str(&q->out, ",\"stats\":{\"timings\":{\"evalTotalTime\":");
-	buf_json_number(&q->out, evaluated);
-	buf_str(&q->out, ",\"execTotalTime\":");
-	buf_json_number(&q->out, (double)(clock_mono_ns() - stats->begun_ns) / NS_PER_S);
-	buf_printf(&q->out, "},\"samples\":{\"totalQueryableSamples\":%llu,\"peakSamples\":%llu}}",
-	           (unsigned long long)r->samples_read, (unsigned long long)r->samples_peak);
-}
-
-void put_result(struct query *q, const struct promql_result *r, uint32_t limit, const struct answer_stats *stats)
-{
-	put_value(q, r, limit);
-	if (stats->wanted)
-		put_stats(q, r, stats);
-	buf_byte(&q->out, '}');
+	if (truncated)
+		query_truncated(q);
 	for (uint32_t i = 0; i < r->warning_count; i++)
 		query_note(q, NOTE_WARNING, r->warnings[i]);
 	for (uint32_t i = 0; i < r->info_count; i++)
 		query_note(q, NOTE_INFO, r->infos[i]);
+}
+
+static void put_type(struct query *q, enum promql_type type)
+{
+	static const char *const names[] = {[PROMQL_SCALAR] = "scalar",
+	                                    [PROMQL_VECTOR] = "vector",
+	                                    [PROMQL_MATRIX] = "matrix",
+	                                    [PROMQL_STRING] = "string"};
+
+	buf_str(&q->out, "{\"resultType\":\"");
+	buf_str(&q->out, names[type]);
+	buf_str(&q->out, "\",\"result\":");
+}
+
+void answer_result(struct query *q, struct promql_result *result, uint32_t limit, const struct answer_stats *stats)
+{
+	struct writing *w = mem_alloc(sizeof *w);
+
+	if (w == NULL) {
+		promql_result_free(result);
+		query_fail(q, QUERY_UNAVAILABLE, "out of memory for the answer");
+		return;
+	}
+	*w = (struct writing){.result = *result, .series_count = result->series_count, .stats = *stats};
+	bool truncated = limit > 0 && limit < w->series_count;
+	w->series_count = truncated ? limit : w->series_count;
+	put_notes(q, result, truncated);
+	put_type(q, result->type);
+	if (result->type == PROMQL_SCALAR || result->type == PROMQL_STRING) {
+		put_single(q, w);
+		free_writing(w);
+		return;
+	}
+	buf_byte(&q->out, '[');
+	if (!put_until(w, &q->out, AT_ONCE_BYTES)) {
+		free_writing(w);
+		return;
+	}
+	q->more = put_part;
+	q->free_rest = free_writing;
+	q->rest = w;
+	q->rest_bytes = w->result.arena.total;
 }

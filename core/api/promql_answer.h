@@ -14,7 +14,8 @@ struct answer_stats {
 	int64_t begun_ns, evaluated_ns;
 };
 
-/* Writes {"resultType":…,"result":…} and what belongs behind it into the query's answer. `limit`: series at most, 0: all; the answer's warnings say when there were more. */
-void put_result(struct query *q, const struct promql_result *r, uint32_t limit, const struct answer_stats *stats);
+/* Takes the result over and writes {"resultType":…,"result":…} and what belongs behind it into the query's answer; of a large one the beginning, and the rest while it is sent. `limit`: series at most, 0: all; the answer's warnings say when there were
+ * more. */
+void answer_result(struct query *q, struct promql_result *result, uint32_t limit, const struct answer_stats *stats);
 
 #endif

@@ -141,19 +141,19 @@ void query_truncated(struct query *q)
 	query_note(q, NOTE_WARNING, SLICE("results truncated due to limit"));
 }
 
-static void put_notes(struct query *q)
+static void put_notes(const struct query *q, struct buf *out)
 {
 	static const char *const members[] = {[NOTE_WARNING] = ",\"warnings\":[", [NOTE_INFO] = ",\"infos\":["};
 
 	for (int kind = NOTE_WARNING; kind <= NOTE_INFO; kind++) {
-		q->out.failed |= buf_failed(&q->notes[kind]);
+		out->failed |= buf_failed(&q->notes[kind]);
 		if (q->notes[kind].len == 0)
 			continue;
-		buf_str(&q->out, members[kind]);
-		buf_slice_append(&q->out, buf_slice(&q->notes[kind]));
-		buf_byte(&q->out, ']');
+		buf_str(out, members[kind]);
+		buf_slice_append(out, buf_slice(&q->notes[kind]));
+		buf_byte(out, ']');
 	}
-	buf_byte(&q->out, '}');
+	buf_byte(out, '}');
 }
 
 bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms)
@@ -177,6 +177,8 @@ static void query_free(struct query *q)
 	tsdb_view_close(q->view);
 	arena_deinit(&q->arena);
 	buf_free(&q->out);
+	if (q->rest != NULL)
+		q->free_rest(q->rest);
 	buf_free(&q->notes[NOTE_WARNING]);
 	buf_free(&q->notes[NOTE_INFO]);
 	mem_free(q);
@@ -197,11 +199,23 @@ static void put_error(struct query *q)
 	buf_byte(&q->out, '}');
 }
 
+/* The next part of an answer that streams, and what belongs behind the last one. */
+static bool produce(void *owner, struct buf *out)
+{
+	const struct query *q = owner;
+
+	if (q->more(q->rest, out))
+		return true;
+	put_notes(q, out);
+	return false;
+}
+
 /* The answer as it goes out; the query goes with it. */
 static void reply(struct query *q)
 {
-	if (q->status == 0 && !q->bare)
-		put_notes(q);
+	bool streams = q->status == 0 && q->more != NULL;
+	if (q->status == 0 && !q->bare && !streams)
+		put_notes(q, &q->out);
 	if (q->status == 0)
 		query_goes_on(q); /* is it small enough, and whole? */
 	if (q->status != 0)
@@ -227,6 +241,8 @@ static void reply(struct query *q)
 	    .gzip = !fine || q->encoding == NULL,
 	    .release = release,
 	    .owner = q,
+	    .produce = streams ? produce : NULL,
+	    .owner_bytes = q->rest_bytes,
 	};
 	http_reply(q->req, &r);
 }

@@ -53,8 +53,12 @@ struct query {
 	bool bare;                /* all of the body; else it is the `data` of Prometheus's envelope */
 	struct buf notes[2];      /* by enum query_note: texts as JSON has them, commas between */
 	const char *content_type; /* NULL: JSON */
-	const char *
-	    encoding; /* Content-Encoding of what was written; NULL: it is written as it is, and gzipped for who takes that */
+	const char *encoding; /* Content-Encoding that `out` has; NULL: none, and it is gzipped for who takes that */
+	/* An answer that is too large to be written at once: `more` goes on with it when the client has taken what came before, on the loop, until it returns false. It has nothing but `rest` then: no view, no arena. The query has that freed. */
+	bool (*more)(void *rest, struct buf *out);
+	void (*free_rest)(void *rest);
+	void *rest;
+	size_t rest_bytes;    /* that it holds */
 	int status;           /* 0: all is well */
 	enum query_error why; /* while status is not 0 */
 	struct error error;
