@@ -212,7 +212,14 @@ describe("PromQL over HTTP", function()
     local reply = server:request { path = "/federate?" .. query { ["match[]"] = '{__name__=~"fed.*"}' } }
     assert.equal(200, reply.status)
     assert.matches("^text/plain; version=0%.0%.4", reply.headers["content-type"])
-    assert.equal('# TYPE fed untyped\nfed{instance="",b="2"} 5 T\nfed{instance="i"} 1e+06 T\n# TYPE fed_other untyped\nfed_other{instance=""} 0.5 T\n',
+    local wanted = [[
+# TYPE fed untyped
+fed{instance="",b="2"} 5 T
+fed{instance="i"} 1e+06 T
+# TYPE fed_other untyped
+fed_other{instance=""} 0.5 T
+]]
+    assert.equal(wanted,
       (reply.body:gsub(" %d+\n", " T\n")))
     assert.equal("", server:request { path = "/federate" }.body)
     assert.equal(400, server:request { path = "/federate?match%5B%5D=%7B" }.status)
