@@ -82,7 +82,7 @@ return {
     lookback = "5m",                -- how old a sample may be that still stands for its series
     max_concurrency = 2,            -- at the same time; more wait
     max_samples = 50000000,         -- that one may read and compute; past it the query fails
-    max_bytes = "256MiB",           -- of memory for one
+    max_bytes = "128MiB",           -- of memory for one
   },
 
   -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.

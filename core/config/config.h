@@ -136,7 +136,7 @@ struct config {
 		int64_t lookback_ns;      /* 5 min: how old a sample may be that stands for its series */
 		uint32_t max_concurrency; /* 2 at the same time; more wait */
 		uint32_t max_samples;     /* 50,000,000 that one reads and computes */
-		uint64_t max_bytes;       /* 256 MiB of memory for one */
+		uint64_t max_bytes;       /* 128 MiB of memory for one */
 	} query;
 
 	struct { /* log = { … } */

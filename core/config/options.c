@@ -71,7 +71,7 @@ const struct option options[] = {
     {"query.lookback", OPTION_DURATION, AT(query.lookback_ns), 0.001, 7 * DAY, "5m", NULL},
     {"query.max_concurrency", OPTION_COUNT, AT(query.max_concurrency), 1, 64, "2", NULL},
     {"query.max_samples", OPTION_COUNT, AT(query.max_samples), 1000, 4e9, "50000000", NULL},
-    {"query.max_bytes", OPTION_SIZE, AT(query.max_bytes), 1 * MIB, 1e15, "256MiB", NULL},
+    {"query.max_bytes", OPTION_SIZE, AT(query.max_bytes), 1 * MIB, 1e15, "128MiB", NULL},
     {"log.level", OPTION_CHOICE, AT(log.level), 0, 0, "info", levels},
     {"log.stdout", OPTION_BOOL, AT(log.to_stdout), 0, 0, "true", NULL},
     {"log.file", OPTION_PATH, AT(log.file), 0, 0, NULL, NULL},
