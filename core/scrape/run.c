@@ -10,6 +10,8 @@
 
 enum { WAIT_MS_MAX = 1000, SPARE_BYTES = 1 << 20 };
 
+#define RETRY_NS NS_PER_S /* between attempts to make targets */
+
 /* ---- handing over ---- */
 
 /* On any thread. The wake is under the lock: who settles the last batch may free everything as soon as it has it. */
@@ -284,11 +286,14 @@ static void look(struct scrape *s)
 		s->stats.broken_files = discovery_broken(s->discovery);
 		mutex_unlock(&s->lock);
 	}
-	if (!s->update)
+	if (!s->update || now < s->retry_ns)
 		return;
 	s->update = scrape_update_targets(s) != 0;
 	if (s->update)
+		s->retry_ns = now + RETRY_NS;
+	if (s->update && !s->starved)
 		LOG(LOG_ERROR, "targets are as they were: no memory for others");
+	s->starved = s->update;
 }
 
 static int wait_ms(const struct scrape *s)

@@ -44,10 +44,7 @@ void extras_stats(const struct extras *x, struct tsdb_stats *out)
 
 int extras_cut(struct extras *x, struct extras_cut *out)
 {
-	*out = (struct extras_cut){.place = epoch_enter(&x->epochs)};
-	if (out->place < 0)
-		return out->place;
-	out->of = x;
+	*out = (struct extras_cut){.of = x, .place = epoch_enter_kept(&x->epochs, 0)};
 	int code = exemplars_copy(&x->exemplars, &out->exemplars);
 	if (code == 0)
 		code = metadata_copy(&x->metadata, &out->metadata);

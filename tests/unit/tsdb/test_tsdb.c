@@ -101,11 +101,6 @@ static void test_sealed_time_takes_no_samples(void **state)
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR - 1, 1), APPEND_TOO_OLD);
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR, 1), APPEND_STORED);
 	tsdb_batch_end(t);
-	tsdb_set_ceiling(t, 7 * HOUR);
-	tsdb_batch_begin(t);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR + 1, 1), APPEND_TOO_NEW);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR, 1), APPEND_STORED);
-	tsdb_batch_end(t);
 	tsdb_close(t);
 	end();
 }
@@ -237,6 +232,47 @@ static void test_series_without_samples_leave(void **state)
 	end();
 }
 
+static int try_series(struct tsdb *t, uint32_t n)
+{
+	char text[16];
+	uint32_t number;
+	struct buf b = {0};
+	struct error err = {0};
+	snprintf(text, sizeof text, "%u", n);
+	struct label labels[] = {{LABEL_METRIC_NAME, n < 100 ? SLICE("m") : SLICE("other")},
+	                         {SLICE("n"), slice_cstr(text)}};
+	assert_int_equal(labels_canonical(labels, 2, &b, &err), 0);
+	int code = tsdb_series(t, buf_slice(&b), labels_hash(buf_slice(&b)), &number);
+	buf_free(&b);
+	return code;
+}
+
+/* A checkpoint has series that left soon after it, and made room for others: at a replay both are there. */
+static void test_a_replay_has_more_room(void **state)
+{
+	(void)state;
+	begin();
+	struct tsdb *t = open_with((struct tsdb_options){.max_series = 40, .max_per_metric = 20});
+	for (uint32_t n = 0; n < 20; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 20), -EDQUOT);
+	for (uint32_t n = 100; n < 120; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 120), -ENOSPC);
+	tsdb_replay_begin(t);
+	for (uint32_t n = 20; n < 25; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 25), -EDQUOT);
+	for (uint32_t n = 120; n < 125; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	tsdb_replay_end(t);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	assert_int_equal(try_series(t, 24), 0); /* it is there */
+	tsdb_close(t);
+	end();
+}
+
 /* ---- restarts ---- */
 
 static void checkpoint(struct tsdb *t, const char *name)
@@ -247,6 +283,33 @@ static void checkpoint(struct tsdb *t, const char *name)
 	assert_non_null(c);
 	assert_int_equal(tsdb_cut_write(c, name, &err), 0);
 	tsdb_cut_free(c);
+}
+
+/* As many views as may be are open, of samples and of the rest: nobody else gets one, but checkpoints are cut, and what is due is sealed. */
+static void test_readers_keep_no_checkpoint_out(void **state)
+{
+	struct tsdb_view *views[EPOCH_READERS];
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 200);
+	for (int i = 0; i < EPOCH_READERS; i++) {
+		views[i] = tsdb_view_open(t, &code);
+		assert_non_null(views[i]);
+	}
+	assert_null(tsdb_view_open(t, &code));
+	assert_int_equal(code, -EAGAIN);
+	checkpoint(t, "cut-1");
+	uint64_t sealed = stats_of(t).sealed;
+	fill(t, 200, 6 * 60);
+	assert_true(stats_of(t).sealed > sealed);
+	checkpoint(t, "cut-2");
+	for (int i = 0; i < EPOCH_READERS; i++)
+		tsdb_view_close(views[i]);
+	check(t, 0, 6 * 60);
+	tsdb_close(t);
+	end();
 }
 
 static void test_a_cut_that_is_not_durable_is_none(void **state)
@@ -558,6 +621,8 @@ int main(void)
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
 	    cmocka_unit_test(test_series_without_samples_leave),
+	    cmocka_unit_test(test_a_replay_has_more_room),
+	    cmocka_unit_test(test_readers_keep_no_checkpoint_out),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),

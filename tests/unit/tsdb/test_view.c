@@ -23,6 +23,25 @@ static uint32_t count_seen(struct tsdb *t)
 	return count;
 }
 
+/* Names of labels, or values of one, without any matcher. */
+static uint32_t count_labels(struct tsdb *t, const char *name)
+{
+	struct error err = {0};
+	struct arena arena;
+	const struct slice *texts;
+	uint32_t count;
+	int code;
+	arena_init(&arena);
+	struct tsdb_view *v = tsdb_view_open(t, &code);
+	code = name == NULL ? tsdb_label_names(v, NULL, 0, INT64_MIN, INT64_MAX, &arena, &texts, &count, &err)
+	                    : tsdb_label_values(v, slice_cstr(name), NULL, 0, INT64_MIN, INT64_MAX, &arena, &texts,
+	                                        &count, &err);
+	assert_int_equal(code, 0);
+	tsdb_view_close(v);
+	arena_deinit(&arena);
+	return count;
+}
+
 /* A series is seen with its first batch: it has its number before, and may be left without a sample. */
 static void test_series_are_seen_with_their_samples(void **state)
 {
@@ -32,13 +51,19 @@ static void test_series_are_seen_with_their_samples(void **state)
 	struct tsdb *t = open_store();
 	uint32_t numbers[] = {series(t, 1), series(t, 2), series(t, 3)};
 	assert_int_equal(count_seen(t), 0);
+	assert_int_equal(count_labels(t, NULL), 0);
 	tsdb_batch_begin(t);
 	assert_int_equal(tsdb_append(t, numbers[0], HOUR, 1), APPEND_STORED);
 	for (int i = 0; i < LONG; i++)
 		assert_int_equal(tsdb_append(t, numbers[1], HOUR + i, i * 0.1), APPEND_STORED);
 	assert_int_equal(count_seen(t), 0);
+	assert_int_equal(count_labels(t, NULL), 0);
+	assert_int_equal(count_labels(t, "n"), 0);
 	tsdb_batch_end(t);
 	assert_int_equal(count_seen(t), 2);
+	assert_int_equal(count_labels(t, NULL), 3);
+	assert_int_equal(count_labels(t, "n"), 2);
+	assert_int_equal(count_labels(t, "odd"), 2);
 	tsdb_batch_begin(t);
 	for (int i = 0; i < LONG; i++)
 		assert_int_equal(tsdb_append(t, numbers[0], HOUR + 1 + i, i * 0.1), APPEND_STORED);
