@@ -283,6 +283,7 @@ struct promql_source {
 
 struct promql_query {
 	const struct promql_expr *expr;
+	struct slice text; /* what it was read from: warnings and infos name a place in it. Empty: they name none */
 	int64_t start_ms,
 	    end_ms; /* of a range query: the first step, and the time that no step is behind; the same for an instant query */
 	int64_t step_ms;          /* 0: an instant query */
@@ -317,7 +318,7 @@ struct promql_result {
 	int64_t start_ms, step_ms; /* of the steps */
 	uint32_t steps;
 	const struct slice *warnings,
-	    *infos; /* distinct, in Prometheus's words, rising; at most 10 of each and then "… more" */
+	    *infos; /* distinct, in Prometheus's words, rising; at most 10 of each and then "3 more info annotations omitted" */
 	uint32_t warning_count, info_count;
 	uint64_t samples_read, samples_peak; /* what it took; for stats */
 };
