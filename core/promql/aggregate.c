@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "base/buf.h"
+#include "promql/quote.h"
 
 /* ---- nodes ---- */
 
@@ -91,19 +91,6 @@ uint32_t aggregate_param_at(const struct aggregate *a)
 	while (param->kind == PROMQL_PAREN)
 		param = param->paren;
 	return param->start;
-}
-
-const char *number_text(double v, char room[NUMBER_TEXT_MAX])
-{
-	struct buf text = {0};
-
-	buf_number_go(&text, v);
-	size_t len = text.len < NUMBER_TEXT_MAX ? text.len : NUMBER_TEXT_MAX - 1;
-	if (len > 0)
-		memcpy(room, text.ptr, len);
-	room[len] = '\0';
-	buf_free(&text);
-	return room;
 }
 
 int aggregate_check_k(struct aggregate *a)

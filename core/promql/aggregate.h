@@ -36,10 +36,6 @@ int aggregate_check_k(struct aggregate *a);
 /* A parameter that was checked, as a number of series. */
 uint32_t aggregate_k(double param);
 
-/* A number as Go's %v and %g print it, NUL-terminated. */
-enum { NUMBER_TEXT_MAX = 40 };
-const char *number_text(double v, char room[NUMBER_TEXT_MAX]);
-
 struct node *plan_fold(struct eval *ev, const struct promql_expr *e, const struct steps *steps); /* aggregate_fold.c */
 struct node *plan_count_values(struct eval *ev, const struct promql_expr *e,
                                const struct steps *steps); /* aggregate_values.c */

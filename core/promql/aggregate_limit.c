@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "promql/aggregate.h"
+#include "promql/quote.h"
 
 struct limit_node {
 	struct aggregate a;

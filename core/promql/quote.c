@@ -115,3 +115,16 @@ const char *quoted(struct slice text, uint32_t runes, struct arena *arena)
 	buf_free(&b);
 	return copy.ptr != NULL ? copy.ptr : "";
 }
+
+const char *number_text(double v, char room[NUMBER_TEXT_MAX])
+{
+	struct buf text = {0};
+
+	buf_number_go(&text, v);
+	size_t len = text.len < NUMBER_TEXT_MAX ? text.len : NUMBER_TEXT_MAX - 1;
+	if (len > 0)
+		memcpy(room, text.ptr, len);
+	room[len] = '\0';
+	buf_free(&text);
+	return room;
+}
