@@ -74,7 +74,7 @@ static int scaled_next(struct node *n, struct row *out)
 		out->drop_name = true;
 	} else if (s->changes) {
 		if (labels_unnamed_slice(out->labels, &s->labels, &out->labels) != 0)
-			return eval_fail(n->ev, -ENOMEM, "no memory for labels");
+			return eval_no_memory(n->ev);
 	}
 	code = eval_spend(n->ev, n->steps.count);
 	return code != 0 ? code : 1;

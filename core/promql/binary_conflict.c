@@ -218,7 +218,7 @@ static int fail_duplicate(struct match *m)
 	struct slice first = buf_slice(&x), second = buf_slice(&y);
 	int code = -ENOMEM;
 	if (buf_failed(&group) || buf_failed(&x) || buf_failed(&y) || x.ptr == NULL || y.ptr == NULL) {
-		eval_fail(m->node.ev, code, "no memory for a sentence");
+		eval_no_memory(m->node.ev);
 		goto out;
 	}
 	if (slice_order(&first, &second) > 0) {

@@ -54,6 +54,6 @@ int grouping_find(struct grouping *g, struct slice labels, uint32_t *group)
 	int code = g->without ? labels_except(labels, g->names, g->count, true, &g->key)
 	                      : labels_only(labels, g->names, g->count, &g->key);
 	if (code != 0)
-		return eval_fail(g->groups.ev, code, "no memory for labels");
+		return eval_no_memory(g->groups.ev);
 	return label_index_add(&g->groups, buf_slice(&g->key), group);
 }

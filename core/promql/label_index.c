@@ -63,7 +63,7 @@ static int append(struct label_index *x, struct slice labels)
 	if (code != 0)
 		return code;
 	if (table_add(&x->table, labels_hash(labels), x->count) != 0)
-		return eval_fail(x->ev, -ENOMEM, "no memory for label sets");
+		return eval_no_memory(x->ev);
 	if (labels.len > 0)
 		memcpy(x->text + x->text_len, labels.ptr, labels.len);
 	x->sets[x->count++] = (struct label_index_set){x->text_len, (uint32_t)labels.len};

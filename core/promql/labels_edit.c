@@ -131,7 +131,7 @@ int labels_with(struct slice labels, struct slice name, struct slice value, stru
 	const char *before = end, *behind = end; /* where the label stands, or is to */
 	struct label label = {name, value};
 
-	if (name.len == 0 || name.len > LABEL_NAME_BYTES_MAX || value.len > LABEL_VALUE_BYTES_MAX)
+	if (value.len > 0 && (name.len == 0 || name.len > LABEL_NAME_BYTES_MAX || value.len > LABEL_VALUE_BYTES_MAX))
 		return -E2BIG;
 	while (at < end) {
 		const char *from = at;

@@ -175,6 +175,10 @@ static void test_with(void **state)
 	assert_int_equal(labels_with(buf_slice(&f.set), SLICE("a"), slice_new(value, sizeof value), &f.got), -E2BIG);
 	assert_int_equal(labels_with(buf_slice(&f.set), slice_new(value, 1025), SLICE("a"), &f.got), -E2BIG);
 	assert_int_equal(labels_with(buf_slice(&f.set), SLICE(""), SLICE("a"), &f.got), -E2BIG);
+	/* There is no such label to take away. */
+	assert_int_equal(labels_with(buf_slice(&f.set), slice_new(value, 1025), SLICE(""), &f.got), 0);
+	expect(buf_slice(&f.set), ~UINT32_C(0), &f.wanted);
+	same(&f);
 	deinit(&f);
 }
 
