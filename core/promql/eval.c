@@ -5,6 +5,7 @@
 
 #include "promql/annotate.h"
 #include "promql/result.h"
+#include "promql/shared.h"
 #include "promql/when.h"
 
 enum { LOOKBACK_MS = 5 * 60 * 1000, SUBQUERY_STEP_MS = 60 * 1000 };
@@ -40,7 +41,9 @@ static int begin(struct eval *ev, const struct promql_query *q)
 	int code = annotations_open(ev);
 	if (code == 0)
 		code = set_steps(ev, q);
-	return code == 0 ? when_check(ev, q->expr) : code;
+	if (code == 0)
+		code = when_check(ev, q->expr);
+	return code == 0 ? sharing_open(ev, q->expr) : code;
 }
 
 static int run(struct eval *ev, const struct promql_query *q, struct promql_result *out)
@@ -78,6 +81,7 @@ int promql_eval(const struct promql_query *q, const struct promql_source *source
 	arena_init(&out->arena);
 	arena_init(&ev.arena);
 	int code = run(&ev, &full, out);
+	sharing_close(&ev);
 	annotations_close(&ev);
 	arena_deinit(&ev.arena);
 	if (code != 0) {

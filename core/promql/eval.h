@@ -228,6 +228,9 @@ struct function {
 /* What stands behind a call. */
 const struct function *function_of(const struct promql_expr *call);
 
+/* Does the function know what to do with a range that is anchored or smoothed, where it gets such a one? 0, or -EINVAL with the error set. functions.c */
+int function_check_extended(struct eval *ev, const struct promql_expr *call);
+
 /* Plans a call of a range or map function; plan_functions call it on a call like theirs, too. range_call.c, map_call.c. */
 struct node *plan_range_call(struct eval *ev, const struct promql_expr *call, const struct steps *steps,
                              range_function *function, bool keeps_name);

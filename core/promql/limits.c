@@ -54,8 +54,8 @@ static bool may_hold(struct eval *ev, uint64_t more)
 			ev->bytes_peak = held + more;
 		return true;
 	}
-	eval_fail(ev, -E2BIG, "query processing would need more than %llu MiB of memory in query execution",
-	          (unsigned long long)(ev->bytes_max >> 20));
+	eval_fail(ev, -E2BIG, "query processing would need more than %llu KiB of memory in query execution",
+	          (unsigned long long)(ev->bytes_max >> 10));
 	return false;
 }
 

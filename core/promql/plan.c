@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "promql/select.h"
+#include "promql/shared.h"
 
 void node_close(struct node *n)
 {
@@ -211,6 +212,8 @@ static struct node *plan_call(struct eval *ev, const struct promql_expr *e, cons
 {
 	const struct function *f = function_of(e);
 
+	if (function_check_extended(ev, e) != 0)
+		return NULL;
 	switch (f->shape) {
 	case FUNCTION_RANGE:
 		return plan_range_call(ev, e, steps, f->range, f->keeps_name);
@@ -244,7 +247,7 @@ static struct node *plan_kind(struct eval *ev, const struct promql_expr *e, cons
 	return NULL;
 }
 
-static struct node *plan_once(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
+struct node *plan_once(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
 	if (steps->count > 1 && e->kind != PROMQL_NUMBER && is_invariant(e))
 		return plan_repeat(ev, e, steps);
@@ -254,7 +257,7 @@ static struct node *plan_once(struct eval *ev, const struct promql_expr *e, cons
 struct node *eval_plan(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
 	e = without_parens(e);
-	return plan_once(ev, e, steps);
+	return is_shared(ev, e) ? plan_shared(ev, e, steps) : plan_once(ev, e, steps);
 }
 
 /* ---- arguments ---- */

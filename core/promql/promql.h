@@ -102,8 +102,8 @@ struct promql_function {
 };
 /* By its name, as it is written; NULL: there is none. */
 const struct promql_function *promql_function_find(struct slice name);
-/* All of them, in the order of their names. */
-const struct promql_function *promql_functions(uint32_t *count);
+/* The i-th in the order of their names; NULL behind the last. */
+const struct promql_function *promql_function_at(uint32_t i);
 
 /* A label matcher of a selector. Patterns do compile: promql_matchers makes what the store takes. */
 struct promql_matcher {

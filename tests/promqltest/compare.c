@@ -30,7 +30,7 @@ static void put_value(struct buf *out, double v)
 		buf_number_go(out, v);
 }
 
-static void put_time(struct buf *out, int64_t ms)
+void compare_put_time(struct buf *out, int64_t ms)
 {
 	if (ms < 0)
 		buf_byte(out, '-');
@@ -43,8 +43,9 @@ static bool say(struct buf *out, const char *what)
 	return false;
 }
 
-/* A row with values where there are any. */
-static void value_row(struct grid *t, bool wrong, struct slice name, const double *wanted, const double *got)
+/* A row with values where there are any; `place`: the wanted one's, where it is another; 0: none. */
+static void place_row(struct grid *t, bool wrong, struct slice name, const double *wanted, int64_t place,
+                      const double *got)
 {
 	struct buf cells[2] = {{0}, {0}};
 	const double *const values[2] = {wanted, got};
@@ -55,18 +56,16 @@ static void value_row(struct grid *t, bool wrong, struct slice name, const doubl
 		else
 			buf_str(&cells[i], "nothing");
 	}
+	if (place > 0)
+		buf_printf(&cells[0], " in place %lld", (long long)place);
 	grid_row(t, wrong, name, buf_slice(&cells[0]), buf_slice(&cells[1]));
 	buf_free(&cells[0]);
 	buf_free(&cells[1]);
 }
 
-static void labels_row(struct grid *t, bool wrong, struct slice labels, const double *wanted, const double *got)
+static void value_row(struct grid *t, bool wrong, struct slice name, const double *wanted, const double *got)
 {
-	struct buf name = {0};
-
-	labels_text(labels, &name);
-	value_row(t, wrong, buf_slice(&name), wanted, got);
-	buf_free(&name);
+	place_row(t, wrong, name, wanted, 0, got);
 }
 
 /* ---- points of a result ---- */
@@ -158,7 +157,7 @@ static bool series_rows(const struct script_eval *e, const struct promql_result 
 		bool equal = take_wanted && take_got && compare_almost(values[0], values[1]);
 		struct buf time = {0};
 		if (!equal) {
-			put_time(&time, take_wanted ? times[0] : times[1]);
+			compare_put_time(&time, take_wanted ? times[0] : times[1]);
 			value_row(t, true, buf_slice(&time), take_wanted ? &values[0] : NULL,
 			          take_got ? &values[1] : NULL);
 		}
@@ -220,29 +219,46 @@ static const double *value_at(const struct promql_series *s, uint32_t at)
 	return at < s->count && (s->times_ms != NULL || !is_absent(s->values[at])) ? &s->values[at] : NULL;
 }
 
+/* Has the series come before in the result? */
+static bool is_twice(const struct promql_result *got, uint32_t at)
+{
+	return find_got(got, got->series[at].labels) != &got->series[at];
+}
+
+static void labels_row(struct grid *t, bool wrong, struct slice labels, const struct script_series *wanted,
+                       int64_t place, const double *got)
+{
+	struct buf name = {0};
+
+	labels_text(labels, &name);
+	place_row(t, wrong, buf_slice(&name), wanted != NULL ? &wanted->values[0].value : NULL, place, got);
+	buf_free(&name);
+}
+
 static bool compare_values(const struct script_eval *e, const struct promql_result *got, uint32_t at, struct grid *t)
 {
 	bool same = true, ordered = script_expects(e, EXPECT_ORDERED);
-	uint32_t place = 0;
+	int64_t place = 0;
 
 	for (uint32_t i = 0; i < got->series_count; i++) {
 		const double *value = value_at(&got->series[i], at);
-		int64_t wanted = value != NULL ? find_wanted(e, got->series[i].labels) : -1;
-		bool right = wanted >= 0 && compare_almost(e->series[wanted].values[0].value, *value) &&
-		             (!ordered || wanted == place) && find_got(got, got->series[i].labels) == &got->series[i];
 		if (value == NULL)
 			continue;
+		int64_t found = find_wanted(e, got->series[i].labels);
+		const struct script_series *wanted = found >= 0 ? &e->series[found] : NULL;
+		bool elsewhere = ordered && found >= 0 && found != place;
+		bool right = wanted != NULL && compare_almost(wanted->values[0].value, *value) && !elsewhere &&
+		             !is_twice(got, i);
 		place++;
 		same &= right;
-		labels_row(t, !right, got->series[i].labels, wanted >= 0 ? &e->series[wanted].values[0].value : NULL,
-		           value);
+		labels_row(t, !right, got->series[i].labels, wanted, elsewhere ? found + 1 : 0, value);
 	}
 	for (uint32_t i = 0; i < e->series_count; i++) {
 		const struct promql_series *s = find_got(got, e->series[i].labels);
 		if (s != NULL && value_at(s, at) != NULL)
 			continue;
 		same = false;
-		labels_row(t, true, e->series[i].labels, &e->series[i].values[0].value, NULL);
+		labels_row(t, true, e->series[i].labels, &e->series[i], 0, NULL);
 	}
 	return same;
 }
@@ -255,11 +271,8 @@ static bool compare_vector(const struct script_eval *e, const struct promql_resu
 		return say(out, e->result == RESULT_SCALAR ? "wanted a scalar, got a vector"
 		                                           : "wanted a string, got a vector");
 	bool same = compare_values(e, got, at, &t);
-	if (!same) {
-		if (script_expects(e, EXPECT_ORDERED))
-			say(out, "in this order:");
+	if (!same)
 		grid_print(&t, "series", out);
-	}
 	buf_free(&t.cells);
 	return same;
 }

@@ -9,6 +9,9 @@
 /* Closer than a millionth of their sum; NaN is like NaN, an infinity like itself. That of Prometheus's util/almost. */
 bool compare_almost(double a, double b);
 
+/* Appends a time as a duration: -1m30s. */
+void compare_put_time(struct buf *out, int64_t ms);
+
 /* The result of an instant or of a range query. */
 bool compare_result(const struct script_eval *e, const struct promql_result *got, struct buf *out);
 

@@ -52,9 +52,14 @@ static int evaluate(struct runner *r, const struct query *q, struct promql_resul
 /* Says which query it was, before what differs in it. */
 static void describe(const struct query *q, struct buf *out)
 {
-	buf_printf(out, "    %.*s  at %lld ms", SLICE_ARG(q->text), (long long)q->start_ms);
-	if (q->step_ms > 0)
-		buf_printf(out, " to %lld ms, step %lld ms", (long long)q->end_ms, (long long)q->step_ms);
+	buf_printf(out, "    %.*s  at ", SLICE_ARG(q->text));
+	compare_put_time(out, q->start_ms);
+	if (q->step_ms > 0) {
+		buf_str(out, " to ");
+		compare_put_time(out, q->end_ms);
+		buf_str(out, " step ");
+		compare_put_time(out, q->step_ms);
+	}
 	buf_byte(out, '\n');
 }
 
