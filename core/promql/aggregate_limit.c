@@ -1,11 +1,11 @@
 /* limitk, limit_ratio: rows pass as they come, with the values that are taken; nothing but counts is held.
  *
- * Which series limit_ratio takes follows from a hash of their labels, so that it takes the same ones at each step and in each run, and limit_ratio(r - 1, …) those that limit_ratio(r, …) leaves. Prometheus has a hash of its own, which
- * differs even between its builds: what differs is only which series are taken. limitk takes the first ones. */
+ * Which series limit_ratio takes follows from a hash of their labels (place.h): it takes the same ones at each step, and limit_ratio(r - 1, …) those that limit_ratio(r, …) leaves. Prometheus gives no promise which ones; they are those of its
+ * usual build. limitk takes the first ones, here by the order of their labels. */
 #include <errno.h>
 
-#include "base/hash.h"
 #include "promql/aggregate.h"
+#include "promql/place.h"
 #include "promql/quote.h"
 
 struct limit_node {
@@ -14,6 +14,7 @@ struct limit_node {
 	bool none;        /* nothing is taken */
 	uint32_t *counts; /* of limitk: values taken, by group and step */
 	size_t cap;
+	struct buf room; /* of limit_ratio */
 };
 
 static int check_ratio(struct limit_node *l)
@@ -49,8 +50,10 @@ static bool is_taken(double ratio, double place)
 
 static int take_by_hash(struct limit_node *l, const struct row *row, bool *any)
 {
-	double place = (double)hash_bytes(row->labels.ptr, row->labels.len, 0) / 0x1p64;
+	double place = place_of(row->labels, &l->room);
 
+	if (place < 0)
+		return eval_no_memory(l->a.node.ev);
 	for (uint32_t i = 0; i < l->a.node.steps.count; i++) {
 		if (!is_taken(l->a.param[i], place))
 			row->values[i] = promql_absent();
@@ -118,6 +121,7 @@ static void limit_close(struct node *n)
 	struct limit_node *l = (struct limit_node *)n;
 
 	eval_release(n->ev, l->counts, l->cap * sizeof *l->counts);
+	buf_free(&l->room);
 	aggregate_deinit(&l->a);
 }
 

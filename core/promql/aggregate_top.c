@@ -26,7 +26,8 @@ struct kept_row {
 
 struct top_node {
 	struct aggregate a;
-	bool least; /* bottomk */
+	bool least;     /* bottomk */
+	uint32_t k_max; /* of all steps */
 	struct heaps *groups;
 	uint32_t group_count;
 	size_t groups_cap;
@@ -95,11 +96,13 @@ static int begin_group(struct top_node *t)
 	return 0;
 }
 
-/* Twice the room in each heap of a group. */
+/* Twice the room in each heap of a group, but no more than there may be in one. */
 static int widen(struct top_node *t, struct heaps *h)
 {
-	uint32_t steps = t->a.node.steps.count, cap = h->cap == 0 ? 4 : h->cap * 2;
+	enum { CAP_MIN = 4 };
+	uint32_t steps = t->a.node.steps.count, cap = h->cap == 0 ? CAP_MIN : h->cap * 2;
 	size_t size = sizeof *h->entries * steps;
+	cap = cap < t->k_max ? cap : t->k_max;
 	struct entry *entries = eval_realloc(t->a.node.ev, h->entries, size * h->cap, size * cap);
 
 	if (entries == NULL)
@@ -288,6 +291,7 @@ static int take_rows(struct top_node *t)
 
 	if (code <= 0)
 		return code;
+	t->k_max = aggregate_k(aggregate_param_range(&t->a).greatest);
 	while ((code = node_next(t->a.of, &row)) > 0) {
 		code = take_row(t, &row);
 		if (code != 0)

@@ -7,9 +7,14 @@
 
 int eval_grow(struct eval *ev, void **items, size_t *cap, size_t wanted, size_t size)
 {
+	enum { CAP_MIN = 16, DOUBLED_BYTES_MAX = 4 << 20 };
+
 	if (wanted <= *cap)
 		return 0;
-	size_t grown = *cap == 0 ? 16 : *cap * 2;
+	/* What is large grows by less: moving it is cheap (mremap), and the bound on memory is not far. */
+	size_t grown = *cap * size < DOUBLED_BYTES_MAX ? *cap * 2 : *cap + *cap / 4;
+	if (grown < CAP_MIN)
+		grown = CAP_MIN;
 	if (grown < wanted)
 		grown = wanted;
 	void *p = eval_realloc(ev, *items, *cap * size, grown * size);

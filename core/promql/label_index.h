@@ -35,7 +35,7 @@ static inline struct slice label_index_labels(const struct label_index *x, uint3
 	return slice_new(x->text + x->sets[number].at, x->sets[number].len);
 }
 
-/* Makes room in an array of the evaluation for `wanted` items in all, at least doubling it. 0, or negative with the error set. */
+/* Makes room in an array of the evaluation for `wanted` items in all, and for some more. 0, or negative with the error set. */
 int eval_grow(struct eval *ev, void **items, size_t *cap, size_t wanted, size_t size);
 
 #endif
