@@ -1,20 +1,30 @@
 -- The same samples, by remote_write, in moongate and in Debian's Prometheus; the same questions to both, made by a seed; the same answers, series by series and number
 -- by number.
 --
+-- PROMQL_QUESTIONS and PROMQL_SEED ask more, and others.
+--
 -- That one is 2.42. Where Prometheus 3 answers otherwise, so does moongate, and the questions keep clear of it:
---   ranges and look-back     3 leaves their left end out. Samples lie 7 ms behind whole seconds, and no step on a multiple of a subquery's step,
---                            so that nothing lies on an end
---   rate() near zero         3 looks first how far away the window's start is, and then where the counter was 0. Counters here begin high
+--   ranges and look-back     3 leaves their left end out. Samples lie 7 ms behind whole seconds, no step lies on a multiple of a subquery's step, and
+--                            no subquery in another one, so that nothing lies on an end
+--   rate() near zero         3 looks first how far away the window's start is, and then where the counter was 0. It is asked of counters alone, which
+--                            begin high
 --   repaired histograms      3 takes small falls between buckets for rounding. Buckets here rise
---   sums                     3 adds up with a correction (Kahan, Neumaier) where 2.42 does not: numbers may differ by 1e-9 of their size
+--   sums                     3 adds up with a correction (Kahan, Neumaier) where 2.42 does not, and knows of infinities there: numbers may differ by
+--                            1e-9 of their size; what looks whether such a number is larger than another is not asked, nor are regressions of infinities
+--   atan2                    drops the metric's name in 3
 --   equal values in topk     which of them are taken is left open. Only values that differ are ranked
+--   predict_linear at a      a range that stands still by @ moves on with the steps there, since its offset is reckoned from the first of them;
+--   fixed time               its documentation, and moongate, let it stand still
+--   stddev, stdvar           of NaN and infinity are NaN in 3. Only values that are finite are asked for
+--   count_values             of rounded sums: see sums
 --   names                    double_exponential_smoothing is holt_winters there
 local moongate = require "tests.spec.support.moongate"
 local prometheus = require "tests.spec.support.prometheus"
 local remote_write = require "tests.spec.support.remote_write"
 local json = require "cjson"
 
-local QUESTIONS, INTERVAL_MS, SAMPLES = 600, 15000, 400 -- 100 minutes
+local INTERVAL_MS, SAMPLES = 15000, 400 -- 100 minutes
+local QUESTIONS, SEED = tonumber(os.getenv("PROMQL_QUESTIONS") or "600"), tonumber(os.getenv("PROMQL_SEED") or "20241115")
 local FORM = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
 -- A generator of Park and Miller: the same numbers everywhere.
@@ -171,7 +181,7 @@ local shapes = {
   end,
   function() return quantile:format(pick { "0.5", "0.95", "0", "1", "-0.1", "1.1" }, pick { "", ", job", ", job, path" }, pick(ranges)) end,
   function() return ("%s%s (%d, temperature{room!=\"r6\"})"):format(pick { "topk", "bottomk" }, pick { "", " by (floor)" }, draw(4)) end,
-  function(v) return ('count_values%s ("v", round(%s))'):format(pick(groupings), v()) end,
+  function(_, base_s) return ('count_values%s ("v", round(%s))'):format(pick(groupings), selector(base_s)) end,
   function(_, base_s) return ("quantile_over_time(%s, %s)"):format(pick { "0.5", "0.99", "0" }, range_of(base_s, 1)) end,
   function(_, base_s) return ("predict_linear(%s, %d)"):format(range_of(base_s, 1), draw(4000)) end,
   function(_, base_s) return ("double_exponential_smoothing(%s, 0.%d, 0.%d)"):format(range_of(base_s, 1), draw(9), draw(9)) end,
@@ -180,6 +190,19 @@ local shapes = {
 function vector(base_s, depth)
   local shape = depth > 1 and pick(shapes) or shapes[draw(2)]
   return shape(function() return vector(base_s, depth - 1) end, base_s, depth)
+end
+
+-- What 3 answers otherwise.
+local patterns = {
+  "predict_linear.*@", "%[[^%]]*:.*%[[^%]]*:", "atan2", "rate%([(tq{]", "increase%([(tq{]", "resets%(%(", "changes%(%(", -- see above
+}
+local function is_of_3(text)
+  for _, pattern in ipairs(patterns) do
+    if text:find(pattern) then return true end
+  end
+  local infinite = false
+  for _, pattern in ipairs { "temperature", "quantile", "Inf", "NaN", "scalar", "/", "%^" } do infinite = infinite or text:find(pattern) end
+  return infinite and (text:find "std%a+ *[(bw]" or text:find "predict_linear" or text:find "deriv")
 end
 
 -- ---- answers ----
@@ -248,7 +271,7 @@ describe("PromQL beside Prometheus", function()
   local server, peer, ours, theirs, base_s
 
   setup(function()
-    seed = 20241115
+    seed = SEED
     base_s = math.floor(os.time() / 3600) * 3600 - 3 * 3600
     server = moongate.start { scripts = {} }
     peer = prometheus.start(server.dir, "global: {}\n", { "--web.enable-remote-write-receiver" })
@@ -282,7 +305,8 @@ describe("PromQL beside Prometheus", function()
   it("gives the same answers", function()
     local differ, numbers, errors = {}, 0, 0
     for i = 1, QUESTIONS do
-      local expression = vector(base_s, 3)
+      local expression
+      repeat expression = vector(base_s, 3) until not is_of_3(expression)
       local path, parameters = "query_range", { start = base_s + 37, ["end"] = base_s + 6037, step = pick { "60", "120", "301" } }
       if i % 3 == 0 then path, parameters = "query", { time = base_s + 1237 + 60 * draw(80) } end
       local what, count = compare(path, parameters, expression)
