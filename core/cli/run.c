@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/internal.h"
 #include "engine/engine.h"
 
@@ -168,6 +169,7 @@ static int run_gateway(int argc, char **argv)
 	block_signals(&signals);
 	raise_descriptors();
 	size_pool(&g.config);
+	mem_setup();
 	code = start_log(&g.config, &err);
 	if (code == 0)
 		code = start(&g, &err);
