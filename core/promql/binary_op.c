@@ -1,6 +1,6 @@
 /* The operators on numbers, and on rows of them: loops that the compiler makes vector instructions of (CMakeLists.txt).
  *
- * fmod, pow and atan2 of C have the same special cases as those of Go, which Prometheus uses: x % 0 is NaN, 1 ^ NaN is 1. */
+ * fmod, pow and atan2 of C have the same special cases as those of Go, which Prometheus uses: x % 0 is NaN, 1 ^ NaN is 1. The last bit of an angle may differ. */
 #include "promql/binary.h"
 
 /* x^y of finite numbers, x not 0, |y| under 2^63, as Go reckons it: the whole part by squaring, mantissa and exponent apart, the rest by a logarithm. It rounds more than once, so that pow() would have another last bit more often than not. With a

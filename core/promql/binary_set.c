@@ -80,14 +80,31 @@ static int note_right(struct set_node *s)
 	return code;
 }
 
+/* The right side is read first, but where both fail it is the left one that fails. */
+static int fail_in_order(struct set_node *s, int code)
+{
+	struct error *err = s->node.ev->err, right = *err;
+	struct row row;
+	int left;
+
+	if (code != -EINVAL)
+		return code;
+	err->code = 0;
+	while ((left = node_next(s->left, &row)) > 0)
+		continue;
+	if (left == 0)
+		*err = right;
+	return left == 0 ? code : left;
+}
+
 static int masked_next(struct node *n, struct row *out)
 {
 	struct set_node *s = (struct set_node *)n;
 	bool any = false;
-	int code = 0;
+	int code = s->begun ? 0 : note_right(s);
 
-	if (!s->begun)
-		code = note_right(s);
+	if (code != 0)
+		return fail_in_order(s, code);
 	s->begun = true;
 	while (code == 0 && !any) {
 		code = node_next(s->left, out);

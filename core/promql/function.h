@@ -1,7 +1,7 @@
 /* The functions of the language, one C function each, and what they share. Private to this folder; the table of them is in functions.c.
  *
- * They give what Prometheus 3 gives, to the last bit where IEEE 754 decides: sums in the same order, the same compensation, the same divisions. That is why no window's sum is made from the one before. Only exp(), ln() and what is made
- * of sines are those of the C library, whose last digit may be another. */
+ * They give what Prometheus 3 gives, to the last bit where IEEE 754 decides: sums in the same order, the same compensation, the same divisions. That is why no window's sum is made from the one before. Only what is
+ * made of sines is the C library's, whose last digit may be another. */
 #ifndef MOONGATE_PROMQL_FUNCTION_H
 #define MOONGATE_PROMQL_FUNCTION_H
 
@@ -72,10 +72,6 @@ map_function function_abs, function_acos, function_acosh, function_asin, functio
     function_ceil, function_cos, function_cosh, function_deg, function_exp, function_floor, function_ln, function_log10,
     function_log2, function_rad, function_sgn, function_sin, function_sinh, function_sqrt, function_tan, function_tanh;
 map_function function_clamp, function_clamp_max, function_clamp_min, function_round;
-
-/* math.Min and math.Max of Go: an infinity that decides does so beside NaN, too, and -0 is less than +0. */
-double go_min(double a, double b);
-double go_max(double a, double b);
 
 /* ---- those that make their node ---- */
 

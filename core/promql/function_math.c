@@ -1,5 +1,6 @@
 /* Functions of a number. */
 #include "promql/function.h"
+#include "promql/go_math.h"
 
 static inline __attribute__((always_inline)) int each(const struct map_call *c, struct row *row, double (*f)(double))
 {
@@ -8,21 +9,6 @@ static inline __attribute__((always_inline)) int each(const struct map_call *c, 
 			row->values[i] = f(row->values[i]);
 	}
 	return 0;
-}
-
-/* A binary logarithm as Go has it: that of a power of two is exact. */
-static double go_log2(double v)
-{
-	int exponent = 0;
-	double fraction = frexp(v, &exponent);
-	if (fraction == 0.5)
-		return exponent - 1;
-	return log(fraction) * M_LOG2E + exponent;
-}
-
-static double go_log10(double v)
-{
-	return go_log2(v) * 0.30102999566398119521; /* ln 2 / ln 10 */
 }
 
 static double degrees(double v)
@@ -57,9 +43,9 @@ FUNCTION(ceil, ceil)
 FUNCTION(cos, cos)
 FUNCTION(cosh, cosh)
 FUNCTION(deg, degrees)
-FUNCTION(exp, exp)
+FUNCTION(exp, go_exp)
 FUNCTION(floor, floor)
-FUNCTION(ln, log)
+FUNCTION(ln, go_log)
 FUNCTION(log10, go_log10)
 FUNCTION(log2, go_log2)
 FUNCTION(rad, radians)
@@ -71,28 +57,6 @@ FUNCTION(tan, tan)
 FUNCTION(tanh, tanh)
 
 #undef FUNCTION
-
-double go_min(double a, double b)
-{
-	if (a == -INFINITY || b == -INFINITY)
-		return -INFINITY;
-	if (isnan(a) || isnan(b))
-		return NAN;
-	if (a == 0 && b == 0)
-		return signbit(a) ? a : b;
-	return a < b ? a : b;
-}
-
-double go_max(double a, double b)
-{
-	if (a == INFINITY || b == INFINITY)
-		return INFINITY;
-	if (isnan(a) || isnan(b))
-		return NAN;
-	if (a == 0 && b == 0)
-		return signbit(a) ? b : a;
-	return a > b ? a : b;
-}
 
 /* Steps at which the bounds are the wrong way round have no value. */
 static inline void clamp(double *v, double least, double greatest)

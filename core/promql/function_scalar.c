@@ -1,5 +1,6 @@
 /* Scalars, and vectors that are one series without labels. And what functions share of their arguments. */
 #include "promql/function.h"
+#include "promql/go_math.h"
 #include "promql/quote.h"
 
 /* ---- arguments ---- */

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "promql/promql.h"
 
@@ -118,13 +119,11 @@ const char *quoted(struct slice text, uint32_t runes, struct arena *arena)
 
 const char *number_text(double v, char room[NUMBER_TEXT_MAX])
 {
-	struct buf text = {0};
+	/* A number has at most 32 bytes: the buffer does not grow. */
+	struct buf text = {.ptr = room, .cap = NUMBER_TEXT_MAX - 1};
 
 	buf_number_go(&text, v);
-	size_t len = text.len < NUMBER_TEXT_MAX ? text.len : NUMBER_TEXT_MAX - 1;
-	if (len > 0)
-		memcpy(room, text.ptr, len);
-	room[len] = '\0';
-	buf_free(&text);
+	CHECK(text.ptr == room);
+	room[text.len] = '\0';
 	return room;
 }

@@ -104,12 +104,22 @@ static int out_of_memory(struct error *err)
 	return error_set(err, -ENOMEM, "out of memory");
 }
 
+/* A stale marker is another value than any other NaN. */
+static bool same_bits(double a, double b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, &a, sizeof x);
+	memcpy(&y, &b, sizeof y);
+	return x == y;
+}
+
 static int add_float(struct memory_series *s, int64_t t, double value, struct error *err)
 {
 	size_t at = find_time(s->times, s->count, t);
 
 	if (at < s->count && s->times[at] == t) {
-		if (memcmp(&s->values[at], &value, sizeof value) == 0)
+		if (same_bits(s->values[at], value))
 			return 0;
 		return error_set(err, -EINVAL, "a series has two values at %lld ms", (long long)t);
 	}

@@ -4,6 +4,8 @@
  *   with `@ <its time>` at each selector that has none, at other times: nothing but functions of the time itself may tell the difference;
  *   each of these as the middle step of a range query.
  *
+ * What selects a native histogram is not compared. If that is the query as it is, the eval is skipped.
+ *
  * The engine has the settings of Prometheus's runner: names go at the end, look-back 5 min, subqueries step by 1 min. */
 #include "run.h"
 
@@ -28,11 +30,12 @@ struct query {
 	int64_t start_ms, end_ms, step_ms; /* step 0: an instant query */
 };
 
-/* 0 and the result, which is to be freed; or what the engine says. */
+/* 0 and the result, which is to be freed; or what the engine says. memory.native_selected is of this query. */
 static int evaluate(struct runner *r, const struct query *q, struct promql_result *out, struct error *err)
 {
 	struct promql_source source = memory_source(&r->memory);
 	struct promql_expr *expr;
+	r->memory.native_selected = false;
 	int rc = promql_parse(q->text, &r->arena, &expr, err);
 	if (rc != 0)
 		return rc;
@@ -63,7 +66,7 @@ static void describe(const struct query *q, struct buf *out)
 	buf_byte(out, '\n');
 }
 
-/* Evaluates and compares what every query has to meet. `*ran`: there is a result, which is to be freed. */
+/* Evaluates and compares what every query has to meet. `*ran`: there is a result, which is to be freed. True also where nothing is compared. */
 static bool run_query(struct runner *r, const struct query *q, struct promql_result *result, bool *ran)
 {
 	struct error err = {0};
@@ -72,13 +75,17 @@ static bool run_query(struct runner *r, const struct query *q, struct promql_res
 	int rc = evaluate(r, q, result, &err);
 
 	*ran = rc == 0;
-	if (rc != 0)
+	if (r->memory.native_selected)
+		return true;
+	if (rc != 0) {
 		right = compare_failure(r->eval, slice_cstr(err.text), &differs);
-	else if (script_expects(r->eval, EXPECT_FAIL)) {
+	} else if (script_expects(r->eval, EXPECT_FAIL)) {
 		right = false;
 		buf_str(&differs, "    wanted a failure, got a result\n");
-	} else
-		right = compare_annotations(r->eval, result, &differs) & compare_result(r->eval, result, &differs);
+	} else {
+		right = compare_annotations(r->eval, result, &differs);
+		right = compare_result(r->eval, result, &differs) && right;
+	}
 	if (!right) {
 		describe(q, &r->why);
 		buf_slice_append(&r->why, buf_slice(&differs));
@@ -87,7 +94,7 @@ static bool run_query(struct runner *r, const struct query *q, struct promql_res
 	return right;
 }
 
-static bool run_range(struct runner *r)
+static enum verdict run_range(struct runner *r)
 {
 	const struct script_eval *e = r->eval;
 	struct query q = {e->expr, e->start_ms, e->end_ms, e->step_ms};
@@ -96,7 +103,7 @@ static bool run_range(struct runner *r)
 
 	if (ran)
 		promql_result_free(&result);
-	return right;
+	return r->memory.native_selected ? SKIPPED : right ? PASSED : FAILED;
 }
 
 /* ---- instant queries ---- */
@@ -123,11 +130,11 @@ static bool run_as_middle(struct runner *r, const struct query *instant, bool is
 	bool right = true;
 
 	if (evaluate(r, &q, &result, &err) != 0) {
-		right = false;
+		right = r->memory.native_selected;
 		buf_printf(&differs, "    failed: %s\n", err.text);
 	} else {
 		/* A range query has no order but that of its labels. */
-		if (!script_expects(r->eval, EXPECT_ORDERED))
+		if (!r->memory.native_selected && !script_expects(r->eval, EXPECT_ORDERED))
 			right = compare_step(r->eval, &result, instant->start_ms, is_scalar, &differs);
 		promql_result_free(&result);
 	}
@@ -139,19 +146,23 @@ static bool run_as_middle(struct runner *r, const struct query *instant, bool is
 	return right;
 }
 
-static bool run_instant(struct runner *r, struct slice text, int64_t time_ms)
+/* As it is, and as the middle of a range; *native: it selects native histograms, and nothing was compared. */
+static bool run_instant(struct runner *r, struct slice text, int64_t time_ms, bool *native)
 {
 	struct query q = {text, time_ms, time_ms, 0};
 	struct promql_result result;
 	bool ran, right = run_query(r, &q, &result, &ran);
 
+	*native = r->memory.native_selected;
 	if (!ran)
 		return right;
-	bool is_scalar = result.type == PROMQL_SCALAR;
-	bool as_range = right && (is_scalar || result.type == PROMQL_VECTOR) && !r->eval->expects_range_vector &&
-	                !asks_for_times(text);
+	enum promql_type type = result.type;
 	promql_result_free(&result);
-	return right && (!as_range || run_as_middle(r, &q, is_scalar));
+	if (!right || *native || r->eval->expects_range_vector || asks_for_times(text))
+		return right;
+	if (type != PROMQL_SCALAR && type != PROMQL_VECTOR)
+		return true;
+	return run_as_middle(r, &q, type == PROMQL_SCALAR);
 }
 
 /* ---- the same with @ ---- */
@@ -165,9 +176,9 @@ struct pin {
 /* Functions that give something else at another time, though all they take is pinned. */
 static bool is_of_time(const char *name)
 {
-	static const char *const names[] = {"days_in_month", "day_of_month", "day_of_week", "day_of_year",
-	                                    "hour",          "minute",       "month",       "predict_linear",
-	                                    "time",          "timestamp",    "year"};
+	static const char *const names[] = {
+	    "days_in_month",  "day_of_month", "day_of_week", "day_of_year", "hour",      "minute", "month",
+	    "predict_linear", "start",        "end",         "time",        "timestamp", "year"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (strcmp(names[i], name) == 0)
 			return true;
@@ -210,7 +221,7 @@ static bool run_pinned(struct runner *r, int64_t time_ms)
 	const int64_t around_zero[] = {-1000, 0, 1000};
 	const int64_t *times = time_ms == 0 ? around_zero : others;
 	size_t count = time_ms == 0 ? 3 : 5;
-	bool right = true;
+	bool right = true, native;
 
 	if (promql_parse(r->eval->expr, &r->arena, &expr, NULL) != 0)
 		return true; /* that it did not parse was as expected */
@@ -219,9 +230,19 @@ static bool run_pinned(struct runner *r, int64_t time_ms)
 		return true;
 	promql_print(expr, &text);
 	for (size_t i = 0; i < count && right; i++)
-		right = run_instant(r, buf_slice(&text), times[i]);
+		right = run_instant(r, buf_slice(&text), times[i], &native);
 	buf_free(&text);
 	return right;
+}
+
+static enum verdict run_instant_forms(struct runner *r)
+{
+	int64_t time_ms = script_eval_time(r->eval);
+	bool native, right = run_instant(r, r->eval->expr, time_ms, &native);
+
+	if (native)
+		return SKIPPED;
+	return right && run_pinned(r, time_ms) ? PASSED : FAILED;
 }
 
 /* ---- evals ---- */
@@ -240,16 +261,12 @@ static bool expects_native(const struct script_eval *e)
 static enum verdict run_eval(struct runner *r, const struct script_eval *e)
 {
 	r->eval = e;
-	r->memory.native_selected = false;
 	buf_reset(&r->why);
 	if (expects_native(e))
 		return SKIPPED;
-	int64_t t = script_eval_time(e);
-	bool right = e->range ? run_range(r) : run_instant(r, e->expr, t) && run_pinned(r, t);
+	enum verdict v = e->range ? run_range(r) : run_instant_forms(r);
 	arena_reset(&r->arena, 64 * 1024);
-	if (r->memory.native_selected)
-		return SKIPPED;
-	return right ? PASSED : FAILED;
+	return v;
 }
 
 static void report(const struct script *s, const struct script_command *c, enum verdict v, bool verbose,

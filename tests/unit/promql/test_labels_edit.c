@@ -29,6 +29,15 @@ static const char *const pool[] = {"A", "Z_", "__name__", "__name__x", "__type__
                                    "a", "aa", "aaa",      "ab",        "job",      "jobs", "le",       "\xc3\xa4"};
 enum { POOL = sizeof pool / sizeof *pool };
 
+/* A bit for each name, set once in 2 to the `rarely`. */
+static uint32_t draw_bits(int rarely)
+{
+	uint32_t bits = (1U << POOL) - 1;
+	for (int i = 0; i < rarely; i++)
+		bits &= draw(1U << POOL);
+	return bits;
+}
+
 /* A label for each bit. A fifth of the values are long, so that lengths of two bytes come up. */
 static void make(uint32_t bits, struct buf *out)
 {
@@ -117,9 +126,7 @@ static void test_kept_and_left_out(void **state)
 	struct slice names[POOL];
 
 	for (int round = 0; round < 4000; round++) {
-		uint32_t bits = draw(4) == 0 ? 0 : draw(1U << POOL) & draw(1U << POOL), named = draw(1U << POOL);
-		if (draw(3) == 0)
-			named &= draw(1U << POOL) & draw(1U << POOL);
+		uint32_t bits = draw(4) == 0 ? 0 : draw_bits(2), named = draw_bits(draw(3) == 0 ? 3 : 1);
 		uint32_t count = names_of(named, names);
 		make(bits, &f.set);
 		struct slice set = exact(&f);
@@ -156,7 +163,7 @@ static void test_with(void **state)
 	for (int round = 0; round < 4000; round++) {
 		struct label labels[POOL + 1];
 		uint32_t count = 0, one = draw(POOL);
-		make(draw(1U << POOL) & draw(1U << POOL), &f.set);
+		make(draw_bits(2), &f.set);
 		struct slice set = exact(&f), rest = set, name = slice_cstr(pool[one]);
 		size_t len = draw(3) == 0 ? 0 : draw(draw(4) == 0 ? LABEL_VALUE_BYTES_MAX + 1 : 30);
 		memset(value, 'a' + (int)draw(26), len);
