@@ -100,9 +100,8 @@ static int add_pair(struct match *m, uint32_t many, uint32_t one, uint32_t bucke
 		m->results[result].last = number;
 		return 0;
 	}
-	/* Prometheus forgets here that the name of what it filters is to go, and shows it. */
-	bool dropped = many != MATCH_NONE && !m->changes && m->many.rows.items[many].drop_name;
-	m->results[result] = (struct result){number, number, m->drops_delayed || dropped};
+	/* Prometheus forgets here that the name of what was compared is to go: -x < y shows it, where names go at the end. */
+	m->results[result] = (struct result){number, number};
 	return 0;
 }
 
@@ -230,7 +229,7 @@ static int match_next(struct node *n, struct row *out)
 		for (uint32_t i = 0; i < steps; i++)
 			m->out[i] = promql_is_absent(m->out[i]) ? m->part[i] : m->out[i];
 	}
-	*out = (struct row){label_index_labels(&m->labels, m->next++), r->drop_name, m->out};
+	*out = (struct row){label_index_labels(&m->labels, m->next++), m->drops_delayed, m->out};
 	int code = eval_spend(n->ev, steps);
 	return code != 0 ? code : 1;
 }

@@ -11,15 +11,15 @@
 #include "promql/place.h"
 #include "support/answer.h"
 
-static const char *const series = "x{a=\"1\", i=\"0\"} 1 2 _ NaN 5\n"
-                                  "x{a=\"1\", i=\"1\"} 3 _ _ 7 Inf\n"
-                                  "x{a=\"2\", i=\"0\"} 1e100 1 -1e100 -0 0\n"
-                                  "x{a=\"2\", i=\"1\"} 1 2 3 4 5\n"
-                                  "k{} 1 2 3 0.5 -1\n"
-                                  "q{} 0.5 0 1 2 NaN\n"
-                                  "big{n=\"1\"} 9.988465674311579e+307 1e308\n"
-                                  "big{n=\"2\"} 9.988465674311579e+307 1e308\n"
-                                  "big{n=\"3\"} -9.988465674311579e+307 1e308";
+static const char *const data = "x{a=\"1\", i=\"0\"} 1 2 _ NaN 5\n"
+                                "x{a=\"1\", i=\"1\"} 3 _ _ 7 Inf\n"
+                                "x{a=\"2\", i=\"0\"} 1e100 1 -1e100 -0 0\n"
+                                "x{a=\"2\", i=\"1\"} 1 2 3 4 5\n"
+                                "k{} 1 2 3 0.5 -1\n"
+                                "q{} 0.5 0 1 2 NaN\n"
+                                "big{n=\"1\"} 9.988465674311579e+307 1e308\n"
+                                "big{n=\"2\"} 9.988465674311579e+307 1e308\n"
+                                "big{n=\"3\"} -9.988465674311579e+307 1e308";
 
 struct ask {
 	const char *query, *wanted;
@@ -28,7 +28,7 @@ struct ask {
 static void check_all(enum answer_kind kind, const struct ask *asks, size_t count)
 {
 	struct answer a;
-	answer_load(&a, series);
+	answer_load(&a, data);
 	for (size_t i = 0; i < count; i++)
 		answer_check(&a, kind, asks[i].query, asks[i].wanted);
 	answer_free(&a);
@@ -247,7 +247,7 @@ static void test_without_memory(void **state)
 {
 	(void)state;
 	struct answer a;
-	answer_load(&a, series);
+	answer_load(&a, data);
 	answer_without_memory(&a, ANSWER_RANGE, "sum by (a) (x)",
 	                      "{a=\"1\"} 4 2 _ NaN +Inf\n{a=\"2\"} 1e+100 3 -1e+100 4 5\n");
 	answer_without_memory(&a, ANSWER_RANGE, "count(topk by (a) (9, x))", "{} 4 3 2 4 4\n");
