@@ -100,9 +100,8 @@ static int add_pair(struct match *m, uint32_t many, uint32_t one, uint32_t bucke
 		m->results[result].last = number;
 		return 0;
 	}
-	/* Prometheus forgets here that the name of what it filters is to go, and shows it. */
-	bool dropped = many != MATCH_NONE && !m->changes && m->many.rows.items[many].drop_name;
-	m->results[result] = (struct result){number, number, m->drops_delayed || dropped};
+	/* Prometheus forgets here that the name of what was compared is to go: -x < y shows it, where names go at the end. */
+	m->results[result] = (struct result){number, number};
 	return 0;
 }
 
@@ -116,7 +115,7 @@ static int pair_many(struct match *m, uint32_t many)
 	/* Which labels group_left takes differs where there is no row, so that is a pair of its own; else match_operands fills the row. */
 	if (code == 0 && m->how->fills_right && (first == MATCH_NONE || m->how->include_count > 0))
 		code = add_pair(m, many, MATCH_NONE, bucket);
-	return code == 0 ? eval_spend(m->node.ev, 0) : code;
+	return code == 0 ? eval_work(m->node.ev, m->node.steps.count) : code;
 }
 
 static int make_pairs(struct match *m)
@@ -230,7 +229,7 @@ static int match_next(struct node *n, struct row *out)
 		for (uint32_t i = 0; i < steps; i++)
 			m->out[i] = promql_is_absent(m->out[i]) ? m->part[i] : m->out[i];
 	}
-	*out = (struct row){label_index_labels(&m->labels, m->next++), r->drop_name, m->out};
+	*out = (struct row){label_index_labels(&m->labels, m->next++), m->drops_delayed, m->out};
 	int code = eval_spend(n->ev, steps);
 	return code != 0 ? code : 1;
 }

@@ -70,6 +70,8 @@ int eval_no_memory(struct eval *ev);
 
 /* So many samples were read, or values computed: is it to go on? 0, -E2BIG or -ECANCELED with the error set. Called at least once for each row. */
 int eval_spend(struct eval *ev, uint64_t samples);
+/* So much was done as so many samples cost, which count elsewhere or not at all: is it to go on? 0, or -ECANCELED with the error set. */
+int eval_work(struct eval *ev, uint64_t work);
 
 /* Memory of this evaluation beside the arena's. eval_hold: so many bytes more are counted; 0, or -E2BIG with the error set. eval_realloc keeps the count; old_size 0 with ptr NULL; NULL with the error set. */
 int eval_hold(struct eval *ev, uint64_t bytes);
@@ -197,7 +199,7 @@ struct range_call {
 	const struct range_row *row;
 	const double *const *scalars;
 };
-/* 0, or negative with the error set. */
+/* 0, or negative with the error set. Where windows are long it is called for some of the steps at a time: ranges->steps are those. */
 typedef int range_function(const struct range_call *c, double *out);
 
 /* What a function of a vector gets for one series: it changes the values in place. Absent ones stay so. */

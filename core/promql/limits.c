@@ -36,7 +36,12 @@ int eval_spend(struct eval *ev, uint64_t samples)
 	if (ev->samples > ev->samples_max)
 		return eval_fail(ev, -E2BIG,
 		                 "query processing would load too many samples into memory in query execution");
-	ev->work += samples + ROW_WORK;
+	return eval_work(ev, samples + ROW_WORK);
+}
+
+int eval_work(struct eval *ev, uint64_t work)
+{
+	ev->work += work;
 	if (ev->work < WORK_MAX)
 		return 0;
 	ev->work = 0;

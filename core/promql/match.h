@@ -23,7 +23,6 @@ struct side {
 
 struct result {
 	uint32_t first, last; /* pairs */
-	bool drop_name;
 };
 
 /* Something that breaks a rule; of several the least by step, rank, order is told. */

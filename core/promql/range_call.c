@@ -1,4 +1,5 @@
 /* Functions over time, one series at a time: rate(x[5m]). */
+#include "base/check.h"
 #include "promql/eval.h"
 #include "promql/plan.h"
 
@@ -12,6 +13,69 @@ struct range_call_node {
 	struct buf room; /* for labels */
 };
 
+/* How many samples, at most, all windows together have that a function looks at in one go. A thousand steps with windows of a month may have millions each: then it is called for some of the steps at a time, so that it can be asked in between whether to go on. */
+#define VISITS_MAX (UINT64_C(1) << 22)
+/* Some visits cost as much as reading a sample. */
+enum { VISITS_A_SAMPLE = 16 };
+
+/* The first sample that the windows from a step on have. */
+static uint32_t first_sample(const struct ranges *r, const struct range_row *row)
+{
+	int64_t start = range_end(r, 0) - r->range_ms - (r->extended != PROMQL_PLAIN ? r->ev->lookback_ms : 0);
+	uint32_t low = 0, high = row->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (row->times_ms[middle] > start)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/* The function's values at the steps [from, from + count). */
+static int call_part(struct range_call_node *c, const struct range_row *row, uint32_t from, uint32_t count)
+{
+	const double *scalars[PROMQL_ARGS_MAX] = {0};
+	struct ranges ranges = *c->ranges;
+	struct range_row part = *row;
+	struct range_call call = {c->node.ev, c->node.expr, &ranges, &part, scalars};
+
+	CHECK(c->node.expr->call.arg_count <= PROMQL_ARGS_MAX); /* none of them takes any number */
+	ranges.steps.start_ms = step_time(&c->node.steps, from);
+	ranges.steps.count = count;
+	uint32_t first = first_sample(&ranges, row);
+	part.times_ms += first;
+	part.values += first;
+	part.count -= first;
+	for (uint32_t i = 0; i < c->node.expr->call.arg_count; i++)
+		scalars[i] = c->scalars[i] == NULL ? NULL : c->scalars[i] + from;
+	return c->function(&call, c->values + from);
+}
+
+static int call_function(struct range_call_node *c, const struct range_row *row)
+{
+	struct eval *ev = c->node.ev;
+	uint32_t steps = c->node.steps.count;
+	uint64_t visits = (uint64_t)row->count * steps;
+
+	if (visits <= VISITS_MAX) {
+		const struct range_call call = {ev, c->node.expr, c->ranges, row, c->scalars};
+		int code = c->function(&call, c->values);
+		return code == 0 ? eval_work(ev, visits / VISITS_A_SAMPLE) : code;
+	}
+	uint32_t at_once = (uint32_t)(VISITS_MAX / row->count) + 1;
+	int code = 0;
+	for (uint32_t from = 0; from < steps && code == 0; from += at_once) {
+		uint32_t count = steps - from < at_once ? steps - from : at_once;
+		code = call_part(c, row, from, count);
+		if (code == 0)
+			code = eval_work(ev, (uint64_t)count * row->count / VISITS_A_SAMPLE);
+	}
+	return code;
+}
+
 static int range_call_next(struct node *n, struct row *out)
 {
 	struct range_call_node *c = (struct range_call_node *)n;
@@ -20,8 +84,7 @@ static int range_call_next(struct node *n, struct row *out)
 
 	if (code <= 0)
 		return code;
-	const struct range_call call = {n->ev, n->expr, c->ranges, &row, c->scalars};
-	code = c->function(&call, c->values);
+	code = call_function(c, &row);
 	if (code == 0)
 		code = eval_spend(n->ev, n->steps.count);
 	if (code < 0)

@@ -12,22 +12,22 @@
 #include "support/answer.h"
 
 /* d: two series that take turns. e: two that meet at the third step. n1, n2: one without its name, in turns. */
-static const char *const series = "l{k=\"a\", z=\"1\"} 1 2 3 _ 5\n"
-                                  "l{k=\"b\", z=\"1\"} 10 20 _ 40 50\n"
-                                  "l{k=\"c\", z=\"1\"} 30 30 30 30 30\n"
-                                  "r{k=\"a\"} 100 200 300 400 _\n"
-                                  "r{k=\"b\"} 7 _ 7 7 7\n"
-                                  "r{k=\"d\"} 400 400 _ 400 400\n"
-                                  "d{k=\"a\", w=\"1\"} 1 1 _ _ _\n"
-                                  "d{k=\"a\", w=\"2\"} _ _ 2 2 _\n"
-                                  "e{k=\"a\", w=\"1\"} 1 1 1 _ _\n"
-                                  "e{k=\"a\", w=\"2\"} _ _ 2 2 _\n"
-                                  "n1{k=\"a\"} 1 _ 1 _ _\n"
-                                  "n2{k=\"a\"} _ 2 _ 2 _\n"
-                                  "m{k=\"a\", \"__type__\"=\"gauge\", \"__unit__\"=\"s\"} 1 1 1 1 1\n"
-                                  "late{k=\"q\"} _ _ _ _ 1\n"
-                                  "twice{w=\"1\"} 1 1 1 1 _\n"
-                                  "twice{w=\"2\"} 1 1 1 1 1";
+static const char *const data = "l{k=\"a\", z=\"1\"} 1 2 3 _ 5\n"
+                                "l{k=\"b\", z=\"1\"} 10 20 _ 40 50\n"
+                                "l{k=\"c\", z=\"1\"} 30 30 30 30 30\n"
+                                "r{k=\"a\"} 100 200 300 400 _\n"
+                                "r{k=\"b\"} 7 _ 7 7 7\n"
+                                "r{k=\"d\"} 400 400 _ 400 400\n"
+                                "d{k=\"a\", w=\"1\"} 1 1 _ _ _\n"
+                                "d{k=\"a\", w=\"2\"} _ _ 2 2 _\n"
+                                "e{k=\"a\", w=\"1\"} 1 1 1 _ _\n"
+                                "e{k=\"a\", w=\"2\"} _ _ 2 2 _\n"
+                                "n1{k=\"a\"} 1 _ 1 _ _\n"
+                                "n2{k=\"a\"} _ 2 _ 2 _\n"
+                                "m{k=\"a\", \"__type__\"=\"gauge\", \"__unit__\"=\"s\"} 1 1 1 1 1\n"
+                                "late{k=\"q\"} _ _ _ _ 1\n"
+                                "twice{w=\"1\"} 1 1 1 1 _\n"
+                                "twice{w=\"2\"} 1 1 1 1 1";
 
 struct ask {
 	const char *query, *wanted;
@@ -36,7 +36,7 @@ struct ask {
 static void check_all(enum answer_kind kind, const struct ask *asks, size_t count)
 {
 	struct answer a;
-	answer_load(&a, series);
+	answer_load(&a, data);
 	for (size_t i = 0; i < count; i++)
 		answer_check(&a, kind, asks[i].query, asks[i].wanted);
 	answer_free(&a);
@@ -256,7 +256,8 @@ static void test_delayed_names(void **state)
 	    {"{__name__=~\"n.\"} * 2", "{k=\"a\"} 2 4 2 4 _\n"},
 	    {"n1 <= bool r", "{k=\"a\"} 1 _ 1 _ _\n"},
 	    {"count by (__name__) (n1 <= bool r)", "{} 1 _ 1 _ _\n"},
-	    {"-n1 <= r", "{k=\"a\"} -1 _ -1 _ _\n"},
+	    {"-n1 <= r", "n1{k=\"a\"} -1 _ -1 _ _\n"},
+	    {"-n1 <= 1", "{k=\"a\"} -1 _ -1 _ _\n"},
 	    {"-n1 or -n2", "{k=\"a\"} -1 -2 -1 -2 _\n"},
 	};
 	CHECK_ALL(ANSWER_DELAYED, asks);
@@ -266,7 +267,7 @@ static void test_without_memory(void **state)
 {
 	(void)state;
 	struct answer a;
-	answer_load(&a, series);
+	answer_load(&a, data);
 	answer_without_memory(&a, ANSWER_RANGE, "l * on (k) group_left (w) d",
 	                      "{k=\"a\", w=\"1\", z=\"1\"} 1 2 _ _ _\n{k=\"a\", w=\"2\", z=\"1\"} _ _ 6 _ _\n");
 	answer_without_memory(&a, ANSWER_RANGE, "l * on (k) d", "{k=\"a\"} 1 2 6 _ _\n");

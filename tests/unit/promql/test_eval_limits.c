@@ -188,6 +188,27 @@ static void test_cancelled(void **state)
 	db_free(&db);
 }
 
+/* Long windows are asked about, too, though no sample is read twice. */
+static void test_cancelled_in_long_windows(void **state)
+{
+	(void)state;
+	struct db db;
+	struct patience p = {0, UINT32_MAX};
+	db_init(&db);
+	struct db_series *s = db_add(&db, "x", 5000);
+	for (int64_t i = 0; i < 5000; i++)
+		db_sample(s, i * 1000, (double)i);
+	db.query.goes_on = goes_on;
+	db.query.ctx = &p;
+	asked(&db, "sum_over_time(x[1h])", 0, 5000, 1);
+	assert_int_equal(db.code, 0);
+	assert_in_range(p.asked, 6, 1000);
+	p = (struct patience){0, 2};
+	asked(&db, "sum_over_time(x[1h])", 0, 5000, 1);
+	assert_int_equal(db.code, -ECANCELED);
+	db_free(&db);
+}
+
 static void test_source_that_fails(void **state)
 {
 	(void)state;
@@ -281,6 +302,7 @@ int main(void)
 	    cmocka_unit_test(test_bytes_of_an_instant_range),
 	    cmocka_unit_test(test_without_memory),
 	    cmocka_unit_test(test_cancelled),
+	    cmocka_unit_test(test_cancelled_in_long_windows),
 	    cmocka_unit_test(test_source_that_fails),
 	    cmocka_unit_test(test_annotations),
 	};

@@ -159,6 +159,46 @@ static void test_extended_raw_samples(void **state)
 	db_free(&db);
 }
 
+/* Windows that are so long that functions are called for some of the steps at a time. */
+static void test_long_windows(void **state)
+{
+	(void)state;
+	static const char *const queries[] = {
+	    "sum_over_time(x[30m])",
+	    "quantile_over_time(0.5, x[30m])",
+	    "predict_linear(x[20m] offset 1m, scalar(x) % 7)",
+	    "quantile_over_time(scalar(x) % 10 / 10, x[10m] @ 1500)",
+	    "predict_linear(x[20m] @ 1500, 10)",
+	    "increase(x[20m] anchored)",
+	    "rate(x[20m] smoothed)",
+	    "max_over_time(x[30m:1s])",
+	};
+	struct db db;
+	db_init(&db);
+	db.query.lookback_ms = 60000;
+	struct db_series *s = db_add(&db, "x", 2000);
+	for (int64_t i = 0; i < 2000; i++)
+		db_sample(s, i * 1000 + i % 7, (double)(i * 7919 % 1000));
+	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+		struct promql_result all;
+		asked(&db, queries[i], 100, 2600, 0.5);
+		assert_int_equal(db.code, 0);
+		assert_int_equal(db.last.series_count, 1);
+		all = db.last;
+		db.last = (struct promql_result){0};
+		arena_init(&db.last.arena);
+		for (uint32_t k = 0; k < all.steps; k += 97) {
+			double v = all.series[0].values[k];
+			asked(&db, queries[i], 100 + k * 0.5, 0, 0);
+			assert_int_equal(db.last.series_count, !promql_is_absent(v));
+			if (!promql_is_absent(v))
+				assert_memory_equal(&db.last.series[0].values[0], &v, sizeof v);
+		}
+		promql_result_free(&all);
+	}
+	db_free(&db);
+}
+
 /* ---- subqueries ---- */
 
 static void test_subquery_steps(void **state)
@@ -204,11 +244,17 @@ static void test_default_subquery_step(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_look_back),      cmocka_unit_test(test_look_back_is_five_minutes),
-	    cmocka_unit_test(test_offset_and_at),  cmocka_unit_test(test_durations),
-	    cmocka_unit_test(test_timestamp),      cmocka_unit_test(test_windows),
-	    cmocka_unit_test(test_raw_samples),    cmocka_unit_test(test_extended_raw_samples),
-	    cmocka_unit_test(test_subquery_steps), cmocka_unit_test(test_default_subquery_step),
+	    cmocka_unit_test(test_look_back),
+	    cmocka_unit_test(test_look_back_is_five_minutes),
+	    cmocka_unit_test(test_offset_and_at),
+	    cmocka_unit_test(test_durations),
+	    cmocka_unit_test(test_timestamp),
+	    cmocka_unit_test(test_windows),
+	    cmocka_unit_test(test_raw_samples),
+	    cmocka_unit_test(test_extended_raw_samples),
+	    cmocka_unit_test(test_long_windows),
+	    cmocka_unit_test(test_subquery_steps),
+	    cmocka_unit_test(test_default_subquery_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,13 +251,13 @@ static const char *asked(struct db *db, const char *query, double start, double 
 	return buf_failed(&db->text) ? "" : db->text.ptr;
 }
 
-static void range_is(struct db *db, const char *query, double start, double end, double step, const char *wanted)
+static inline void range_is(struct db *db, const char *query, double start, double end, double step, const char *wanted)
 {
 	const char *got = asked(db, query, start, end, step);
 	if (strcmp(got, wanted) != 0)
 		fail_msg("%s\ngives\n%sand not\n%s", query, got, wanted);
 }
-static void instant_is(struct db *db, const char *query, double at, const char *wanted)
+static inline void instant_is(struct db *db, const char *query, double at, const char *wanted)
 {
 	range_is(db, query, at, at, 0, wanted);
 }
