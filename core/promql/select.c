@@ -1,4 +1,4 @@
-/* Instant selectors: for each step the newest sample of (t - look-back, t].
+/* Instant selectors: for each step the newest sample of (t - look-back, t]; of smoothed ones what lies on the line to the next sample of (t, t + look-back].
  *
  * A series' samples and the steps both rise: one walk over both. */
 #include "promql/select.h"
@@ -75,7 +75,7 @@ struct instant {
 	struct node node;
 	struct selection from;
 	int64_t first_ms, step_ms; /* the times that are looked at for the steps */
-	bool times;
+	bool times, smoothed;
 	double *values;
 };
 
@@ -94,6 +94,36 @@ static void look_back(const struct instant *s, const struct promql_samples *in, 
 	}
 }
 
+static double between(const struct promql_samples *in, uint32_t left, uint32_t right, int64_t at)
+{
+	double from = in->values[left], to = in->values[right];
+	double part = (double)(at - in->times_ms[left]) / (double)(in->times_ms[right] - in->times_ms[left]);
+
+	return from + (to - from) * part;
+}
+
+/* Stale markers are passed over: as in a range, they are no samples. */
+static void smooth(const struct instant *s, const struct promql_samples *in, double *out)
+{
+	const int64_t *times = in->times_ms;
+	int64_t at = s->first_ms, lookback = s->node.ev->lookback_ms;
+	uint32_t left = UINT32_MAX, right = 0; /* the last sample before `at`, and the first one that is not */
+
+	for (uint32_t i = 0; i < s->node.steps.count; i++, at += s->step_ms) {
+		for (; right < in->count && (times[right] < at || is_stale(in->values[right])); right++) {
+			if (!is_stale(in->values[right]))
+				left = right;
+		}
+		bool has_left = left != UINT32_MAX && times[left] > at - lookback;
+		bool has_right = right < in->count && times[right] <= at + lookback;
+		out[i] = promql_absent();
+		if (has_right && times[right] == at)
+			out[i] = in->values[right];
+		else if (has_left)
+			out[i] = has_right ? between(in, left, right, at) : in->values[left];
+	}
+}
+
 static int instant_next(struct node *n, struct row *out)
 {
 	struct instant *s = (struct instant *)n;
@@ -108,7 +138,10 @@ static int instant_next(struct node *n, struct row *out)
 		if (code < 0)
 			return code;
 	} while (samples.count == 0);
-	look_back(s, &samples, s->values);
+	if (s->smoothed)
+		smooth(s, &samples, s->values);
+	else
+		look_back(s, &samples, s->values);
 	out->drop_name = false;
 	out->values = s->values;
 	return 1;
@@ -129,11 +162,12 @@ struct node *plan_selector(struct eval *ev, const struct promql_expr *e, const s
 
 	if (s == NULL || values == NULL || when_of(ev, &e->selector.when, &when) != 0)
 		return NULL;
-	*s = (struct instant){.times = times, .values = values};
+	bool smoothed = e->selector.extended == PROMQL_SMOOTHED && !times; /* a time is that of a sample */
+	*s = (struct instant){.times = times, .smoothed = smoothed, .values = values};
 	s->node = (struct node){&instant_ops, ev, e, *steps, selector_has_name(e)};
 	s->first_ms = when_time(&when, steps->start_ms);
 	s->step_ms = when.fixed ? 0 : steps->step_ms;
-	int64_t last = s->first_ms + (int64_t)(steps->count - 1) * s->step_ms;
+	int64_t last = s->first_ms + (int64_t)(steps->count - 1) * s->step_ms + (smoothed ? ev->lookback_ms : 0);
 	if (selection_open(&s->from, ev, e, s->first_ms - ev->lookback_ms + 1, last) != 0) {
 		selection_close(&s->from);
 		return NULL;
