@@ -79,13 +79,15 @@ static int take_rows(struct quantile_node *q)
 	return code;
 }
 
-/* The values of a group, and whether there are any. */
-static bool finish_group(struct quantile_node *q, const struct quantile_group *g)
+/* The values of a group, and whether there are any. 0, or negative with the error set. */
+static int finish_group(struct quantile_node *q, const struct quantile_group *g, bool *any)
 {
+	struct eval *ev = q->a.node.ev;
 	uint32_t steps = q->a.node.steps.count;
-	bool any = false;
+	int code = eval_spend(ev, steps);
 
-	for (uint32_t i = 0; i < steps; i++) {
+	*any = false;
+	for (uint32_t i = 0; code == 0 && i < steps; i++) {
 		uint32_t count = 0;
 		for (uint32_t r = 0; r < g->count; r++) {
 			double v = g->rows[(size_t)r * steps + i];
@@ -93,14 +95,16 @@ static bool finish_group(struct quantile_node *q, const struct quantile_group *g
 				q->column[count++] = v;
 		}
 		q->out[i] = count == 0 ? promql_absent() : quantile_of(q->a.param[i], q->column, count);
-		any = any || count > 0;
+		*any = *any || count > 0;
+		code = eval_work(ev, g->count);
 	}
-	return any;
+	return code;
 }
 
 static int quantile_next(struct node *n, struct row *out)
 {
 	struct quantile_node *q = (struct quantile_node *)n;
+	bool any = false;
 	int code = 0;
 
 	if (!q->a.begun)
@@ -108,8 +112,8 @@ static int quantile_next(struct node *n, struct row *out)
 	q->a.begun = true;
 	while (code == 0 && q->next < q->count) {
 		uint32_t group = q->next++;
-		code = eval_spend(n->ev, n->steps.count);
-		if (code != 0 || !finish_group(q, &q->groups[group]))
+		code = finish_group(q, &q->groups[group], &any);
+		if (code != 0 || !any)
 			continue;
 		*out = (struct row){grouping_labels(&q->a.grouping, group), q->groups[group].drop_name, q->out};
 		return 1;

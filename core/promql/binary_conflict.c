@@ -37,13 +37,15 @@ static uint32_t *live_steps(struct match *m)
 	uint32_t *live = numbers(m, steps, fills ? 1 : 0);
 
 	for (uint32_t r = 0; live != NULL && !fills && r < m->many.rows.count; r++) {
+		if (eval_work(m->node.ev, steps) != 0)
+			return NULL;
 		for (uint32_t i = 0; i < steps; i++)
 			live[i] |= !promql_is_absent(m->many.rows.items[r].values[i]);
 	}
 	return live;
 }
 
-static void check_bucket(struct match *m, uint32_t first, const uint32_t *live, uint32_t *owner)
+static int check_bucket(struct match *m, uint32_t first, const uint32_t *live, uint32_t *owner)
 {
 	uint32_t steps = m->node.steps.count;
 	double *all = m->one.rows.items[first].values;
@@ -51,6 +53,9 @@ static void check_bucket(struct match *m, uint32_t first, const uint32_t *live, 
 	memset(owner, 0xff, steps * sizeof *owner);
 	for (uint32_t r = first; r != MATCH_NONE; r = m->one.next[r]) {
 		const double *values = m->one.rows.items[r].values;
+		int code = eval_work(m->node.ev, steps);
+		if (code != 0)
+			return code;
 		for (uint32_t i = 0; i < steps; i++) {
 			if (promql_is_absent(values[i]))
 				continue;
@@ -65,28 +70,30 @@ static void check_bucket(struct match *m, uint32_t first, const uint32_t *live, 
 	}
 	if (m->how->include_count == 0)
 		m->one.next[first] = MATCH_NONE;
+	return 0;
 }
 
 int match_check_one_side(struct match *m)
 {
 	uint32_t *live = NULL, *owner = NULL;
+	int code = 0;
 
-	for (uint32_t b = 0; b < m->signatures.groups.count; b++) {
+	for (uint32_t b = 0; code == 0 && b < m->signatures.groups.count; b++) {
 		uint32_t first = m->one.first[b];
 		if (first == MATCH_NONE || m->one.next[first] == MATCH_NONE)
 			continue;
 		if (live == NULL &&
 		    ((live = live_steps(m)) == NULL || (owner = numbers(m, m->node.steps.count, 0)) == NULL))
 			return m->node.ev->err->code;
-		check_bucket(m, first, live, owner);
+		code = check_bucket(m, first, live, owner);
 	}
-	return 0;
+	return code;
 }
 
 /* ---- one to one ---- */
 
 /* Rows of the many side in one bucket, which has at most one row on the other side. */
-static void check_matched_once(struct match *m, uint32_t bucket, uint32_t *matched)
+static int check_matched_once(struct match *m, uint32_t bucket, uint32_t *matched)
 {
 	uint32_t steps = m->node.steps.count, one = m->one.first[bucket];
 	const double *other = one == MATCH_NONE ? NULL : m->one.rows.items[one].values;
@@ -94,6 +101,9 @@ static void check_matched_once(struct match *m, uint32_t bucket, uint32_t *match
 	memset(matched, 0, steps * sizeof *matched);
 	for (uint32_t r = m->many.first[bucket]; r != MATCH_NONE; r = m->many.next[r]) {
 		const double *values = m->many.rows.items[r].values;
+		int code = eval_work(m->node.ev, steps);
+		if (code != 0)
+			return code;
 		for (uint32_t i = 0; i < steps; i++) {
 			bool has = m->how->fills_right || (other != NULL && !promql_is_absent(other[i]));
 			if (!has || promql_is_absent(values[i]))
@@ -102,6 +112,7 @@ static void check_matched_once(struct match *m, uint32_t bucket, uint32_t *match
 				note(m, (struct conflict){NOT_ONE_TO_ONE, i, 0, {0}});
 		}
 	}
+	return 0;
 }
 
 /* ---- results ---- */
@@ -143,6 +154,9 @@ static int check_result(struct match *m, const struct result *r, uint32_t *match
 	memset(matched, 0xff, steps * sizeof *matched);
 	memset(given, 0, steps * sizeof *given);
 	for (uint32_t p = 0; p < count; p++) {
+		int code = eval_work(m->node.ev, steps);
+		if (code != 0)
+			return code;
 		struct operands in = match_operands(m, pairs[p]);
 		promql_op_rows(e->binary.op, e->binary.returns_bool, &in, m->part, steps);
 		for (uint32_t i = 0; i < steps; i++) {
@@ -166,10 +180,10 @@ int match_check_pairs(struct match *m)
 
 	if (matched == NULL || given == NULL)
 		return m->node.ev->err->code;
-	for (uint32_t b = 0; m->how->card == PROMQL_ONE_TO_ONE && b < m->signatures.groups.count; b++) {
+	for (uint32_t b = 0; code == 0 && m->how->card == PROMQL_ONE_TO_ONE && b < m->signatures.groups.count; b++) {
 		uint32_t first = m->many.first[b];
 		if (first != MATCH_NONE && m->many.next[first] != MATCH_NONE)
-			check_matched_once(m, b, matched);
+			code = check_matched_once(m, b, matched);
 	}
 	for (uint32_t r = 0; code == 0 && r < m->labels.count; r++) {
 		if (m->results[r].first != m->results[r].last)

@@ -115,7 +115,7 @@ static int pair_many(struct match *m, uint32_t many)
 	/* Which labels group_left takes differs where there is no row, so that is a pair of its own; else match_operands fills the row. */
 	if (code == 0 && m->how->fills_right && (first == MATCH_NONE || m->how->include_count > 0))
 		code = add_pair(m, many, MATCH_NONE, bucket);
-	return code == 0 ? eval_spend(m->node.ev, 0) : code;
+	return code == 0 ? eval_work(m->node.ev, m->node.steps.count) : code;
 }
 
 static int make_pairs(struct match *m)

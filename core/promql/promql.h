@@ -233,6 +233,9 @@ bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
 void promql_print(const struct promql_expr *e, struct buf *out);
 
+/* The same over several lines where one would have more than a hundred bytes. */
+void promql_print_pretty(const struct promql_expr *e, struct buf *out);
+
 /* Are the trees the same, positions aside? NaN is NaN. */
 bool promql_same(const struct promql_expr *a, const struct promql_expr *b);
 

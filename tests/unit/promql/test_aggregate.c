@@ -243,6 +243,57 @@ static void test_places(void **state)
 	buf_free(&room);
 }
 
+/* Whatever the bound on memory: it is kept, or the answer is what it is without. */
+static void test_bounds(void **state)
+{
+	(void)state;
+	static const struct ask asks[] = {
+	    {"count(topk by (a) (9, x))", "{} 4 3 2 4 4\n"},
+	    {"quantile without (a, i) (0.5, x)", "{} 2 2 -5e+99 2 5\n"},
+	    {"count(count_values(\"v\", x))", "{} 3 2 2 4 3\n"},
+	    {"sum by (a) (k * on () group_right x > 20)", "{a=\"2\"} 1e+100 _ _ _ _\n"},
+	    {"count(x or on (i) k)", "{} 5 4 3 5 5\n"},
+	};
+	struct answer a;
+	answer_load(&a, data);
+	for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+		uint32_t refused = 0;
+		for (uint64_t bytes = 512; bytes < 1 << 20; bytes += bytes / 16) {
+			const char *text;
+			a.db.query.bytes_max = bytes;
+			int code = answer_ask(&a, ANSWER_RANGE, asks[i].query, &text);
+			if (code == 0)
+				assert_string_equal(text, asks[i].wanted);
+			else
+				assert_int_equal(code, -E2BIG);
+			refused += code != 0;
+		}
+		assert_true(refused > 0);
+	}
+	answer_free(&a);
+}
+
+static void test_long_names(void **state)
+{
+	(void)state;
+	struct answer a;
+	struct buf query = {0}, name = {0};
+	for (int i = 0; i < 1025; i++)
+		buf_byte(&name, 'n');
+	answer_load(&a, data);
+	buf_printf(&query, "count_values(\"%.*s\", k)", SLICE_ARG(buf_slice(&name)));
+	buf_byte(&query, '\0');
+	answer_check(&a, ANSWER_RANGE, query.ptr,
+	             "error: a label name has at most 1024 bytes, that of count_values has 1025\n");
+	buf_reset(&query);
+	buf_printf(&query, "k * on () group_left (%.*s) q", SLICE_ARG(buf_slice(&name)));
+	buf_byte(&query, '\0');
+	answer_check(&a, ANSWER_RANGE, query.ptr, "{} 0.5 0 3 1 NaN\n");
+	answer_free(&a);
+	buf_free(&query);
+	buf_free(&name);
+}
+
 static void test_without_memory(void **state)
 {
 	(void)state;
@@ -271,6 +322,8 @@ int main(void)
 	    cmocka_unit_test(test_delayed_names),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_places),
+	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_long_names),
 	    cmocka_unit_test(test_without_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
