@@ -77,6 +77,9 @@ static int out_of_memory(struct error *err)
 	return error_set(err, -ENOMEM, "out of memory while selecting series");
 }
 
+/* How many series ahead what the head has of one is fetched. */
+enum { AHEAD_SERIES = 24, AHEAD_CHUNK = 16, AHEAD_SPILLED = 8 };
+
 static int select_head(struct series_set *s, struct source *of, struct matcher *const *matchers, uint32_t count)
 {
 	struct postings_source source;
@@ -88,6 +91,8 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 	if (entries == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < found.count; i++) {
+		if (i + AHEAD_SERIES < found.count)
+			head_view_prefetch(s->view->head, found.numbers[i + AHEAD_SERIES], HEAD_FETCH_SERIES);
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
 		int seen = head_view_sees(s->view->head, found.numbers[i]);
 		if (seen < 0)
@@ -178,6 +183,19 @@ static struct slice labels_at(const struct source *of)
 	return of->held == NULL ? of->entries[of->at].labels : slice_new(of->labels.ptr, of->labels.len);
 }
 
+/* One after the other, misses of the cache would be dearer than all the rest. */
+static void fetch_ahead(const struct series_set *s, const struct source *of)
+{
+	const struct labels_item *next = of->entries + of->at;
+	uint32_t left = of->count - of->at;
+	if (left > AHEAD_SERIES)
+		head_view_prefetch(s->view->head, next[AHEAD_SERIES].number, HEAD_FETCH_SERIES);
+	if (left > AHEAD_CHUNK)
+		head_view_prefetch(s->view->head, next[AHEAD_CHUNK].number, HEAD_FETCH_CHUNK);
+	if (left > AHEAD_SPILLED)
+		head_view_prefetch(s->view->head, next[AHEAD_SPILLED].number, HEAD_FETCH_SPILLED);
+}
+
 /* Past the series that was given last. */
 static int move_on(struct series_set *s, struct error *err)
 {
@@ -187,6 +205,8 @@ static int move_on(struct series_set *s, struct error *err)
 			continue;
 		of->given = false;
 		of->at++;
+		if (of->held == NULL)
+			fetch_ahead(s, of);
 		int code = load_labels(of, err);
 		if (code != 0)
 			return code;
