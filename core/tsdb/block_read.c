@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <zstd.h>
-
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
@@ -25,7 +23,8 @@ struct block_reader *block_reader_new(const struct block *b)
 	arena_init(&r->index);
 	arena_init(&r->columns);
 	r->coder = columns_coder_new(1);
-	if (r->coder != NULL)
+	r->inflate = ZSTD_createDCtx();
+	if (r->coder != NULL && r->inflate != NULL)
 		return r;
 	block_reader_free(r);
 	return NULL;
@@ -38,7 +37,10 @@ void block_reader_free(struct block_reader *r)
 	arena_deinit(&r->index);
 	arena_deinit(&r->columns);
 	columns_coder_free(r->coder);
+	ZSTD_freeDCtx(r->inflate);
 	buf_free(&r->page_bytes);
+	buf_free(&r->labels);
+	mem_free(r->symbols);
 	mem_free(r->parts);
 	sample_room_deinit(&r->room);
 	mem_free(r);
@@ -171,18 +173,30 @@ int block_reader_label_names(struct block_reader *r, struct arena *arena, const 
 
 /* ---- a page: labels and summaries ---- */
 
+/* Room for a page's symbols: each takes a byte of it and more. 0 or -ENOMEM. */
+static int symbols_room(struct block_reader *r, size_t count)
+{
+	if (count <= r->symbols_cap)
+		return 0;
+	mem_free(r->symbols);
+	r->symbols = mem_alloc(count * sizeof *r->symbols);
+	r->symbols_cap = r->symbols == NULL ? 0 : count;
+	return r->symbols == NULL ? -ENOMEM : 0;
+}
+
 static bool take_labels(struct block_reader *r, struct slice *rest, uint32_t count)
 {
+	uint32_t used = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		const char *begin = rest->ptr;
 		uint32_t labels, symbol;
 		if (!varint_get_u32(rest, &labels) || labels > LABELS_MAX)
 			return false;
 		for (uint32_t k = 0; k < 2 * labels; k++) {
 			if (!varint_get_u32(rest, &symbol) || symbol >= r->block->symbol_count)
 				return false;
+			r->symbols[used++] = symbol;
 		}
-		r->page_labels[i] = slice_new(begin, (size_t)(rest->ptr - begin));
+		r->symbol_ends[i] = used;
 	}
 	return true;
 }
@@ -197,7 +211,7 @@ int block_reader_inflate(const struct block_reader *r, struct slice frame, struc
 	buf_reset(to);
 	if (buf_grow(to, size + 1) != 0)
 		return error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
-	size_t got = ZSTD_decompress(to->ptr, size, frame.ptr, frame.len);
+	size_t got = ZSTD_decompressDCtx(r->inflate, to->ptr, size, frame.ptr, frame.len);
 	if (ZSTD_isError(got) || got != size)
 		return block_reader_damaged(r, "labels", number, err);
 	*out = slice_new(to->ptr, got);
@@ -217,6 +231,8 @@ static int read_page(struct block_reader *r, uint32_t number, struct error *err)
 	int code = block_reader_inflate(r, slice_new(from, len), &r->page_bytes, &rest, number, err);
 	if (code != 0)
 		return code;
+	if (symbols_room(r, rest.len) != 0)
+		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
 	uint32_t count = block_page_series(b, page);
 	if (!take_labels(r, &rest, count) || !block_summaries_take(&rest, r->summaries, count, b->info.from_ms) ||
 	    rest.len != 0)
@@ -225,29 +241,69 @@ static int read_page(struct block_reader *r, uint32_t number, struct error *err)
 	return 0;
 }
 
-static int put_labels(const struct block_reader *r, struct slice symbols, struct buf *out, struct error *err)
+/* Appends a label to those that were made. False: none that is canonical behind them. */
+static bool make_label(struct block_reader *r, uint32_t at, uint32_t name, uint32_t value)
 {
-	struct label labels[LABELS_MAX];
-	uint32_t count, name, value;
-	CHECK(varint_get_u32(&symbols, &count));
-	for (uint32_t i = 0; i < count; i++) {
-		CHECK(varint_get_u32(&symbols, &name) && varint_get_u32(&symbols, &value));
-		labels[i] = (struct label){block_symbol_text(r->block, name), block_symbol_text(r->block, value)};
-	}
-	return labels_canonical(labels, count, out, err);
+	struct label l = {block_symbol_text(r->block, name), block_symbol_text(r->block, value)};
+	if (l.name.len == 0 || l.name.len > LABEL_NAME_BYTES_MAX || l.value.len == 0 ||
+	    l.value.len > LABEL_VALUE_BYTES_MAX)
+		return false;
+	if (at > 0 && slice_compare(block_symbol_text(r->block, r->label_symbols[2 * at - 2]), l.name) >= 0)
+		return false;
+	size_t size = labels_size(&l, 1);
+	char *to = buf_room(&r->labels, size);
+	if (to == NULL)
+		return true; /* the buffer says so */
+	labels_write(to, &l, 1);
+	r->labels.len += size;
+	r->label_symbols[2 * at] = name;
+	r->label_symbols[2 * at + 1] = value;
+	r->label_ends[at] = r->labels.len;
+	return r->labels.len <= LABELS_BYTES_MAX;
+}
+
+int block_reader_labels(struct block_reader *r, uint32_t number, struct slice *out, struct error *err)
+{
+	CHECK(number < r->block->info.series);
+	int code = read_page(r, number, err);
+	if (code != 0)
+		return code;
+	uint32_t i = number % BLOCK_PAGE_SERIES, begin = i == 0 ? 0 : r->symbol_ends[i - 1], same = 0;
+	const uint32_t *wanted = r->symbols + begin;
+	uint32_t count = (r->symbol_ends[i] - begin) / 2;
+	while (same < count && same < r->label_count && wanted[2 * same] == r->label_symbols[2 * same] &&
+	       wanted[2 * same + 1] == r->label_symbols[2 * same + 1])
+		same++;
+	r->labels.len = same == 0 ? 0 : r->label_ends[same - 1];
+	bool made = true;
+	for (uint32_t k = same; k < count && made; k++)
+		made = make_label(r, k, wanted[2 * k], wanted[2 * k + 1]);
+	made = made && !buf_failed(&r->labels);
+	r->label_count = made ? count : 0;
+	*out = slice_new(r->labels.ptr, r->labels.len);
+	if (made)
+		return 0;
+	if (!buf_failed(&r->labels))
+		return block_reader_damaged(r, "labels", number, err);
+	buf_reset(&r->labels);
+	return error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
 }
 
 int block_reader_series(struct block_reader *r, uint32_t number, struct buf *labels, struct chunk_summary *summary,
                         struct error *err)
 {
 	CHECK(number < r->block->info.series);
+	struct slice made;
 	int code = read_page(r, number, err);
+	if (code == 0 && summary != NULL)
+		*summary = r->summaries[number % BLOCK_PAGE_SERIES];
+	if (code != 0 || labels == NULL)
+		return code;
+	code = block_reader_labels(r, number, &made, err);
 	if (code != 0)
 		return code;
-	uint32_t at = number % BLOCK_PAGE_SERIES;
-	if (summary != NULL)
-		*summary = r->summaries[at];
-	return labels == NULL ? 0 : put_labels(r, r->page_labels[at], labels, err);
+	buf_slice_append(labels, made);
+	return buf_failed(labels) ? error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path) : 0;
 }
 
 /* ---- samples ---- */

@@ -2,8 +2,11 @@
 #ifndef MOONGATE_TSDB_BLOCK_READER_H
 #define MOONGATE_TSDB_BLOCK_READER_H
 
+#include <zstd.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
+#include "record/labels.h"
 #include "tsdb/block_map.h"
 #include "tsdb/sample_room.h"
 
@@ -31,8 +34,16 @@ struct block_reader {
 	/* The page that was read last. */
 	uint32_t page;
 	struct buf page_bytes;
-	struct slice page_labels[BLOCK_PAGE_SERIES]; /* count, names and values as symbols */
+	uint32_t *symbols; /* owned: name and value of each label of each series */
+	size_t symbols_cap;
+	uint32_t symbol_ends[BLOCK_PAGE_SERIES]; /* of each series' in `symbols` */
 	struct chunk_summary summaries[BLOCK_PAGE_SERIES];
+
+	/* The labels that were made last, and what of: the next ones mostly begin as they do. */
+	struct buf labels;
+	uint32_t label_count;
+	uint32_t label_symbols[2 * LABELS_MAX];
+	size_t label_ends[LABELS_MAX];
 
 	/* The pieces of one page, as far as they were decoded. */
 	uint32_t pieces_page;
@@ -47,6 +58,7 @@ struct block_reader {
 	struct chunk_summary *parts; /* owned; NULL: it has none */
 
 	struct columns_coder *coder;
+	ZSTD_DCtx *inflate;      /* owned: of pages */
 	struct sample_room room; /* of the series that was read last */
 };
 
