@@ -506,7 +506,9 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 {
 	struct series *s = living(h, number);
 	uint64_t bits;
-	CHECK(h->batch != 0 && s != NULL);
+	CHECK(h->batch != 0);
+	if (s == NULL)
+		return -ESTALE;
 	memcpy(&bits, &value, sizeof bits);
 	if (time_ms > h->to_ms)
 		return APPEND_TOO_NEW;
