@@ -14,8 +14,7 @@ static void summarise(const struct head_chunk *c, struct chunk_summary *out)
 	uint32_t read = chunk_read(c->words, c->capacity, count, times, values);
 	CHECK(read == count);
 	summary_init(out);
-	for (uint32_t i = 0; i < count; i++)
-		summary_add(out, times[i], values[i]);
+	summary_add_all(out, times, values, count);
 }
 
 static int spill_one(struct head *h, const struct series *s, const struct head_chunk *c, uint32_t words,
