@@ -2,7 +2,7 @@
 # The one test command. Sections, in their order when none is named:
 #
 #   lint     the sources (tools/lint.sh)
-#   unit     release build, C units and the fuzz targets' corpora
+#   unit     release build, C units, the fuzz targets' corpora, PromQL's scripts
 #   spec     busted specs against build/moongate
 #   asan     the same units and specs under AddressSanitizer and UBSan
 #   tsan     the same under ThreadSanitizer
@@ -143,9 +143,25 @@ specs() {
 	[ $bad = 0 ]
 }
 
+# scripts <build folder>: PromQL's: ours, and Prometheus's own where they lie beside the project.
+scripts() {
+	local code=0
+	local -a files=(tests/promql/*.test)
+	if [ -d ../shared/promql ]; then
+		files+=(../shared/promql/*.test)
+	fi
+	$RUNNER timeout -k 10 300 "$1/promqltest" "${files[@]}" >"$scratch/promqltest" 2>&1 || code=$?
+	cat "$scratch/promqltest"
+	count_last "$scratch/promqltest" '^([0-9]+) passed, ([0-9]+) failed, [0-9]+ skipped$'
+	return $code
+}
+
 section_unit() {
+	local code=0
 	build release
-	units build
+	units build || code=1
+	scripts build || code=1
+	return $code
 }
 
 section_spec() {
@@ -165,6 +181,7 @@ section_asan() {
 	local code=0
 	build asan
 	units build-asan || code=1
+	scripts build-asan || code=1
 	specs build-asan/moongate 4 || code=1
 	return $code
 }

@@ -98,8 +98,9 @@ struct engine_counters {
 	uint64_t applied_frames, applied_records;
 	uint64_t samples[APPEND_OUTCOMES]; /* applied, by outcome */
 	uint64_t samples_refused;          /* on the way in: too new, too many series, increments out of order */
-	uint64_t lost_samples;             /* of series that a replayed frame did not know */
-	int64_t reload_time_ns;            /* of the last one that succeeded */
+	uint64_t exemplars_too_new;
+	uint64_t lost_samples;  /* of series that a replayed frame did not know */
+	int64_t reload_time_ns; /* of the last one that succeeded */
 	double apply_seconds;
 };
 

@@ -216,6 +216,7 @@ struct journal {
 	bool spare_ready, spare_recycled;
 	bool rotate;      /* the sync thread is to begin another segment */
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
+	bool floor_moved; /* maintenance has not looked since */
 
 	struct writer writer;         /* sync thread; the engine thread while poisoned or not started */
 	uint64_t next_generation;     /* likewise */

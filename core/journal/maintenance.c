@@ -299,9 +299,10 @@ void *journal_maintenance_run(void *arg)
 		struct segment *closed = closed_segment(j);
 		bool want_spare = spare_is_wanted(j);
 		bool resting = clock_mono_ns() < j->retry_ns;
-		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
+		if (!j->stopping && (resting || (closed == NULL && !want_spare && !j->floor_moved)))
 			condition_wait_for(&j->wake_maintenance, &j->lock,
 			                   resting ? j->retry_ns - clock_mono_ns() : look_every(j));
+		j->floor_moved = false;
 		rotate_old(j);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;
