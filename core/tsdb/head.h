@@ -81,7 +81,7 @@ bool head_newest(const struct head *h, uint32_t number, struct sample *out);
 /* Has it a sample of exactly this time? 1, 0, or -ENOMEM. */
 int head_has_sample(const struct head *h, uint32_t number, int64_t time_ms);
 
-/* Appends to a living series, within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Appends to a series, within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);
 
 /* Samples before `time_ms` were sealed: views that are opened from now on do not ask for them. They are let go, by head_trim, once those that are open now are closed. Between batches. */
