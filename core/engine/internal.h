@@ -18,7 +18,7 @@
 
 enum {
 	TICK_SERIES = 2000,       /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
-	SAMPLE_SEGMENTS = 4,      /* of the journal, filled with samples: time for a checkpoint */
+	SAMPLE_SEGMENTS = 8,      /* of the journal, filled with samples: time for a checkpoint */
 	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
 	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
 	RETRY_MS = 200            /* between attempts to write again */

@@ -91,6 +91,33 @@ static void segments_are_sealed_and_recycled(void **state)
 	harness_deinit(&h);
 }
 
+static bool has_spare(const struct harness *h)
+{
+	char path[sizeof h->dir + 16];
+	snprintf(path, sizeof path, "%s/spare.tmp", h->dir);
+	return access(path, F_OK) == 0;
+}
+
+/* A gateway where little happens has one file, and not a second one full of zeros. */
+static void a_spare_is_made_when_the_segment_is_half_full(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 400; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each, of a segment of 1 MiB */
+	harness_close(&h);                                            /* whatever maintenance was about to do */
+	assert_false(has_spare(&h));
+	harness_start(&h);
+	for (int64_t n = 400; n < 1000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	for (int i = 0; i < 3000 && !has_spare(&h); i++)
+		usleep(10000);
+	assert_true(has_spare(&h));
+	harness_deinit(&h);
+}
+
 static void retention_removes_the_oldest_but_nothing_above_the_floor(void **state)
 {
 	(void)state;
@@ -474,7 +501,7 @@ static void a_failed_group_stays_void_after_a_crash(void **state)
 	struct harness h;
 	struct error err = {0};
 	harness_init(&h);
-	harness_start_quiet(&h);
+	harness_start(&h);
 	assert_int_equal(harness_write(&h, 0, 1, 0), 0);
 	fault_set(FAULT_FSYNC, 1, false, EIO);
 	assert_true(harness_write(&h, 100, 1, 0) < 0); /* its bytes are in the file, whole */
@@ -596,7 +623,7 @@ static void a_failed_sync_is_not_tried_again(void **state)
 	harness_init(&c.h);
 	c.h.options.on_commit = crowd_on_commit;
 	c.h.options.ctx = &c;
-	harness_start_quiet(&c.h);
+	harness_start(&c.h);
 	g[0] = begin_one(c.h.journal, b, 0, 600 * 1000);
 	journal_group_commit(g[0]);
 	pthread_mutex_lock(&c.h.lock);
@@ -679,7 +706,7 @@ static void syncing_by_interval_syncs_before_a_file_is_given_up(void **state)
 	struct harness h;
 	harness_init(&h);
 	h.options.interval_sync = true;
-	harness_start_quiet(&h);
+	harness_start(&h);
 	fault_set(FAULT_WRITE, 3, true, EIO); /* after the zeros ahead and the first group */
 	uint64_t before = fault_hits(FAULT_FSYNC);
 	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
@@ -698,6 +725,7 @@ int main(void)
 	    cmocka_unit_test(what_was_written_is_read_back),
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
+	    cmocka_unit_test(a_spare_is_made_when_the_segment_is_half_full),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
 	    cmocka_unit_test(a_floor_that_rises_is_looked_at),
 	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
