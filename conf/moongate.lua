@@ -42,7 +42,7 @@ return {
   journal = {
     durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
     queue_bytes = "64MiB",          -- decoded records on their way to disk and scripts; more is 503 with Retry-After
-    segment_bytes = "64MiB",        -- size of an active file; sealed and compressed when full
+    segment_bytes = "16MiB",        -- size of an active file; sealed and compressed when full
     retention_bytes = "10GiB",      -- of sealed files; the oldest go first
     retention = "7d",               -- age at which events, spans and logs go
     audit_retention = "365d",       -- age at which audit logs go, and not before

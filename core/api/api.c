@@ -71,6 +71,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	    .listen = c->listen,
 	    .threads = c->threads,
 	    .max_connections = c->http.max_connections,
+	    .files_taken = scrape != NULL ? scrape_files(scrape) : 0,
 	    .header_bytes = c->http.header_bytes,
 	    .body_bytes = c->http.body_bytes,
 	    .bodies_bytes = c->http.bodies_bytes,

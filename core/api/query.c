@@ -24,6 +24,24 @@ static bool is_stopped(const struct query *q, int64_t now_ns)
 	return now_ns > __atomic_load_n(&q->api->queries.stop_ns, __ATOMIC_RELAXED);
 }
 
+/* Those that units make by hand have no request. */
+static bool is_abandoned(const struct query *q)
+{
+	return q->req != NULL && http_request_is_abandoned(q->req);
+}
+
+bool query_is_cancelled(const struct query *q)
+{
+	int64_t now = clock_mono_ns();
+
+	return now > q->deadline_ns || is_stopped(q, now) || is_abandoned(q);
+}
+
+static bool view_is_stopped(const void *ctx)
+{
+	return query_is_cancelled(ctx);
+}
+
 /* ---- errors ---- */
 
 static const struct {
@@ -32,8 +50,13 @@ static const struct {
 } errors[] = {
     [QUERY_BAD_DATA] = {"bad_data", 400}, [QUERY_EXECUTION] = {"execution", 422},
     [QUERY_TIMEOUT] = {"timeout", 503},   [QUERY_UNAVAILABLE] = {"unavailable", 503},
-    [QUERY_INTERNAL] = {"internal", 500},
+    [QUERY_CANCELED] = {"canceled", 499}, [QUERY_INTERNAL] = {"internal", 500},
 };
+
+const char *query_result_name(int result)
+{
+	return result == QUERY_ERRORS ? "ok" : errors[result].type;
+}
 
 void query_fail(struct query *q, enum query_error why, const char *format, ...)
 {
@@ -42,22 +65,14 @@ void query_fail(struct query *q, enum query_error why, const char *format, ...)
 	if (q->status != 0)
 		return;
 	q->status = errors[why].status;
-	q->error_type = errors[why].type;
+	q->why = why;
 	va_start(args, format);
 	vsnprintf(q->error.text, sizeof q->error.text, format, args);
 	va_end(args);
 }
 
-void query_fail_code(struct query *q, int code, const struct error *err)
-{
-	enum query_error why = code == -EINVAL || code == -E2BIG    ? QUERY_BAD_DATA
-	                       : code == -ENOMEM || code == -EAGAIN ? QUERY_UNAVAILABLE
-	                       : code == -EBADMSG                   ? QUERY_EXECUTION
-	                                                            : QUERY_INTERNAL;
-	query_fail(q, why, "%s", err->text);
-}
-
-static void look_at_clock(struct query *q)
+/* Sets the error, if the query is cancelled. */
+static void check_cancelled(struct query *q)
 {
 	int64_t now = clock_mono_ns();
 
@@ -65,6 +80,19 @@ static void look_at_clock(struct query *q)
 		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
 	else if (is_stopped(q, now))
 		query_fail(q, QUERY_UNAVAILABLE, "the gateway is stopping");
+	else if (is_abandoned(q))
+		query_fail(q, QUERY_CANCELED, "the client has gone");
+}
+
+void query_fail_code(struct query *q, int code, const struct error *err)
+{
+	if (code == -ECANCELED)
+		check_cancelled(q);
+	enum query_error why = code == -EINVAL || code == -E2BIG    ? QUERY_BAD_DATA
+	                       : code == -ENOMEM || code == -EAGAIN ? QUERY_UNAVAILABLE
+	                       : code == -EBADMSG                   ? QUERY_EXECUTION
+	                                                            : QUERY_INTERNAL;
+	query_fail(q, why, "%s", err->text);
 }
 
 bool query_goes_on(struct query *q)
@@ -78,14 +106,14 @@ bool query_goes_on(struct query *q)
 		           "the answer has more than %d MiB: ask for fewer series, a shorter time, or give a limit",
 		           QUERY_ANSWER_BYTES >> 20);
 	else if (++q->steps % STEPS_BETWEEN_LOOKS == 0)
-		look_at_clock(q);
+		check_cancelled(q);
 	return q->status == 0;
 }
 
 bool query_has_time(struct query *q)
 {
 	if (q->status == 0)
-		look_at_clock(q);
+		check_cancelled(q);
 	return query_goes_on(q);
 }
 
@@ -122,7 +150,7 @@ static void put_error(struct query *q)
 {
 	buf_reset(&q->out);
 	buf_str(&q->out, "{\"status\":\"error\",\"errorType\":\"");
-	buf_str(&q->out, q->error_type);
+	buf_str(&q->out, errors[q->why].type);
 	buf_str(&q->out, "\",\"error\":");
 	buf_json_string(&q->out, slice_cstr(q->error.text));
 	buf_byte(&q->out, '}');
@@ -137,6 +165,7 @@ static void reply(struct query *q)
 		query_goes_on(q); /* is it small enough, and whole? */
 	if (q->status != 0)
 		put_error(q);
+	__atomic_add_fetch(&q->api->queries.answered[q->status != 0 ? (int)q->why : QUERY_ERRORS], 1, __ATOMIC_RELAXED);
 	if (buf_failed(&q->out)) {
 		http_reply_error(q->req, 503, 1, "out of memory for the answer");
 		query_free(q);
@@ -146,7 +175,7 @@ static void reply(struct query *q)
 	struct http_reply r = {
 	    .status = q->status != 0 ? q->status : 200,
 	    .headers = &retry_after,
-	    .header_count = q->status != 0 && q->error_type == errors[QUERY_UNAVAILABLE].type,
+	    .header_count = q->status != 0 && q->why == QUERY_UNAVAILABLE,
 	    .content_type = q->status != 0 ? NULL : q->content_type,
 	    .body = buf_slice(&q->out),
 	    .gzip = true,
@@ -169,12 +198,27 @@ static void refuse(struct query *q, const char *why)
 	reply(q);
 }
 
+/* A list of them. */
+static void refuse_all(struct query *first, enum query_error error, const char *why)
+{
+	for (struct query *q = first, *next; q != NULL; q = next) {
+		next = q->next;
+		query_fail(q, error, "%s", why);
+		reply(q);
+	}
+}
+
 /* On a worker. */
 static void answer(struct query *q)
 {
 	struct error err = {0};
-	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
 
+	q->deadline_ns = clock_mono_ns() + QUERY_SECONDS * NS_PER_S;
+	if (!query_has_time(q)) {
+		reply(q);
+		return;
+	}
+	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
 	if (code == 0) {
 		q->history = engine_history(q->api->engine);
 		q->view = tsdb_view_open(q->history, &code);
@@ -184,7 +228,7 @@ static void answer(struct query *q)
 	if (code != 0) {
 		query_fail_code(q, code, &err);
 	} else {
-		q->deadline_ns = clock_mono_ns() + QUERY_SECONDS * NS_PER_S;
+		tsdb_view_stop_when(q->view, view_is_stopped, q);
 		buf_str(&q->out, "{\"status\":\"success\",\"data\":");
 		q->answer(q);
 	}
@@ -196,6 +240,11 @@ static void answer(struct query *q)
 }
 
 /* ---- the queue ---- */
+
+uint64_t query_queue_answered(const struct query_queue *queue, int result)
+{
+	return __atomic_load_n(&queue->answered[result], __ATOMIC_RELAXED);
+}
 
 void query_queue_init(struct query_queue *queue)
 {
@@ -222,10 +271,7 @@ static void work(void *ctx, struct http_request *req)
 
 	(void)req;
 	while (q != NULL) {
-		if (is_stopped(q, clock_mono_ns()))
-			refuse(q, "the gateway is stopping");
-		else
-			answer(q);
+		answer(q);
 		mutex_lock(&queue->lock);
 		q = queue->first;
 		if (q != NULL) {
@@ -239,13 +285,36 @@ static void work(void *ctx, struct http_request *req)
 	}
 }
 
+/* Takes those out of a full queue whose clients have gone: they keep nobody else out. */
+static struct query *take_abandoned(struct query_queue *queue)
+{
+	struct query *abandoned = NULL, **at = &queue->first;
+
+	while (*at != NULL) {
+		struct query *q = *at;
+		if (!is_abandoned(q)) {
+			at = &q->next;
+			continue;
+		}
+		*at = q->next;
+		q->next = abandoned;
+		abandoned = q;
+		queue->waiting--;
+	}
+	queue->last = at;
+	return abandoned;
+}
+
 enum turn { TURN_NOW, TURN_LATER, TURN_NEVER };
 
 static enum turn enter(struct query_queue *queue, struct query *q)
 {
 	enum turn turn = TURN_NEVER;
+	struct query *abandoned = NULL;
 
 	mutex_lock(&queue->lock);
+	if (queue->waiting == QUERIES_WAITING)
+		abandoned = take_abandoned(queue);
 	if (queue->running < QUERIES_RUNNING) {
 		queue->running++;
 		turn = TURN_NOW;
@@ -256,6 +325,7 @@ static enum turn enter(struct query_queue *queue, struct query *q)
 		turn = TURN_LATER;
 	}
 	mutex_unlock(&queue->lock);
+	refuse_all(abandoned, QUERY_CANCELED, "the client has gone");
 	return turn;
 }
 
@@ -272,11 +342,7 @@ static void leave(struct query_queue *queue, const char *why)
 		queue->waiting = 0;
 	}
 	mutex_unlock(&queue->lock);
-	while (orphans != NULL) {
-		struct query *q = orphans;
-		orphans = q->next;
-		refuse(q, why);
-	}
+	refuse_all(orphans, QUERY_UNAVAILABLE, why);
 }
 
 void query_start(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))

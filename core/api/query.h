@@ -2,7 +2,7 @@
  *
  *   handler (loop) ──query_start──▶ queue ──▶ worker: parameters, view of the store, `answer` ──▶ reply
  *
- * At most QUERIES_RUNNING are answered at the same time, so that workers are left for /metrics; QUERIES_WAITING more wait, and past that the answer is 503. */
+ * At most QUERIES_RUNNING are answered at the same time, so that workers are left for /metrics; QUERIES_WAITING more wait, and past that the answer is 503. The work at a query ends soon after its client has gone. */
 #ifndef MOONGATE_API_QUERY_H
 #define MOONGATE_API_QUERY_H
 
@@ -31,7 +31,9 @@ enum query_error {
 	QUERY_EXECUTION,   /* execution, 422 */
 	QUERY_TIMEOUT,     /* timeout, 503 */
 	QUERY_UNAVAILABLE, /* unavailable, 503 */
-	QUERY_INTERNAL     /* internal, 500 */
+	QUERY_CANCELED,    /* canceled, 499: for the client, if it still reads */
+	QUERY_INTERNAL,    /* internal, 500 */
+	QUERY_ERRORS
 };
 
 struct query {
@@ -45,7 +47,7 @@ struct query {
 	struct tsdb *history;
 	struct tsdb_view *view; /* of the history as it is when the query is begun */
 	int64_t deadline_ns;    /* clock_mono_ns */
-	uint32_t steps;         /* since the clock was looked at */
+	uint32_t steps;         /* since it was looked whether it is cancelled */
 
 	/* The answer, which `answer` writes. */
 	struct buf out;
@@ -53,7 +55,7 @@ struct query {
 	bool truncated;           /* a limit was reached: a warning says so */
 	const char *content_type; /* NULL: JSON */
 	int status;               /* 0: all is well */
-	const char *error_type;
+	enum query_error why;     /* while status is not 0 */
 	struct error error;
 };
 
@@ -62,12 +64,16 @@ void query_start(struct api *a, struct http_request *req, void (*answer)(struct 
 
 /* The answer is an error; the first one counts. `err` may be NULL: only the type. */
 void query_fail(struct query *q, enum query_error why, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The same for what the store, or reading parameters, said: -EINVAL is the client's fault. */
+/* The same for what the store, or reading parameters, said: -EINVAL is the client's fault; -ECANCELED: the query is cancelled, and the error says why. */
 void query_fail_code(struct query *q, int code, const struct error *err);
 
-/* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: its time or the gateway's is over, or its answer is too large. */
+/* Is nobody to have the answer any more: the query has taken QUERY_SECONDS, the gateway is ending, or the client has gone? Whoever works at a query asks between pieces of work of at most some ten milliseconds, and ends with -ECANCELED; so does the
+ * store, whose view asks by itself (tsdb_view_stop_when). It changes nothing and costs a look at the clock (30 ns); any thread. */
+bool query_is_cancelled(const struct query *q);
+
+/* Called between pieces of work, some microseconds each: is the query to go on? False, with the error set: it is cancelled, which is looked at now and then, or its answer is too large. */
 bool query_goes_on(struct query *q);
-/* The same between pieces that may take milliseconds and more: the clock is looked at each time. */
+/* The same between pieces that may take milliseconds and more: whether it is cancelled is looked at each time. */
 bool query_has_time(struct query *q);
 
 /* start and end; all of time where they are missing. False with the error set. */
@@ -79,9 +85,13 @@ struct query_queue {
 	struct query *first, **last;
 	uint32_t running, waiting;
 	int64_t stop_ns; /* atomic, clock_mono_ns: from here on all are refused; INT64_MAX: they are not */
+	uint64_t answered[QUERY_ERRORS + 1]; /* atomic: by enum query_error, then those without one */
 };
 void query_queue_init(struct query_queue *queue);
 void query_queue_deinit(struct query_queue *queue);
+/* How many queries ended so, and its name: "ok" for QUERY_ERRORS. Any thread. */
+uint64_t query_queue_answered(const struct query_queue *queue, int result);
+const char *query_result_name(int result);
 /* From at_ns (clock_mono_ns) on whoever runs or waits is refused: the server's end waits for workers, and they for a queue that would take hours. Any thread. */
 void query_queue_stop(struct query_queue *queue, int64_t at_ns);
 

@@ -21,17 +21,22 @@ size_t utf8_encode(uint32_t rune, char *to);
 /* The beginning of `s`, which is UTF-8, of at most `max` bytes: cut at a character's end. */
 struct slice utf8_cut(struct slice s, size_t max);
 
-/* Is no byte above 0x7f? Eight at a time; no byte outside is read. */
+/* Is no byte above 0x7f? 32 at a time, then eight; no byte outside is read. */
 static inline bool utf8_is_ascii(const char *s, size_t len)
 {
-	uint64_t seen = 0, word = 0;
+	uint64_t seen = 0, word = 0, words[4];
 
 	if (len < 8) {
 		for (size_t i = 0; i < len; i++)
 			seen |= (unsigned char)s[i];
 		return (seen & 0x80) == 0;
 	}
-	for (size_t i = 0; i + 8 < len; i += 8) {
+	size_t i = 0;
+	for (; i + sizeof words <= len; i += sizeof words) {
+		memcpy(words, s + i, sizeof words);
+		seen |= words[0] | words[1] | words[2] | words[3];
+	}
+	for (; i + 8 < len; i += 8) {
 		memcpy(&word, s + i, 8);
 		seen |= word;
 	}

@@ -100,7 +100,7 @@ struct config {
 	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t queue_bytes;              /* 64 MiB: decoded records that wait to be durable and applied */
-		uint64_t segment_bytes;            /* 64 MiB */
+		uint64_t segment_bytes;            /* 16 MiB */
 		uint64_t retention_bytes;          /* 10 GiB */
 		int64_t retention_ns;              /* 7 d: events, spans, logs */
 		int64_t audit_retention_ns;        /* 365 d */

@@ -46,7 +46,7 @@ const struct option options[] = {
     {"events.per_body", OPTION_COUNT, AT(events.per_body), 1, 1e7, "100000", NULL},
     {"journal.durability", OPTION_CHOICE, AT(journal.durability), 0, 0, "group", durabilities},
     {"journal.queue_bytes", OPTION_SIZE, AT(journal.queue_bytes), 1 * MIB, 1024 * GIB, "64MiB", NULL},
-    {"journal.segment_bytes", OPTION_SIZE, AT(journal.segment_bytes), 1 * MIB, 4 * GIB, "64MiB", NULL},
+    {"journal.segment_bytes", OPTION_SIZE, AT(journal.segment_bytes), 1 * MIB, 4 * GIB, "16MiB", NULL},
     {"journal.retention_bytes", OPTION_SIZE, AT(journal.retention_bytes), 2 * MIB, 1e15, "10GiB", NULL},
     {"journal.retention", OPTION_DURATION, AT(journal.retention_ns), 1, 36500 * DAY, "7d", NULL},
     {"journal.audit_retention", OPTION_DURATION, AT(journal.audit_retention_ns), 1, 36500 * DAY, "365d", NULL},

@@ -45,6 +45,7 @@ struct http_request {
 	void (*work_fn)(void *ctx, struct http_request *req);
 	void *work_ctx;
 	bool handed_out; /* to a handler; on the loop's list of those */
+	bool abandoned;  /* atomic: the client has gone, or shut down its side. Written by the loop */
 
 	/* The reply: written by the one who replies, then read by the loop. */
 	bool replied;

@@ -65,6 +65,7 @@ struct http_options {
 	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
 	uint32_t threads;                /* loops; at least 1 */
 	uint32_t max_connections;        /* in all. Default 10000; fewer where the limit of open files asks for it */
+	uint32_t files_taken;            /* open files that others of this process may need, beside a few hundred */
 	uint32_t header_bytes;           /* request line and headers. Default 16384 */
 	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
 	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
@@ -112,6 +113,10 @@ struct slice http_request_id(const struct http_request *req);
 bool http_request_param(struct http_request *req, const char *name, struct slice *out);
 /* All of that name, one after the other: *at is where to go on, 0 at first. 1 with *out as above; 0: there is none left; -ENOMEM. */
 int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out);
+
+/* Has the client gone, having closed its side or broken the connection? Who computes for long asks now and then, and stops: nobody wants the answer (who has merely shut down its own side is taken for gone, as by
+ * Go's server). Not seen while a pipelined request waits behind this one. Any thread. */
+bool http_request_is_abandoned(const struct http_request *req);
 
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
 char *http_request_take_body(struct http_request *req, size_t *size);

@@ -130,6 +130,59 @@ describe("POST /api/v1/write", function()
     assert.equal(5, outcomes(server).stored)
   end)
 
+  it("takes for done what comes again long after it was stored", function()
+    start { conf = { store = { out_of_order = 1 } } }
+    local t = now_ms()
+    local early = { series("up", "a", { 1, t - 60000 }, { 2, t - 50000 }) }
+    assert.equal(204, post(early).status)
+    assert.equal(204, post({ series("up", "a", { 3, t }) }).status)
+    local reply = post(early)
+    assert.equal(204, reply.status, reply.body)
+    assert_written(reply, 2)
+    assert.equal(400, post({ series("up", "a", { 9, t - 60000 }) }).status)
+    assert.equal(400, post({ series("up", "a", { 1, t - 55000 }) }).status)
+    local list = outcomes(server)
+    assert.same({ 3, 2, 1, 1 }, { list.stored, list.duplicate, list.conflict, list.too_old })
+  end)
+
+  it("lets a clock that is wrong put nothing off", function()
+    start { conf = { journal = { checkpoint = 0.2 } } }
+    local t, future = now_ms(), 4102444800000 -- 2100
+    local function exemplar(time) return { { { "trace_id", tostring(time) } }, 1, time } end
+    local wrong, right = series("up", "wrong", { 1, future }, { 2, future + 1 }), series("up", "right", { 1, t - 60000 }, { 2, future })
+    right.exemplars = { exemplar(future) }
+    local reply = post({ wrong, right }, 2)
+    assert.equal(400, reply.status)
+    assert_written(reply, 1, 0)
+    assert.match("^3 of 4 samples were refused, the others were taken: ", (message_of(reply)))
+    assert.equal(1, server:metrics():get("moongate_store_exemplars_refused_total"))
+
+    -- Whatever is right is taken afterwards: what follows, what is late, the next exemplar; and again after a kill.
+    for round = 1, 2 do
+      local list = { series("up", "right", { 3, t + round }), series("up", "late", { 4, t + round }, { 5, t - 300000 - round }) }
+      list[1].exemplars = { exemplar(t + round) }
+      reply = post(list, 2)
+      assert.equal(204, reply.status, reply.body)
+      assert_written(reply, 3, 1)
+      local status
+      moongate.wait_until(function()
+        status = json.decode(server:request { path = "/api/v1/status/tsdb" }.body).data.headStats
+        return status.maxTime >= t + round
+      end, 10, "the store to look at its head")
+      assert.is_true(status.maxTime < t + 600000)
+      if round == 1 then
+        server:kill9()
+        server:restart()
+      end
+    end
+    local all = history.read(server, "up")
+    local times = {}
+    for time in pairs(all[history.key { __name__ = "up", job = "right" }]) do times[#times + 1] = time - t end
+    table.sort(times)
+    assert.same({ -60000, 1, 2 }, times)
+    assert.is_nil(all[history.key { __name__ = "up", job = "wrong" }])
+  end)
+
   it("says so when nothing of it could be taken", function()
     start()
     local reply = post { { labels = { { "a", "b" } }, samples = { { 1, now_ms() } } } }

@@ -54,6 +54,17 @@ static void wait_sealed(struct harness *h, uint64_t wanted)
 	fail_msg("only %llu segments were sealed", (unsigned long long)s.sealed_total);
 }
 
+/* Waits until so many files have been removed, half a minute at most. */
+static struct journal_stats wait_removed(struct harness *h, uint64_t wanted)
+{
+	struct journal_stats s = {0};
+	for (int i = 0; i < 3000 && s.removed_total < wanted; i++) {
+		usleep(10000);
+		journal_stats(h->journal, &s);
+	}
+	return s;
+}
+
 static void segments_are_sealed_and_recycled(void **state)
 {
 	(void)state;
@@ -77,6 +88,33 @@ static void segments_are_sealed_and_recycled(void **state)
 	harness_deinit(&h);
 }
 
+static bool has_spare(const struct harness *h)
+{
+	char path[sizeof h->dir + 16];
+	snprintf(path, sizeof path, "%s/spare.tmp", h->dir);
+	return access(path, F_OK) == 0;
+}
+
+/* A gateway where little happens has one file, and not a second one full of zeros. */
+static void a_spare_is_made_when_the_segment_is_half_full(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 400; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each, of a segment of 1 MiB */
+	harness_close(&h);                                            /* whatever maintenance was about to do */
+	assert_false(has_spare(&h));
+	harness_start(&h);
+	for (int64_t n = 400; n < 1000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	for (int i = 0; i < 3000 && !has_spare(&h); i++)
+		usleep(10000);
+	assert_true(has_spare(&h));
+	harness_deinit(&h);
+}
+
 static void retention_removes_the_oldest_but_nothing_above_the_floor(void **state)
 {
 	(void)state;
@@ -93,11 +131,7 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	journal_set_floor(h.journal, 40);
 	for (int64_t n = 6000; n < 9000; n += 100)
 		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_true(s.removed_total > 0);
+	assert_true(wait_removed(&h, 1).removed_total > 0);
 	harness_close(&h);
 	harness_open(&h);
 	struct harness_read r = harness_replay(&h, 40);
@@ -106,23 +140,41 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_deinit(&h);
 }
 
+/* What a checkpoint covers goes with it, not when the journal looks around by itself, ten seconds later. */
+static void a_floor_that_rises_is_looked_at(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_bytes = 1000; /* everything is too much */
+	harness_start(&h);
+	for (int64_t n = 0; n < 3000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	wait_sealed(&h, 2);
+	int64_t began = clock_mono_ns();
+	for (uint64_t floor = 10; floor <= 20; floor += 10) {
+		usleep(300000); /* maintenance has nothing to do */
+		journal_set_floor(h.journal, floor);
+		s = wait_removed(&h, floor / 10);
+		assert_int_equal(s.removed_total, floor / 10);
+	}
+	assert_true(clock_mono_ns() - began < 10 * NS_PER_S);
+	harness_deinit(&h);
+}
+
 /* A gateway with little to do would fill its segment in months, and keep for as long what is to go after days. */
 static void retention_by_age_reaches_the_segment_that_is_written(void **state)
 {
 	(void)state;
 	struct harness h;
-	struct journal_stats s = {0};
 	harness_init(&h);
 	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
 	harness_start(&h);
 	for (int64_t n = 0; n < 3; n++)
 		assert_int_equal(harness_write(&h, n, 1, 10), 0);
 	journal_set_floor(h.journal, 3);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(wait_removed(&h, 1).removed_total, 1);
 	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
 	harness_close(&h);
 	harness_open(&h);
@@ -142,16 +194,6 @@ static void forbid_sealing(const struct harness *h, bool forbid)
 		else
 			rmdir(path);
 	}
-}
-
-static struct journal_stats wait_removed(struct harness *h, uint64_t wanted)
-{
-	struct journal_stats s = {0};
-	for (int i = 0; i < 3000 && s.removed_total < wanted; i++) {
-		usleep(10000);
-		journal_stats(h->journal, &s);
-	}
-	return s;
 }
 
 /* Sealing takes room. Where there is none, what cannot be sealed must not fill the disk for good. */
@@ -189,7 +231,6 @@ static void numbers_go_on_when_retention_took_everything(void **state)
 {
 	(void)state;
 	struct harness h;
-	struct journal_stats s = {0};
 	harness_init(&h);
 	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
 	harness_start(&h);
@@ -199,11 +240,7 @@ static void numbers_go_on_when_retention_took_everything(void **state)
 	harness_open(&h);
 	journal_set_floor(h.journal, 3);
 	assert_int_equal(journal_start(h.journal, NULL), 0);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(wait_removed(&h, 1).removed_total, 1);
 	harness_close(&h);
 	harness_start(&h);
 	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
@@ -699,7 +736,9 @@ int main(void)
 	    cmocka_unit_test(what_was_written_is_read_back),
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
+	    cmocka_unit_test(a_spare_is_made_when_the_segment_is_half_full),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(a_floor_that_rises_is_looked_at),
 	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
 	    cmocka_unit_test(retention_goes_on_while_nothing_can_be_sealed),
 	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),
