@@ -365,9 +365,10 @@ describe("a real SDK's bodies", function()
   it("are taken, once and again, and are there after kill -9", function()
     local server = moongate.start()
     finally(function() server:stop() end)
+    local requests = captured()
     local function send_all()
       local c = server:connect()
-      for i, request in ipairs(captured()) do
+      for i, request in ipairs(requests) do
         local reply = c:request(request)
         assert.equal(200, reply.status, i .. ": " .. reply.body)
         local refused, why = otlp.partial_success(reply)
