@@ -5,7 +5,7 @@
 #   unit     release build, C units, the fuzz targets' corpora, PromQL's scripts
 #   spec     busted specs against build/moongate
 #   asan     the same units and specs under AddressSanitizer and UBSan
-#   tsan     the same under ThreadSanitizer
+#   tsan     under ThreadSanitizer the same specs, and the units that start a thread
 #   torture  the rows of tests/torture in their short form, but for row 14
 #   fuzz     row 14: libFuzzer, FUZZ_SECONDS a target
 #

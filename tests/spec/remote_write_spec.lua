@@ -6,19 +6,10 @@ local json = require "cjson"
 
 local WRITTEN = "x-prometheus-remote-write-%s-written"
 
-local function now_ms() return os.time() * 1000 end
+local now_ms, outcomes = moongate.now_ms, history.outcomes
 
 local function series(name, job, ...)
   return { labels = { { "__name__", name }, { "job", job } }, samples = { ... } }
-end
-
--- Samples in the store's words: how many came to what, since the start and with what was replayed.
-local function outcomes(server)
-  local m, list = server:metrics(), {}
-  for _, outcome in ipairs { "stored", "duplicate", "conflict", "too_old", "too_late" } do
-    list[outcome] = m:get("moongate_store_samples_total", { outcome = outcome })
-  end
-  return list
 end
 
 local function message_of(reply)
@@ -31,10 +22,6 @@ local function assert_written(reply, samples, exemplars)
   assert.equal(tostring(samples), reply.headers[WRITTEN:format("samples")])
   assert.equal("0", reply.headers[WRITTEN:format("histograms")])
   assert.equal(tostring(exemplars or 0), reply.headers[WRITTEN:format("exemplars")])
-end
-
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
 end
 
 describe("POST /api/v1/write", function()
@@ -313,7 +300,7 @@ describe("POST /api/v1/write", function()
 
   it("is for POST alone, by tokens for ingest", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = sha256("query-token"), scopes = { "query", "admin" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = moongate.sha256("query-token"), scopes = { "query", "admin" } },
     } } }
     local function status(token)
       return post({ series("up", "a", { 1, now_ms() }) }, 1, { Authorization = token and "Bearer " .. token }).status
