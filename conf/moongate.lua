@@ -77,6 +77,14 @@ return {
     exemplars = 100000,             -- kept at most; the oldest go first
   },
 
+  query = {                         -- a question to the history, PromQL above all
+    timeout = "30s",                -- how long one may take, once its turn has come
+    lookback = "5m",                -- how old a sample may be that still stands for its series
+    max_concurrency = 2,            -- at the same time; more wait
+    max_samples = 50000000,         -- that one may read and compute; past it the query fails
+    max_bytes = "128MiB",           -- of memory for one
+  },
+
   -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.
   -- A series has the labels of its target beside its own: job, instance (the target as it stands here) and `labels`.
   scrape = {

@@ -77,7 +77,8 @@ static void check_cancelled(struct query *q)
 	int64_t now = clock_mono_ns();
 
 	if (now > q->deadline_ns)
-		query_fail(q, QUERY_TIMEOUT, "the query took more than %d s", QUERY_SECONDS);
+		query_fail(q, QUERY_TIMEOUT, "query timed out: it took more than %g s",
+		           (double)q->timeout_ns / NS_PER_S);
 	else if (is_stopped(q, now))
 		query_fail(q, QUERY_UNAVAILABLE, "the gateway is stopping");
 	else if (is_abandoned(q))
@@ -117,6 +118,44 @@ bool query_has_time(struct query *q)
 	return query_goes_on(q);
 }
 
+void query_set_timeout(struct query *q, int64_t timeout_ns)
+{
+	if (timeout_ns >= q->timeout_ns)
+		return;
+	q->deadline_ns += timeout_ns - q->timeout_ns;
+	q->timeout_ns = timeout_ns;
+}
+
+/* ---- notes ---- */
+
+void query_note(struct query *q, enum query_note kind, struct slice text)
+{
+	struct buf *b = &q->notes[kind];
+
+	buf_str(b, b->len > 0 ? "," : "");
+	buf_json_string(b, text);
+}
+
+void query_truncated(struct query *q)
+{
+	query_note(q, NOTE_WARNING, SLICE("results truncated due to limit"));
+}
+
+static void put_notes(const struct query *q, struct buf *out)
+{
+	static const char *const members[] = {[NOTE_WARNING] = ",\"warnings\":[", [NOTE_INFO] = ",\"infos\":["};
+
+	for (int kind = NOTE_WARNING; kind <= NOTE_INFO; kind++) {
+		out->failed |= buf_failed(&q->notes[kind]);
+		if (q->notes[kind].len == 0)
+			continue;
+		buf_str(out, members[kind]);
+		buf_slice_append(out, buf_slice(&q->notes[kind]));
+		buf_byte(out, ']');
+	}
+	buf_byte(out, '}');
+}
+
 bool query_times(struct query *q, int64_t *from_ms, int64_t *to_ms)
 {
 	struct error err = {0};
@@ -138,6 +177,10 @@ static void query_free(struct query *q)
 	tsdb_view_close(q->view);
 	arena_deinit(&q->arena);
 	buf_free(&q->out);
+	if (q->rest != NULL)
+		q->free_rest(q->rest);
+	buf_free(&q->notes[NOTE_WARNING]);
+	buf_free(&q->notes[NOTE_INFO]);
 	mem_free(q);
 }
 
@@ -156,11 +199,23 @@ static void put_error(struct query *q)
 	buf_byte(&q->out, '}');
 }
 
+/* The next part of an answer that streams, and what belongs behind the last one. */
+static bool produce(void *owner, struct buf *out)
+{
+	const struct query *q = owner;
+
+	if (q->more(q->rest, out))
+		return true;
+	put_notes(q, out);
+	return false;
+}
+
 /* The answer as it goes out; the query goes with it. */
 static void reply(struct query *q)
 {
-	if (q->status == 0 && !q->bare)
-		buf_str(&q->out, q->truncated ? ",\"warnings\":[\"results truncated due to limit\"]}" : "}");
+	bool streams = q->status == 0 && q->more != NULL;
+	if (q->status == 0 && !q->bare && !streams)
+		put_notes(q, &q->out);
 	if (q->status == 0)
 		query_goes_on(q); /* is it small enough, and whole? */
 	if (q->status != 0)
@@ -171,16 +226,23 @@ static void reply(struct query *q)
 		query_free(q);
 		return;
 	}
-	static const struct http_header retry_after = {"Retry-After", SLICE("1")};
+	bool fine = q->status == 0;
+	struct http_header header = {0};
+	if (fine && q->encoding != NULL)
+		header = (struct http_header){"Content-Encoding", slice_cstr(q->encoding)};
+	else if (!fine && q->why == QUERY_UNAVAILABLE)
+		header = (struct http_header){"Retry-After", SLICE("1")};
 	struct http_reply r = {
-	    .status = q->status != 0 ? q->status : 200,
-	    .headers = &retry_after,
-	    .header_count = q->status != 0 && q->why == QUERY_UNAVAILABLE,
-	    .content_type = q->status != 0 ? NULL : q->content_type,
+	    .status = fine ? 200 : q->status,
+	    .headers = &header,
+	    .header_count = header.name != NULL,
+	    .content_type = fine ? q->content_type : NULL,
 	    .body = buf_slice(&q->out),
-	    .gzip = true,
+	    .gzip = !fine || q->encoding == NULL,
 	    .release = release,
 	    .owner = q,
+	    .produce = streams ? produce : NULL,
+	    .owner_bytes = q->rest_bytes,
 	};
 	http_reply(q->req, &r);
 }
@@ -213,7 +275,8 @@ static void answer(struct query *q)
 {
 	struct error err = {0};
 
-	q->deadline_ns = clock_mono_ns() + QUERY_SECONDS * NS_PER_S;
+	q->timeout_ns = q->api->config->query.timeout_ns;
+	q->deadline_ns = clock_mono_ns() + q->timeout_ns;
 	if (!query_has_time(q)) {
 		reply(q);
 		return;
@@ -246,10 +309,11 @@ uint64_t query_queue_answered(const struct query_queue *queue, int result)
 	return __atomic_load_n(&queue->answered[result], __ATOMIC_RELAXED);
 }
 
-void query_queue_init(struct query_queue *queue)
+void query_queue_init(struct query_queue *queue, uint32_t running_max)
 {
 	mutex_init(&queue->lock);
 	queue->last = &queue->first;
+	queue->running_max = running_max;
 	queue->stop_ns = INT64_MAX;
 }
 
@@ -315,7 +379,7 @@ static enum turn enter(struct query_queue *queue, struct query *q)
 	mutex_lock(&queue->lock);
 	if (queue->waiting == QUERIES_WAITING)
 		abandoned = take_abandoned(queue);
-	if (queue->running < QUERIES_RUNNING) {
+	if (queue->running < queue->running_max) {
 		queue->running++;
 		turn = TURN_NOW;
 	} else if (queue->waiting < QUERIES_WAITING) {

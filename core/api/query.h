@@ -2,7 +2,7 @@
  *
  *   handler (loop) ──query_start──▶ queue ──▶ worker: parameters, view of the store, `answer` ──▶ reply
  *
- * At most QUERIES_RUNNING are answered at the same time, so that workers are left for /metrics; QUERIES_WAITING more wait, and past that the answer is 503. The work at a query ends soon after its client has gone. */
+ * As many as conf's query.max_concurrency are answered at the same time; QUERIES_WAITING more wait, and past that the answer is 503. The work at a query ends soon after its client has gone. */
 #ifndef MOONGATE_API_QUERY_H
 #define MOONGATE_API_QUERY_H
 
@@ -19,10 +19,8 @@ struct tsdb;
 struct tsdb_view;
 
 enum {
-	QUERIES_RUNNING = 2,
 	QUERIES_WAITING = 1000,
-	QUERY_ANSWER_BYTES = 32 << 20, /* of one answer */
-	QUERY_SECONDS = 30             /* that one may take, from when it is begun */
+	QUERY_ANSWER_BYTES = 32 << 20 /* of one answer */
 };
 
 /* Prometheus's types of errors, and their status. */
@@ -47,15 +45,22 @@ struct query {
 	struct tsdb *history;
 	struct tsdb_view *view; /* of the history as it is when the query is begun */
 	int64_t deadline_ns;    /* clock_mono_ns */
+	int64_t timeout_ns;     /* that it is the end of */
 	uint32_t steps;         /* since it was looked whether it is cancelled */
 
 	/* The answer, which `answer` writes. */
 	struct buf out;
 	bool bare;                /* all of the body; else it is the `data` of Prometheus's envelope */
-	bool truncated;           /* a limit was reached: a warning says so */
+	struct buf notes[2];      /* by enum query_note: texts as JSON has them, commas between */
 	const char *content_type; /* NULL: JSON */
-	int status;               /* 0: all is well */
-	enum query_error why;     /* while status is not 0 */
+	const char *encoding; /* Content-Encoding that `out` has; NULL: none, and it is gzipped for who takes that */
+	/* An answer that is too large to be written at once: `more` goes on with it when the client has taken what came before, on the loop, until it returns false. It has nothing but `rest` then: no view, no arena. The query has that freed. */
+	bool (*more)(void *rest, struct buf *out);
+	void (*free_rest)(void *rest);
+	void *rest;
+	size_t rest_bytes;    /* that it holds */
+	int status;           /* 0: all is well */
+	enum query_error why; /* while status is not 0 */
 	struct error error;
 };
 
@@ -67,7 +72,16 @@ void query_fail(struct query *q, enum query_error why, const char *format, ...) 
 /* The same for what the store, or reading parameters, said: -EINVAL is the client's fault; -ECANCELED: the query is cancelled, and the error says why. */
 void query_fail_code(struct query *q, int code, const struct error *err);
 
-/* Is nobody to have the answer any more: the query has taken QUERY_SECONDS, the gateway is ending, or the client has gone? Whoever works at a query asks between pieces of work of at most some ten milliseconds, and ends with -ECANCELED; so does the
+/* What the envelope says beside the data: "warnings" and "infos". */
+enum query_note { NOTE_WARNING, NOTE_INFO };
+void query_note(struct query *q, enum query_note kind, struct slice text);
+/* That a limit was reached. */
+void query_truncated(struct query *q);
+
+/* How long it may take from now on, where the client wants less than conf's query.timeout. */
+void query_set_timeout(struct query *q, int64_t timeout_ns);
+
+/* Is nobody to have the answer any more: its time is over, the gateway is ending, or the client has gone? Whoever works at a query asks between pieces of work of at most some ten milliseconds, and ends with -ECANCELED; so does the
  * store, whose view asks by itself (tsdb_view_stop_when). It changes nothing and costs a look at the clock (30 ns); any thread. */
 bool query_is_cancelled(const struct query *q);
 
@@ -84,10 +98,11 @@ struct query_queue {
 	struct mutex lock; /* everything below */
 	struct query *first, **last;
 	uint32_t running, waiting;
+	uint32_t running_max;
 	int64_t stop_ns; /* atomic, clock_mono_ns: from here on all are refused; INT64_MAX: they are not */
 	uint64_t answered[QUERY_ERRORS + 1]; /* atomic: by enum query_error, then those without one */
 };
-void query_queue_init(struct query_queue *queue);
+void query_queue_init(struct query_queue *queue, uint32_t running_max);
 void query_queue_deinit(struct query_queue *queue);
 /* How many queries ended so, and its name: "ok" for QUERY_ERRORS. Any thread. */
 uint64_t query_queue_answered(const struct query_queue *queue, int result);

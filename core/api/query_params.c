@@ -165,6 +165,34 @@ int params_time(const struct params *p, const char *name, int64_t otherwise, int
 	return invalid(err, name);
 }
 
+int params_duration(const struct params *p, const char *name, int64_t otherwise, int64_t *ms, struct arena *arena,
+                    struct error *err)
+{
+	struct slice text = params_get(p, name);
+	struct promql_expr *e;
+	struct error why = {0};
+	char quoted[900];
+	double seconds;
+
+	*ms = otherwise;
+	if (text.len == 0)
+		return 0;
+	if (!read_number(text, &seconds)) {
+		int code = promql_parse(text, arena, &e, &why);
+		if (code == -ENOMEM)
+			return out_of_memory(err);
+		bool is_duration = code == 0 && e->kind == PROMQL_NUMBER && e->number.duration;
+		seconds = is_duration ? e->number.value : NAN;
+	}
+	if (isfinite(seconds) && fabs(seconds) < 9.2e15) {
+		*ms = (int64_t)round(seconds * 1000);
+		return 0;
+	}
+	quote(text, quoted, sizeof quoted);
+	error_set(err, -EINVAL, "cannot parse %s to a valid duration", quoted);
+	return invalid(err, name);
+}
+
 int params_limit(const struct params *p, const char *name, uint32_t otherwise, uint32_t *out, struct error *err)
 {
 	struct slice text = params_get(p, name);

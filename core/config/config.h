@@ -131,6 +131,14 @@ struct config {
 		uint32_t exemplars;             /* 100000 */
 	} store;
 
+	struct {                          /* query = { … }: what a question to the history may take */
+		int64_t timeout_ns;       /* 30 s */
+		int64_t lookback_ns;      /* 5 min: how old a sample may be that stands for its series */
+		uint32_t max_concurrency; /* 2 at the same time; more wait */
+		uint32_t max_samples;     /* 50,000,000 that one reads and computes */
+		uint64_t max_bytes;       /* 128 MiB of memory for one */
+	} query;
+
 	struct { /* log = { … } */
 		enum log_level level;
 		bool to_stdout;

@@ -129,7 +129,7 @@ struct http_header {
 
 /* Replies and ends the request; `body` is copied, or, with `release`, lent until release(owner) is called, once, on any thread: so that many replies share a large
  * body. gzip is applied when `gzip` and the client accepts it. On the loop's own thread or any other: from another thread the
- * reply is posted to the loop. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
+ * reply is posted to the loop. With `produce` a body is made while it is sent. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
  * header values become spaces. */
 struct http_reply {
 	int status;
@@ -140,6 +140,12 @@ struct http_reply {
 	bool gzip;
 	void (*release)(void *owner);
 	void *owner;
+	/* For a body that is too large to be made before it is sent; `release` must be given. Called on the loop's thread, each time the client has taken what came before, to append the next part, some 64 KiB: all other connections of that
+	 * loop wait meanwhile. True: there is more. `body`, which may be empty, is lent and comes first. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
+	 * sees that the answer is not whole. */
+	bool (*produce)(void *owner, struct buf *out);
+	size_t
+	    owner_bytes; /* that the owner holds until the release: they count among the answers that clients do not read */
 };
 /* Answers the request, as said above. */
 void http_reply(struct http_request *req, const struct http_reply *reply);

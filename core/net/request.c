@@ -66,7 +66,7 @@ static void recycle(struct http_request *req)
 	req->route = NULL;
 	req->id_len = 0;
 	req->body_wire = 0;
-	req->handed_out = req->replied = req->close_after = req->linger = false;
+	req->handed_out = req->replied = req->close_after = req->linger = req->streams = false;
 	req->status = 0;
 	__atomic_store_n(&req->abandoned, false, __ATOMIC_RELAXED);
 	req->body_at = req->body_len = req->body_sent = req->head_len = req->sent = req->slice = 0;

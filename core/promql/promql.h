@@ -102,8 +102,8 @@ struct promql_function {
 };
 /* By its name, as it is written; NULL: there is none. */
 const struct promql_function *promql_function_find(struct slice name);
-/* All of them, in the order of their names. */
-const struct promql_function *promql_functions(uint32_t *count);
+/* The i-th in the order of their names; NULL behind the last. */
+const struct promql_function *promql_function_at(uint32_t i);
 
 /* A label matcher of a selector. Patterns do compile: promql_matchers makes what the store takes. */
 struct promql_matcher {
@@ -233,6 +233,9 @@ bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
 void promql_print(const struct promql_expr *e, struct buf *out);
 
+/* The same over several lines where one would have more than a hundred bytes. */
+void promql_print_pretty(const struct promql_expr *e, struct buf *out);
+
 /* Are the trees the same, positions aside? NaN is NaN. */
 bool promql_same(const struct promql_expr *a, const struct promql_expr *b);
 
@@ -280,6 +283,7 @@ struct promql_source {
 
 struct promql_query {
 	const struct promql_expr *expr;
+	struct slice text; /* what it was read from: warnings and infos name a place in it. Empty: they name none */
 	int64_t start_ms,
 	    end_ms; /* of a range query: the first step, and the time that no step is behind; the same for an instant query */
 	int64_t step_ms;          /* 0: an instant query */
@@ -314,7 +318,7 @@ struct promql_result {
 	int64_t start_ms, step_ms; /* of the steps */
 	uint32_t steps;
 	const struct slice *warnings,
-	    *infos; /* distinct, in Prometheus's words, rising; at most 10 of each and then "… more" */
+	    *infos; /* distinct, in Prometheus's words, rising; at most 10 of each and then "3 more info annotations omitted" */
 	uint32_t warning_count, info_count;
 	uint64_t samples_read, samples_peak; /* what it took; for stats */
 };

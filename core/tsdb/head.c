@@ -233,13 +233,15 @@ void head_prefetch_series(const struct head *h, uint32_t number)
 	__builtin_prefetch((const char *)s + CACHE_LINE);
 }
 
-/* An append writes where the chunk ends, and among the bits at its front that say "as before". */
+/* An append writes to the chunk's header, among the bits at its front that say "as before", and where it ends. */
 void head_prefetch_chunk(const struct head *h, uint32_t number)
 {
 	const struct series *s = head_find(h, number);
 	if (s == NULL || s->writer.words == NULL)
 		return;
-	__builtin_prefetch(s->writer.words, 1);
+	const char *chunk = (const char *)s->writer.words - offsetof(struct head_chunk, words);
+	__builtin_prefetch(chunk, 1);
+	__builtin_prefetch(chunk + CACHE_LINE, 1);
 	__builtin_prefetch(s->writer.words + s->writer.bits / 64, 1);
 }
 
@@ -503,7 +505,9 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 {
 	struct series *s = living(h, number);
 	uint64_t bits;
-	CHECK(h->batch != 0 && s != NULL);
+	CHECK(h->batch != 0);
+	if (s == NULL)
+		return -ESTALE;
 	memcpy(&bits, &value, sizeof bits);
 	if (time_ms < h->from_ms)
 		return APPEND_TOO_OLD;

@@ -84,7 +84,7 @@ bool head_newest(const struct head *h, uint32_t number, struct sample *out);
 /* Has it a sample of exactly this time? 1, 0, or -ENOMEM. */
 int head_has_sample(const struct head *h, uint32_t number, int64_t time_ms);
 
-/* Appends to a living series, within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Appends to a series, within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);
 
 /* Samples before `time_ms` were sealed: views that are opened from now on do not ask for them. They are let go, by head_trim, once those that are open now are closed. Between batches. */
@@ -145,6 +145,10 @@ int head_view_label_values(struct head_view *v, struct slice name, struct arena 
 
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);
+
+/* For many series that the index listed, one after the other: asks the processor for what is read of one, in three steps, with other work between them: the series, its newest chunk, the head of the one before it. */
+enum head_fetch { HEAD_FETCH_SERIES, HEAD_FETCH_CHUNK, HEAD_FETCH_SPILLED };
+void head_view_prefetch(const struct head_view *v, uint32_t number, enum head_fetch step);
 
 /* Has a series that the index listed any sample in the view? One gets its number before its first batch, which may fail. 1, 0, or -ENOMEM. */
 int head_view_sees(const struct head_view *v, uint32_t number);

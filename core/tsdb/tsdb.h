@@ -94,7 +94,7 @@ bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
 /* Has the series, in the head, a sample of exactly this time? 1, 0, or -ENOMEM. The writer's. */
 int tsdb_has_sample(struct tsdb *t, uint32_t number, int64_t time_ms);
 
-/* Within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
 /* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). True: more is left, which may be done soon; else once a second will do. Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */

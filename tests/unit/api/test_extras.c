@@ -52,7 +52,7 @@ static int begin(void **state)
 	assert_non_null(mkdtemp(dir));
 	store = tsdb_open(&(struct tsdb_options){.dir = dir}, NULL, NULL, NULL);
 	assert_non_null(store);
-	query_queue_init(&api.queries);
+	query_queue_init(&api.queries, 2);
 	put_metadata("calls_total", METADATA_COUNTER, "Calls \"made\".", "");
 	put_metadata("wait_seconds", METADATA_GAUGE_HISTOGRAM, "", "seconds");
 	put_metadata("odd", METADATA_UNKNOWN, "", "");
