@@ -47,6 +47,9 @@ void head_set_floor(struct head *h, int64_t from_ms);
 /* How many series there may be, from now on: head_options' bounds anew. */
 void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric);
 
+/* The writer's clock: how late a sample is is measured from the newest one, but from nothing later than this. INT64_MAX, as at first: it has none. */
+void head_set_now(struct head *h, int64_t now_ms);
+
 /* How far behind the newest sample one out of order may be, from now on. */
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);
 

@@ -120,7 +120,7 @@ struct head {
 	int64_t cut_ms;    /* of the last head_cut */
 	uint64_t cut_mark; /* the views before it */
 	int64_t trim_ms;   /* of the last one that no view is from before of: what may go */
-	int64_t from_ms, out_of_order_ms;
+	int64_t from_ms, out_of_order_ms, now_ms;
 	uint32_t max_series, max_per_metric;
 	struct head_stats stats; /* but for what is asked of others */
 };
