@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "api/internal.h"
-#include "api/media_type.h"
 #include "base/clock.h"
+#include "base/header.h"
 #include "base/mem.h"
 #include "tsdb/tsdb.h"
 

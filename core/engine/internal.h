@@ -168,7 +168,7 @@ struct engine {
 	/* Shared with other threads, under `lock`. */
 	struct mutex lock;
 	struct condition wake;
-	bool waiting; /* the engine thread sleeps on `wake` */
+	bool waiting; /* the engine thread sleeps on `wake`, and nobody has woken it yet */
 	bool stopping;
 	struct submission *queue_head, **queue_tail;
 	uint32_t queue_count;

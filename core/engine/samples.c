@@ -326,10 +326,14 @@ static void count_outcome(struct engine *e, struct submission *s, uint32_t serie
 		refuse(s, series, sample, 1, (enum sample_refused)outcome);
 }
 
-/* The series may have left meanwhile, having been idle until now. */
-static int living_number(struct engine *e, const struct sample_series *series, uint32_t *number)
+/* The series may have left meanwhile, having been idle until now: then it comes back. */
+static int append(struct engine *e, const struct sample_series *series, const struct sample *s, uint32_t *number)
 {
-	return tsdb_has(e->store, *number) ? 0 : tsdb_series_admitted(e->store, series->labels, series->hash, number);
+	int code = tsdb_append(e->store, *number, s->time_ms, s->value);
+	if (code != -ESTALE)
+		return code;
+	code = tsdb_series_admitted(e->store, series->labels, series->hash, number);
+	return code == 0 ? tsdb_append(e->store, *number, s->time_ms, s->value) : code;
 }
 
 static int apply_series(struct engine *e, struct submission *s, uint32_t i)
@@ -337,9 +341,9 @@ static int apply_series(struct engine *e, struct submission *s, uint32_t i)
 	const struct sample_series *series = &s->samples->series[i];
 	if (s->numbers[i] == NO_SERIES)
 		return 0;
-	int code = living_number(e, series, &s->numbers[i]);
+	int code = 0;
 	for (uint32_t k = 0; k < series->sample_count && code >= 0; k++) {
-		code = tsdb_append(e->store, s->numbers[i], series->samples[k].time_ms, series->samples[k].value);
+		code = append(e, series, &series->samples[k], &s->numbers[i]);
 		if (code >= 0 && !(series->delta && k == 0))
 			count_outcome(e, s, i, k, code);
 	}
@@ -385,6 +389,7 @@ static void apply_submission(struct engine *e, struct submission *s)
 
 void samples_apply(struct engine *e, struct group *g)
 {
+	tsdb_set_now(e->store, e->now_ns / NS_PER_MS);
 	tsdb_batch_begin(e->store);
 	for (struct submission *s = g->head; s != NULL; s = s->next) {
 		if (s->samples != NULL)

@@ -26,10 +26,11 @@ static uint32_t count_plain(struct slice rest)
 static inline bool varint_of(const char *at, size_t len, uint64_t *out)
 {
 	const uint64_t more = UINT64_C(0x8080808080808080);
-	uint64_t kept = UINT64_MAX >> (64 - 8 * len), word = 0;
+	uint64_t kept = UINT64_MAX >> (64 - 8 * len), word;
 
-	for (int i = 0; i < 8; i++) /* one load, where bytes lie so */
-		word |= (uint64_t)(unsigned char)at[i] << (8 * i);
+	memcpy(&word, at, sizeof word);
+	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+		word = __builtin_bswap64(word);
 	word &= kept;
 	if ((word & more) != (more & kept >> 8))
 		return false;

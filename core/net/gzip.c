@@ -149,9 +149,9 @@ bool gzip_accepted(struct slice accept)
 		const char *stop = comma != NULL ? comma : end;
 		const char *semicolon = memchr(at, ';', (size_t)(stop - at));
 		const char *name_end = semicolon != NULL ? semicolon : stop;
-		struct slice name = text_trim(slice_new(at, (size_t)(name_end - at)));
+		struct slice name = header_trim(slice_new(at, (size_t)(name_end - at)));
 		bool weight = has_weight(slice_new(name_end, (size_t)(stop - name_end)));
-		if (text_is(name, "gzip") || text_is(name, "x-gzip"))
+		if (header_is(name, "gzip") || header_is(name, "x-gzip"))
 			return weight;
 		if (slice_eq(name, SLICE("*")))
 			any = weight;

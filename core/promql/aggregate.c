@@ -41,9 +41,9 @@ void aggregate_deinit(struct aggregate *a)
 int aggregate_drain(struct aggregate *a)
 {
 	struct row row;
-	int code;
+	int code = 0;
 
-	while ((code = node_next(a->of, &row)) > 0)
+	while (a->of != NULL && (code = node_next(a->of, &row)) > 0)
 		continue;
 	node_close(a->of);
 	a->of = NULL;

@@ -98,7 +98,7 @@ static int limit_next(struct node *n, struct row *out)
 	if (!l->a.begun) {
 		l->a.begun = true;
 		code = l->ratio ? check_ratio(l) : aggregate_check_k(&l->a);
-		l->none = code == 0;
+		l->none = code <= 0;
 	}
 	while (code > 0 && !l->none) {
 		code = node_next(l->a.of, out);

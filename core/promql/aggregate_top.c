@@ -307,11 +307,11 @@ static int top_next(struct node *n, struct row *out)
 	struct top_node *t = (struct top_node *)n;
 
 	if (!t->a.begun) {
+		t->a.begun = true;
 		int code = take_rows(t);
 		if (code != 0)
 			return code;
 	}
-	t->a.begun = true;
 	if (t->next == t->taken_count)
 		return 0;
 	uint32_t number = t->taken[t->next].row;

@@ -115,11 +115,11 @@ static int values_next(struct node *n, struct row *out)
 	struct values_node *v = (struct values_node *)n;
 
 	if (!v->a.begun) {
+		v->a.begun = true;
 		int code = take_rows(v);
 		if (code != 0)
 			return code;
 	}
-	v->a.begun = true;
 	if (v->next == v->a.grouping.groups.count)
 		return 0;
 	uint32_t group = v->next++;

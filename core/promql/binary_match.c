@@ -215,11 +215,11 @@ static int match_next(struct node *n, struct row *out)
 	uint32_t steps = n->steps.count;
 
 	if (!m->begun) {
+		m->begun = true;
 		int code = match_rows(m);
 		if (code != 0)
 			return code;
 	}
-	m->begun = true;
 	if (m->next == m->labels.count)
 		return 0;
 	const struct result *r = &m->results[m->next];

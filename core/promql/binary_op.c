@@ -2,9 +2,9 @@
  *
  * fmod, pow and atan2 of C have the same special cases as those of Go, which Prometheus uses: x % 0 is NaN, 1 ^ NaN is 1. The last bit of an angle may differ. */
 #include "promql/binary.h"
+#include "promql/go_math.h"
 
-/* x^y of finite numbers, x not 0, |y| under 2^63, as Go reckons it: the whole part by squaring, mantissa and exponent apart, the rest by a logarithm. It rounds more than once, so that pow() would have another last bit more often than not. With a
- * whole y the result is Go's; else Go's own logarithm and exponential may still differ in the last bit. */
+/* x^y of finite numbers, x not 0, |y| under 2^63, as Go reckons it: the whole part by squaring, mantissa and exponent apart, the rest by a logarithm. It rounds more than once, so that pow() would have another last bit more often than not. */
 static double power_of(double x, double y)
 {
 	enum { EXPONENT_MAX = 1 << 12 }; /* whatever follows, it overflows, or is 0 */
@@ -16,7 +16,7 @@ static double power_of(double x, double y)
 		whole += 1;
 	}
 	if (rest != 0)
-		product = exp(rest * log(x));
+		product = go_exp(rest * go_log(x));
 	double square = frexp(x, &exponent);
 	for (int64_t left = (int64_t)whole; left != 0; left >>= 1) {
 		if (exponent < -EXPONENT_MAX || exponent > EXPONENT_MAX) {

@@ -37,7 +37,8 @@ static inline void window_move(struct window *w, const struct range_call *c, uin
 /* A range as Go's Duration.Seconds has it. */
 static inline double range_seconds(const struct ranges *r)
 {
-	return (double)(r->range_ms / 1000) + (double)(r->range_ms % 1000 * 1000000) / 1e9;
+	int64_t whole = r->range_ms / 1000, rest_ns = r->range_ms % 1000 * 1000000;
+	return (double)whole + (double)rest_ns / 1e9;
 }
 
 /* Adds to a sum with Neumaier's compensation, as Prometheus's kahansum.Inc does. */

@@ -46,7 +46,8 @@ static double days_in_month(struct moment m)
 
 static double hour(struct moment m)
 {
-	return (double)(m.second / 3600);
+	int64_t hours = m.second / 3600;
+	return (double)hours;
 }
 
 static double minute(struct moment m)
@@ -71,7 +72,7 @@ static struct node *plan_now(struct eval *ev, const struct promql_expr *call, co
 	if (values == NULL)
 		return NULL;
 	for (uint32_t i = 0; i < steps->count; i++)
-		values[i] = of(moment_of((double)(step_time(steps, i) / 1000)));
+		values[i] = of(moment_of(trunc((double)step_time(steps, i) / 1000)));
 	return plan_one_row(ev, call, steps, values);
 }
 

@@ -171,7 +171,7 @@ static struct slice quantile_text(double q, char room[NUMBER_TEXT_MAX])
 
 static bool same_number(double a, double b)
 {
-	return memcmp(&a, &b, sizeof a) == 0;
+	return a == b || (isnan(a) && isnan(b));
 }
 
 /* The first step from `step` on at which a quantile has a value that it had at no step before, or their number. */

@@ -26,7 +26,7 @@ void function_check_quantiles(struct eval *ev, const double *q, uint32_t count, 
 	for (uint32_t i = 0; i < count; i++) {
 		if (q[i] >= 0 && q[i] <= 1)
 			continue;
-		if (i > 0 && memcmp(&q[i], &q[i - 1], sizeof *q) == 0)
+		if (i > 0 && (q[i] == q[i - 1] || (isnan(q[i]) && isnan(q[i - 1]))))
 			continue;
 		eval_annotate(ev, ANNOTATION_WARNING, at, "quantile value should be between 0 and 1, got %s",
 		              number_text(q[i], text));

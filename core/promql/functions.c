@@ -10,27 +10,11 @@
 #define M PROMQL_MATRIX
 #define T PROMQL_STRING
 
-#define RANGE(f)                                                                                                       \
-	FUNCTION_RANGE, false,                                                                                         \
-	{                                                                                                              \
-		.range = f                                                                                             \
-	}
+#define RANGE(f) .shape = FUNCTION_RANGE, .range = (f)
 /* What a series was at some moment is still that series. */
-#define RANGE_KEEPING(f)                                                                                               \
-	FUNCTION_RANGE, true,                                                                                          \
-	{                                                                                                              \
-		.range = f                                                                                             \
-	}
-#define MAP(f)                                                                                                         \
-	FUNCTION_MAP, false,                                                                                           \
-	{                                                                                                              \
-		.map = f                                                                                               \
-	}
-#define PLAN(f)                                                                                                        \
-	FUNCTION_PLAN, false,                                                                                          \
-	{                                                                                                              \
-		.plan = f                                                                                              \
-	}
+#define RANGE_KEEPING(f) .shape = FUNCTION_RANGE, .range = (f), .keeps_name = true
+#define MAP(f) .shape = FUNCTION_MAP, .map = (f)
+#define PLAN(f) .shape = FUNCTION_PLAN, .plan = (f)
 
 /* In the order of their names, which is searched. */
 static const struct function functions[] = {

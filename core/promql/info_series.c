@@ -65,12 +65,19 @@ int info_is_name(const struct info *n, struct slice labels)
 
 /* ---- the base ---- */
 
+/* The number that the labels with one of these names make, in an index. 0, or negative with the error set. */
+static int number_of(struct info *n, struct label_index *x, struct slice labels, const struct slice *names,
+                     uint32_t count, uint32_t *number)
+{
+	if (labels_only(labels, names, count, &n->scratch) != 0)
+		return eval_fail(n->node.ev, -ENOMEM, "no memory for labels");
+	return label_index_add(x, buf_slice(&n->scratch), number);
+}
+
 static int add_value(struct info *n, struct label_index *x, struct slice labels, struct slice name)
 {
 	uint32_t number;
-	if (labels_only(labels, &name, 1, &n->scratch) != 0)
-		return eval_fail(n->node.ev, -ENOMEM, "no memory for labels");
-	return n->scratch.len == 0 ? 0 : label_index_add(x, buf_slice(&n->scratch), &number);
+	return labels_get(labels, name).len == 0 ? 0 : number_of(n, x, labels, &name, 1, &number);
 }
 
 static int note_targets(struct info *n)
@@ -134,22 +141,17 @@ static int add_series(struct info *n, struct slice labels, struct promql_samples
 	if (!sample_times(n, samples, times))
 		return 0;
 	char *copy = eval_alloc(ev, labels.len + 1);
-	int code = copy == NULL ? ev->err->code : 0;
-	if (code == 0)
-		code =
-		    eval_grow(ev, (void **)&n->series, &n->cap, (size_t)n->count + 1, sizeof *n->series); /* by steps */
-	if (code == 0 && labels_only(labels, target, 1, &n->scratch) != 0)
-		code = eval_fail(ev, -ENOMEM, "no memory for labels");
-	if (code == 0)
-		code = label_index_add(&n->names, buf_slice(&n->scratch), &name);
-	if (code == 0 && labels_only(labels, target, 3, &n->scratch) != 0)
-		code = eval_fail(ev, -ENOMEM, "no memory for labels");
-	if (code == 0)
-		code = label_index_add(&n->targets, buf_slice(&n->scratch), &number);
-	if (code != 0)
-		return code;
+	if (copy == NULL)
+		return ev->err->code;
 	if (labels.len > 0)
 		memcpy(copy, labels.ptr, labels.len);
+	int code = eval_grow(ev, (void **)&n->series, &n->cap, (size_t)n->count + 1, sizeof *n->series);
+	if (code == 0)
+		code = number_of(n, &n->names, labels, target, 1, &name);
+	if (code == 0)
+		code = number_of(n, &n->targets, labels, target, 3, &number);
+	if (code != 0)
+		return code;
 	n->series[n->count++] = (struct info_series){{copy, labels.len}, number, LABEL_INDEX_NONE, times};
 	return 0;
 }

@@ -160,9 +160,13 @@ static enum fault walk(struct slice from, struct labels_found *out)
 
 	*out = (struct labels_found){.labels = slice_new(from.ptr, 0)};
 	while (at < end && *at == TAG_LABEL) {
-		enum fault fault = read_short_label(&at, end, &l) ? FINE : read_label(&at, end, &l);
-		if (fault != FINE)
-			return fault;
+		if (!read_short_label(&at, end, &l)) {
+			struct label other; /* so that the other one stays in registers */
+			enum fault fault = read_label(&at, end, &other);
+			if (fault != FINE)
+				return fault;
+			l = other;
+		}
 		uint64_t order = order_of(l.name, end);
 		if (order <= order_before && out->count > 0) {
 			int real = slice_compare(before.name, l.name);

@@ -9,6 +9,7 @@
 
 enum {
 	FEW = 12,      /* are compared as they are */
+	FEW_KEYS = 24, /* the same of keys */
 	DEPTH_MAX = 64 /* of sets that differ late; what is deeper is compared as it is */
 };
 
@@ -17,12 +18,64 @@ static int by_labels(const void *a, const void *b)
 	return labels_compare(((const struct labels_item *)a)->labels, ((const struct labels_item *)b)->labels);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	const struct labels_item *x = a, *y = b;
+/* ---- by keys ---- */
 
-	return (x->key > y->key) - (x->key < y->key);
+static void insert_by_key(struct labels_item *items, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		struct labels_item item = items[i];
+		uint32_t at = i;
+		for (; at > 0 && items[at - 1].key > item.key; at--)
+			items[at] = items[at - 1];
+		items[at] = item;
+	}
 }
+
+static uint32_t byte_of(const struct labels_item *item, uint32_t shift)
+{
+	return (uint32_t)(item->key >> shift) & 0xff;
+}
+
+/* Brings the items of each byte together, in its order, in place; ends[byte] is where they end. */
+static void share_out(struct labels_item *items, uint32_t count, uint32_t shift, uint32_t ends[256])
+{
+	uint32_t at[256] = {0};
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		at[byte_of(&items[i], shift)]++;
+	for (uint32_t byte = 0; byte < 256; byte++) {
+		sum += at[byte];
+		ends[byte] = sum;
+		at[byte] = sum - at[byte];
+	}
+	for (uint32_t byte = 0; byte < 256; byte++) {
+		while (at[byte] < ends[byte]) {
+			struct labels_item item = items[at[byte]];
+			uint32_t to = byte_of(&item, shift);
+			items[at[byte]] = items[at[to]];
+			items[at[to]++] = item;
+		}
+	}
+}
+
+/* By the byte at `shift` and those below it. */
+static void sort_by_key(struct labels_item *items, uint32_t count, uint32_t shift)
+{
+	uint32_t ends[256], first = 0;
+
+	if (count <= FEW_KEYS) {
+		insert_by_key(items, count);
+		return;
+	}
+	share_out(items, count, shift, ends);
+	for (uint32_t byte = 0; byte < 256 && shift > 0; byte++) {
+		sort_by_key(items + first, ends[byte] - first, shift - 8);
+		first = ends[byte];
+	}
+}
+
+/* ---- by labels ---- */
 
 static struct slice from(struct slice labels, size_t at)
 {
@@ -119,7 +172,7 @@ static void sort_from(struct labels_item *items, uint32_t count, size_t at, uint
 		qsort(items, count, sizeof *items, by_labels);
 		return;
 	}
-	qsort(items, count, sizeof *items, by_key);
+	sort_by_key(items, count, 56);
 	for (uint32_t first = 0, end; first < count; first = end) {
 		for (end = first + 1; end < count && items[end].key == items[first].key;)
 			end++;

@@ -79,6 +79,9 @@ int block_reader_label_names(struct block_reader *r, struct arena *arena, const 
 int block_reader_series(struct block_reader *r, uint32_t number, struct buf *labels, struct chunk_summary *summary,
                         struct error *err);
 
+/* The labels alone (canonical): the reader's, until the next call of either. Errors as above. */
+int block_reader_labels(struct block_reader *r, uint32_t number, struct slice *out, struct error *err);
+
 /* The samples of a series with from_ms ≤ time ≤ to_ms, rising; the arrays are the reader's, until the next call. 0, -ENOMEM, -EBADMSG with a sentence that names file and series: nothing of it is given. Others of the block can still be read. */
 int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms, struct column *out,
                          struct error *err);

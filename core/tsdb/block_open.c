@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "tsdb/block_map.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the sections of fixed numbers are read where they lie");
@@ -95,6 +96,11 @@ static int read_symbols(struct block *b, struct error *err)
 	for (uint32_t i = 0; i < b->symbol_count; i++) {
 		if (b->symbol_ends[i] > rest.len || (i > 0 && b->symbol_ends[i] < b->symbol_ends[i - 1]))
 			return damaged(b, "its symbols do not follow each other", err);
+	}
+	bool ascii = utf8_is_ascii(rest.ptr, rest.len);
+	for (uint32_t i = 0; i < b->symbol_count && !ascii; i++) {
+		if (!utf8_valid(block_symbol_text(b, i), NULL))
+			return damaged(b, "one of its symbols is not UTF-8", err);
 	}
 	return 0;
 }

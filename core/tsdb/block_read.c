@@ -3,49 +3,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <zstd.h>
-
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/varint.h"
 #include "record/labels.h"
-#include "tsdb/block_map.h"
+#include "tsdb/block_reader.h"
 #include "tsdb/block_summaries.h"
-#include "tsdb/sample_room.h"
-
-enum { NO_PAGE = UINT32_MAX };
-
-/* A piece's columns. */
-struct decoded {
-	uint64_t have; /* which were decoded, as bits */
-	struct column columns[BLOCK_PAGE_SERIES];
-};
-
-struct block_reader {
-	const struct block *block;
-	struct arena index; /* lists and values */
-	bool index_failed;  /* memory did not suffice for a list: the answer was that it is empty */
-
-	/* The page that was read last. */
-	uint32_t page;
-	struct buf page_bytes;
-	struct slice page_labels[BLOCK_PAGE_SERIES]; /* count, names and values as symbols */
-	struct chunk_summary summaries[BLOCK_PAGE_SERIES];
-
-	/* The pieces of one page, as far as they were decoded. */
-	uint32_t pieces_page;
-	struct decoded *pieces; /* in the arena, by their order in the page */
-	struct arena columns;
-
-	/* The summaries of the pieces of one page, piece by piece for each of its series. */
-	uint32_t parts_page;
-	struct chunk_summary *parts; /* owned; NULL: it has none */
-
-	struct columns_coder *coder;
-	struct sample_room room; /* of the series that was read last */
-};
 
 struct block_reader *block_reader_new(const struct block *b)
 {
@@ -53,11 +18,13 @@ struct block_reader *block_reader_new(const struct block *b)
 	if (r == NULL)
 		return NULL;
 	r->block = b;
-	r->page = r->pieces_page = r->parts_page = NO_PAGE;
+	r->page = r->pieces_page = r->parts_page = BLOCK_NO_PAGE;
+	r->cut.piece = BLOCK_NO_PIECE;
 	arena_init(&r->index);
 	arena_init(&r->columns);
 	r->coder = columns_coder_new(1);
-	if (r->coder != NULL)
+	r->inflate = ZSTD_createDCtx();
+	if (r->coder != NULL && r->inflate != NULL)
 		return r;
 	block_reader_free(r);
 	return NULL;
@@ -70,13 +37,16 @@ void block_reader_free(struct block_reader *r)
 	arena_deinit(&r->index);
 	arena_deinit(&r->columns);
 	columns_coder_free(r->coder);
+	ZSTD_freeDCtx(r->inflate);
 	buf_free(&r->page_bytes);
+	buf_free(&r->labels);
+	mem_free(r->symbols);
 	mem_free(r->parts);
 	sample_room_deinit(&r->room);
 	mem_free(r);
 }
 
-static int damaged(const struct block_reader *r, const char *what, uint32_t number, struct error *err)
+int block_reader_damaged(const struct block_reader *r, const char *what, uint32_t number, struct error *err)
 {
 	return error_set(err, -EBADMSG, "%s is damaged: the %s of its series %u to %u", r->block->path, what,
 	                 number / BLOCK_PAGE_SERIES * BLOCK_PAGE_SERIES,
@@ -203,41 +173,47 @@ int block_reader_label_names(struct block_reader *r, struct arena *arena, const 
 
 /* ---- a page: labels and summaries ---- */
 
-static uint32_t page_series(const struct block *b, uint32_t page)
+/* Room for a page's symbols: each takes a byte of it and more. 0 or -ENOMEM. */
+static int symbols_room(struct block_reader *r, size_t count)
 {
-	uint32_t left = b->info.series - page * BLOCK_PAGE_SERIES;
-	return left < BLOCK_PAGE_SERIES ? left : BLOCK_PAGE_SERIES;
+	if (count <= r->symbols_cap)
+		return 0;
+	mem_free(r->symbols);
+	r->symbols = mem_alloc(count * sizeof *r->symbols);
+	r->symbols_cap = r->symbols == NULL ? 0 : count;
+	return r->symbols == NULL ? -ENOMEM : 0;
 }
 
 static bool take_labels(struct block_reader *r, struct slice *rest, uint32_t count)
 {
+	uint32_t used = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		const char *begin = rest->ptr;
 		uint32_t labels, symbol;
 		if (!varint_get_u32(rest, &labels) || labels > LABELS_MAX)
 			return false;
 		for (uint32_t k = 0; k < 2 * labels; k++) {
 			if (!varint_get_u32(rest, &symbol) || symbol >= r->block->symbol_count)
 				return false;
+			r->symbols[used++] = symbol;
 		}
-		r->page_labels[i] = slice_new(begin, (size_t)(rest->ptr - begin));
+		r->symbol_ends[i] = used;
 	}
 	return true;
 }
 
 /* The bytes of a frame of the page of series `number`, in a buffer of the reader's. */
-static int decompress(const struct block_reader *r, struct slice frame, struct buf *to, struct slice *out,
-                      uint32_t number, struct error *err)
+int block_reader_inflate(const struct block_reader *r, struct slice frame, struct buf *to, struct slice *out,
+                         uint32_t number, struct error *err)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(frame.ptr, frame.len);
 	if (size > BLOCK_PAGE_BYTES_MAX) /* the codes for "unknown" and "error" are the largest numbers */
-		return damaged(r, "labels", number, err);
+		return block_reader_damaged(r, "labels", number, err);
 	buf_reset(to);
 	if (buf_grow(to, size + 1) != 0)
 		return error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
-	size_t got = ZSTD_decompress(to->ptr, size, frame.ptr, frame.len);
+	size_t got = ZSTD_decompressDCtx(r->inflate, to->ptr, size, frame.ptr, frame.len);
 	if (ZSTD_isError(got) || got != size)
-		return damaged(r, "labels", number, err);
+		return block_reader_damaged(r, "labels", number, err);
 	*out = slice_new(to->ptr, got);
 	return 0;
 }
@@ -248,50 +224,92 @@ static int read_page(struct block_reader *r, uint32_t number, struct error *err)
 	uint32_t page = number / BLOCK_PAGE_SERIES;
 	if (r->page == page)
 		return 0;
-	r->page = NO_PAGE;
+	r->page = BLOCK_NO_PAGE;
 	const char *from = b->sections[BLOCK_PAGES].ptr + b->pages[page].offset;
 	size_t len = b->pages[page + 1].offset - b->pages[page].offset;
 	struct slice rest = {NULL, 0};
-	int code = decompress(r, slice_new(from, len), &r->page_bytes, &rest, number, err);
+	int code = block_reader_inflate(r, slice_new(from, len), &r->page_bytes, &rest, number, err);
 	if (code != 0)
 		return code;
-	uint32_t count = page_series(b, page);
+	if (symbols_room(r, rest.len) != 0)
+		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
+	uint32_t count = block_page_series(b, page);
 	if (!take_labels(r, &rest, count) || !block_summaries_take(&rest, r->summaries, count, b->info.from_ms) ||
 	    rest.len != 0)
-		return damaged(r, "labels", number, err);
+		return block_reader_damaged(r, "labels", number, err);
 	r->page = page;
 	return 0;
 }
 
-static int put_labels(const struct block_reader *r, struct slice symbols, struct buf *out, struct error *err)
+/* Appends a label to those that were made. False: none that is canonical behind them. */
+static bool make_label(struct block_reader *r, uint32_t at, uint32_t name, uint32_t value)
 {
-	struct label labels[LABELS_MAX];
-	uint32_t count, name, value;
-	CHECK(varint_get_u32(&symbols, &count));
-	for (uint32_t i = 0; i < count; i++) {
-		CHECK(varint_get_u32(&symbols, &name) && varint_get_u32(&symbols, &value));
-		labels[i] = (struct label){block_symbol_text(r->block, name), block_symbol_text(r->block, value)};
-	}
-	return labels_canonical(labels, count, out, err);
+	struct label l = {block_symbol_text(r->block, name), block_symbol_text(r->block, value)};
+	if (l.name.len == 0 || l.name.len > LABEL_NAME_BYTES_MAX || l.value.len == 0 ||
+	    l.value.len > LABEL_VALUE_BYTES_MAX)
+		return false;
+	if (at > 0 && slice_compare(block_symbol_text(r->block, r->label_symbols[2 * at - 2]), l.name) >= 0)
+		return false;
+	size_t size = labels_size(&l, 1);
+	char *to = buf_room(&r->labels, size);
+	if (to == NULL)
+		return true; /* the buffer says so */
+	labels_write(to, &l, 1);
+	r->labels.len += size;
+	r->label_symbols[2 * at] = name;
+	r->label_symbols[2 * at + 1] = value;
+	r->label_ends[at] = r->labels.len;
+	return r->labels.len <= LABELS_BYTES_MAX;
+}
+
+int block_reader_labels(struct block_reader *r, uint32_t number, struct slice *out, struct error *err)
+{
+	CHECK(number < r->block->info.series);
+	int code = read_page(r, number, err);
+	if (code != 0)
+		return code;
+	uint32_t i = number % BLOCK_PAGE_SERIES, begin = i == 0 ? 0 : r->symbol_ends[i - 1], same = 0;
+	const uint32_t *wanted = r->symbols + begin;
+	uint32_t count = (r->symbol_ends[i] - begin) / 2;
+	while (same < count && same < r->label_count && wanted[2 * same] == r->label_symbols[2 * same] &&
+	       wanted[2 * same + 1] == r->label_symbols[2 * same + 1])
+		same++;
+	r->labels.len = same == 0 ? 0 : r->label_ends[same - 1];
+	bool made = true;
+	for (uint32_t k = same; k < count && made; k++)
+		made = make_label(r, k, wanted[2 * k], wanted[2 * k + 1]);
+	made = made && !buf_failed(&r->labels);
+	r->label_count = made ? count : 0;
+	*out = slice_new(r->labels.ptr, r->labels.len);
+	if (made)
+		return 0;
+	if (!buf_failed(&r->labels))
+		return block_reader_damaged(r, "labels", number, err);
+	buf_reset(&r->labels);
+	return error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
 }
 
 int block_reader_series(struct block_reader *r, uint32_t number, struct buf *labels, struct chunk_summary *summary,
                         struct error *err)
 {
 	CHECK(number < r->block->info.series);
+	struct slice made;
 	int code = read_page(r, number, err);
+	if (code == 0 && summary != NULL)
+		*summary = r->summaries[number % BLOCK_PAGE_SERIES];
+	if (code != 0 || labels == NULL)
+		return code;
+	code = block_reader_labels(r, number, &made, err);
 	if (code != 0)
 		return code;
-	uint32_t at = number % BLOCK_PAGE_SERIES;
-	if (summary != NULL)
-		*summary = r->summaries[at];
-	return labels == NULL ? 0 : put_labels(r, r->page_labels[at], labels, err);
+	buf_slice_append(labels, made);
+	return buf_failed(labels) ? error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path) : 0;
 }
 
 /* ---- samples ---- */
 
 /* The bytes of a piece's group, once its checksum holds. */
-static bool piece_bytes(const struct block *b, const struct block_piece *p, struct slice *out)
+bool block_piece_bytes(const struct block *b, const struct block_piece *p, struct slice *out)
 {
 	struct slice rest = slice_new(b->map + p->offset, b->size - p->offset);
 	uint32_t crc, len;
@@ -303,13 +321,16 @@ static bool piece_bytes(const struct block *b, const struct block_piece *p, stru
 }
 
 /* Place for the pieces of a page that none was read of lately. 0 or -ENOMEM. */
-static int begin_pieces(struct block_reader *r, uint32_t page)
+int block_reader_begin(struct block_reader *r, uint32_t page)
 {
 	if (r->pieces_page == page)
 		return 0;
 	uint32_t count = r->block->pages[page + 1].first_piece - r->block->pages[page].first_piece;
 	arena_reset(&r->columns, SIZE_MAX);
-	r->pieces_page = NO_PAGE;
+	r->pieces_page = BLOCK_NO_PAGE;
+	r->cut.piece = BLOCK_NO_PIECE;
+	r->eager = (r->asked & (r->asked - 1)) != 0;
+	r->asked = 0;
 	r->pieces = arena_alloc(&r->columns, (count + (size_t)1) * sizeof *r->pieces);
 	if (r->pieces == NULL)
 		return -ENOMEM;
@@ -319,22 +340,29 @@ static int begin_pieces(struct block_reader *r, uint32_t page)
 	return 0;
 }
 
-/* The series' column of a piece. Who asks for a second one of a piece asks for the others next: they are decoded at once. */
-static int read_column(struct block_reader *r, uint32_t piece, uint32_t number, struct column *out, struct error *err)
+/* Who asks for a second column of a page asks for the others next: they are decoded at once, and so are those of the next page, when its first one is asked for. */
+uint64_t block_reader_wanted(struct block_reader *r, uint64_t have, uint64_t bit)
+{
+	return have == 0 && !r->eager && r->asked == bit ? bit : ~have;
+}
+
+/* The series' column of a piece. */
+int block_reader_column(struct block_reader *r, uint32_t piece, uint32_t number, struct column *out, struct error *err)
 {
 	const struct block *b = r->block;
 	struct decoded *d = &r->pieces[piece - b->pages[number / BLOCK_PAGE_SERIES].first_piece];
 	uint64_t bit = UINT64_C(1) << number % BLOCK_PAGE_SERIES;
 	struct slice bytes;
+	r->asked |= bit;
 	if ((d->have & bit) == 0) {
-		uint64_t wanted = d->have == 0 ? bit : ~d->have;
+		uint64_t wanted = block_reader_wanted(r, d->have, bit);
 		if (d->have == 0)
 			memset(d->columns, 0, sizeof d->columns);
-		if (!piece_bytes(b, &b->pieces[piece], &bytes))
-			return damaged(r, "samples", number, err);
+		if (!block_piece_bytes(b, &b->pieces[piece], &bytes))
+			return block_reader_damaged(r, "samples", number, err);
 		int code = columns_decode(r->coder, bytes, wanted, &r->columns, d->columns, err);
 		if (code == -EBADMSG)
-			return damaged(r, "samples", number, err);
+			return block_reader_damaged(r, "samples", number, err);
 		if (code != 0)
 			return code;
 		d->have |= wanted;
@@ -344,7 +372,7 @@ static int read_column(struct block_reader *r, uint32_t piece, uint32_t number, 
 }
 
 /* What lies in from_ms..to_ms. */
-static struct column within(struct column c, int64_t from_ms, int64_t to_ms)
+struct column column_within(struct column c, int64_t from_ms, int64_t to_ms)
 {
 	uint32_t first = 0, end = c.count;
 	if (end == 0)
@@ -364,99 +392,19 @@ int block_reader_samples(struct block_reader *r, uint32_t number, int64_t from_m
 	uint32_t page = number / BLOCK_PAGE_SERIES;
 	*out = (struct column){0};
 	r->room.count = 0;
-	if (begin_pieces(r, page) != 0)
+	if (block_reader_begin(r, page) != 0)
 		return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
 	for (uint32_t i = b->pages[page].first_piece; i < b->pages[page + 1].first_piece; i++) {
 		if (b->pieces[i].last_ms < from_ms || b->pieces[i].first_ms > to_ms)
 			continue;
 		struct column c;
-		int code = read_column(r, i, number, &c, err);
+		int code = block_reader_column(r, i, number, &c, err);
 		if (code != 0)
 			return code;
-		c = within(c, from_ms, to_ms);
+		c = column_within(c, from_ms, to_ms);
 		if (sample_room_add(&r->room, c.times_ms, c.values, c.count) != 0)
 			return error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
 	}
 	*out = (struct column){r->room.times_ms, r->room.values, r->room.count};
 	return 0;
-}
-
-/* ---- summaries of pieces ---- */
-
-/* Takes those of `count` pieces from the frame. 0, -ENOMEM, -EBADMSG with a sentence. */
-static int take_parts(struct block_reader *r, struct slice frame, uint32_t count, uint32_t number, struct error *err)
-{
-	uint32_t series = page_series(r->block, number / BLOCK_PAGE_SERIES);
-	struct buf bytes = {0};
-	struct slice rest = {NULL, 0};
-	int code = decompress(r, frame, &bytes, &rest, number, err);
-	if (code == 0 && rest.len / BLOCK_SUMMARY_BYTES_MIN < (size_t)count * series)
-		code = damaged(r, "summaries", number, err);
-	r->parts = code == 0 ? mem_zalloc((size_t)count * series, sizeof *r->parts) : NULL;
-	if (code == 0 && r->parts == NULL)
-		code = error_set(err, -ENOMEM, "out of memory while reading %s", r->block->path);
-	for (uint32_t i = 0; i < count && code == 0; i++) {
-		if (!block_summaries_take(&rest, r->parts + (size_t)i * series, series, r->block->info.from_ms))
-			code = damaged(r, "summaries", number, err);
-	}
-	buf_free(&bytes);
-	return code;
-}
-
-/* Reads those of the series' page into r->parts: NULL where the block has none of it. Errors as above. */
-static int read_parts(struct block_reader *r, uint32_t number, struct error *err)
-{
-	const struct block *b = r->block;
-	uint32_t page = number / BLOCK_PAGE_SERIES;
-	int code = 0;
-	if (r->parts_page == page)
-		return 0;
-	mem_free(r->parts);
-	r->parts = NULL;
-	r->parts_page = NO_PAGE;
-	if (b->part_ends != NULL && b->part_ends[page] < b->part_ends[page + 1]) {
-		uint64_t at = b->part_ends[page];
-		code = take_parts(r, slice_new(b->parts.ptr + at, b->part_ends[page + 1] - at),
-		                  b->pages[page + 1].first_piece - b->pages[page].first_piece, number, err);
-	}
-	if (code == 0)
-		r->parts_page = page;
-	return code;
-}
-
-/* What is kept of a piece's series, or NULL. */
-static const struct chunk_summary *part_of(const struct block_reader *r, uint32_t piece, uint32_t number)
-{
-	const struct block *b = r->block;
-	uint32_t page = number / BLOCK_PAGE_SERIES;
-	if (r->parts == NULL)
-		return NULL;
-	return &r->parts[(size_t)(piece - b->pages[page].first_piece) * page_series(b, page) +
-	                 number % BLOCK_PAGE_SERIES];
-}
-
-int block_reader_split(struct block_reader *r, uint32_t number, int64_t from_ms, int64_t to_ms,
-                       struct summary_split *out, struct error *err)
-{
-	const struct block *b = r->block;
-	CHECK(number < b->info.series);
-	uint32_t page = number / BLOCK_PAGE_SERIES;
-	int code = begin_pieces(r, page) == 0 ? 0 : error_set(err, -ENOMEM, "out of memory while reading %s", b->path);
-	if (code == 0)
-		code = read_parts(r, number, err);
-	for (uint32_t i = b->pages[page].first_piece; code == 0 && i < b->pages[page + 1].first_piece; i++) {
-		const struct chunk_summary *k = part_of(r, i, number);
-		struct column c;
-		if (b->pieces[i].last_ms < from_ms || b->pieces[i].first_ms > to_ms)
-			continue;
-		if (k != NULL &&
-		    (k->count == 0 || (k->first_ms >= from_ms && k->last_ms <= to_ms && split_join(out, k))))
-			continue;
-		code = read_column(r, i, number, &c, err);
-		if (code != 0)
-			break;
-		c = within(c, from_ms, to_ms);
-		split_add_all(out, c.times_ms, c.values, c.count);
-	}
-	return code;
 }

@@ -67,7 +67,7 @@ static void store(struct chunk_writer *w, uint32_t at, uint64_t word)
 }
 
 /* Puts `count` bits, 1 to 64 and none above them, behind those that are there. A word is stored whole when it is begun, so nothing need have been zeroed. */
-static void put(struct chunk_writer *w, uint64_t bits, uint32_t count)
+static inline void put(struct chunk_writer *w, uint64_t bits, uint32_t count)
 {
 	uint32_t at = w->bits / 64, used = w->bits % 64;
 	uint64_t word = 0;
@@ -89,8 +89,21 @@ static void put_piece(struct chunk_writer *w, struct piece p)
 		put(w, (uint64_t)(p.bits >> 64), p.count - 64);
 }
 
+/* A time and a value, which mostly are short enough to go at once. */
+static inline void put_pieces(struct chunk_writer *w, struct piece time, struct piece value)
+{
+	uint32_t count = time.count + value.count;
+
+	if (count > 64) {
+		put_piece(w, time);
+		put_piece(w, value);
+	} else if (count > 0) { /* with a time of 64 bits there is no value, and the shift is one by 0 */
+		put(w, (uint64_t)time.bits | (uint64_t)value.bits << time.count % 64, count);
+	}
+}
+
 /* Marks the sample that is to come as changed in one of the two bit sets. */
-static void mark(struct chunk_writer *w, uint32_t set)
+static inline void mark(struct chunk_writer *w, uint32_t set)
 {
 	uint32_t at = set + w->count / 64;
 
@@ -148,8 +161,7 @@ bool chunk_append(struct chunk_writer *w, int64_t time_ms, uint64_t value_bits)
 		mark(w, WORD_TIMES);
 	if (value.count > 0)
 		mark(w, WORD_VALUES);
-	put_piece(w, time);
-	put_piece(w, value);
+	put_pieces(w, time, value);
 	w->time_ms = time_ms;
 	w->delta_ms = (int64_t)delta;
 	w->value = value_bits;
@@ -331,27 +343,30 @@ static uint32_t read_rest(struct cursor *c, const uint64_t *words, uint32_t coun
 	return done;
 }
 
-uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, int64_t *times_ms,
-                    uint64_t *values)
-{
-	/* Copied, so that the loops may look at bits behind the end, and that the compiler need not think of the writer. */
+/* What a reader needs of a chunk. */
+struct reading {
 	uint64_t copy[CHUNK_WORDS_MAX + 4];
+	struct cursor cursor; /* behind the first sample */
+};
+
+/* Copies the words, so that the loops may look at bits behind the end, and that the compiler need not think of the writer. False: they are no chunk of floats. */
+static inline bool begin_reading(struct reading *r, const _Atomic uint64_t *words, uint32_t word_count)
+{
 	uint32_t used = word_count < CHUNK_WORDS_MAX ? word_count : CHUNK_WORDS_MAX;
 
-	CHECK(count <= CHUNK_SAMPLES);
-	if (count == 0 || used < WORD_STREAM)
-		return 0;
+	if (used < WORD_STREAM)
+		return false;
 	for (uint32_t i = 0; i < used; i++)
-		copy[i] = atomic_load_explicit(&words[i], memory_order_relaxed);
-	memset(copy + used, 0, 4 * sizeof *copy);
-	if (copy[WORD_TIMES + 1] >> TYPE_SHIFT != SAMPLE_FLOAT)
-		return 0;
-	struct cursor c = {
-	    .bytes = (const unsigned char *)copy,
+		r->copy[i] = atomic_load_explicit(&words[i], memory_order_relaxed);
+	memset(r->copy + used, 0, 4 * sizeof *r->copy);
+	if (r->copy[WORD_TIMES + 1] >> TYPE_SHIFT != SAMPLE_FLOAT)
+		return false;
+	r->cursor = (struct cursor){
+	    .bytes = (const unsigned char *)r->copy,
 	    .at = WORD_STREAM * 64,
 	    .end = (uint64_t)used * 64,
-	    .time = copy[WORD_TIME],
-	    .value = copy[WORD_VALUE],
+	    .time = r->copy[WORD_TIME],
+	    .value = r->copy[WORD_VALUE],
 	    .time_mask = UINT64_MAX,
 	    .time_bits = 65,
 	    .time_wide = true,
@@ -359,7 +374,83 @@ uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t
 	    .value_bits = 65,
 	    .value_wide = true,
 	};
-	times_ms[0] = (int64_t)c.time;
-	values[0] = c.value;
-	return read_rest(&c, copy, count, times_ms, values);
+	return true;
+}
+
+uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, int64_t *times_ms,
+                    uint64_t *values)
+{
+	struct reading r;
+
+	CHECK(count <= CHUNK_SAMPLES);
+	if (count == 0 || !begin_reading(&r, words, word_count))
+		return 0;
+	times_ms[0] = (int64_t)r.cursor.time;
+	values[0] = r.cursor.value;
+	return read_rest(&r.cursor, r.copy, count, times_ms, values);
+}
+
+/* ---- summaries ---- */
+
+int64_t chunk_first_ms(const _Atomic uint64_t *words)
+{
+	return (int64_t)atomic_load_explicit(&words[WORD_TIME], memory_order_relaxed);
+}
+
+/* Adds the value of the last sample so many times again. */
+static inline void repeat(struct chunk_summary *s, uint64_t value, uint32_t times)
+{
+	s->count += times;
+	s->stale += value == SAMPLE_STALE_BITS ? times : 0;
+}
+
+/* Adds samples whose bits "changed" begin with the lowest; those that nothing is changed of are only counted. False as chunk_summarize says. */
+static bool summarize_some(struct cursor *from, uint64_t times_set, uint64_t values_set, uint32_t count,
+                           struct chunk_summary *out)
+{
+	struct cursor c = *from;
+	uint32_t done = 0;
+
+	times_set &= ones(count);
+	values_set &= ones(count);
+	for (uint64_t any = times_set | values_set; any != 0; any &= any - 1) {
+		uint32_t at = (uint32_t)__builtin_ctzll(any);
+		repeat(out, c.value, at - done);
+		c.time += c.delta * (at - done);
+		next_time(&c, -(times_set >> at & 1));
+		if ((values_set >> at & 1) != 0) {
+			next_value(&c, UINT64_MAX);
+			summary_add(out, (int64_t)c.time, c.value);
+		} else {
+			repeat(out, c.value, 1);
+		}
+		if (c.at > c.end)
+			return false;
+		done = at + 1;
+	}
+	repeat(out, c.value, count - done);
+	c.time += c.delta * (count - done);
+	*from = c;
+	return true;
+}
+
+bool chunk_summarize(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, struct chunk_summary *out)
+{
+	struct reading r;
+
+	CHECK(count <= CHUNK_SAMPLES);
+	summary_init(out);
+	if (count == 0)
+		return true;
+	if (!begin_reading(&r, words, word_count))
+		return false;
+	struct cursor *c = &r.cursor;
+	summary_add(out, (int64_t)c->time, c->value);
+	uint32_t first = count < 64 ? count : 64;
+	if (first > 1 && !summarize_some(c, r.copy[WORD_TIMES] >> 1, r.copy[WORD_VALUES] >> 1, first - 1, out))
+		return false;
+	if (count > 64 && !summarize_some(c, r.copy[WORD_TIMES + 1], r.copy[WORD_VALUES + 1], count - 64, out))
+		return false;
+	out->last_ms = (int64_t)c->time;
+	return true;
 }

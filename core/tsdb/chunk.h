@@ -48,6 +48,12 @@ bool chunk_append(struct chunk_writer *w, int64_t time_ms, uint64_t value_bits);
 uint32_t chunk_read(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, int64_t *times_ms,
                     uint64_t *values);
 
+/* The summary of the same samples, without their arrays; what repeats itself is passed over. False: the bits are none that a writer makes. */
+bool chunk_summarize(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, struct chunk_summary *out);
+
+/* The time of a chunk's first sample. Any thread. */
+int64_t chunk_first_ms(const _Atomic uint64_t *words);
+
 /* ---- samples in two ---- */
 
 /* Samples of a series, as they come: the newest one at or before a time, and the summary of those after. */

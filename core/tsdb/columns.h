@@ -7,6 +7,7 @@
 #ifndef MOONGATE_TSDB_COLUMNS_H
 #define MOONGATE_TSDB_COLUMNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -38,5 +39,18 @@ int columns_encode(struct columns_coder *c, const struct column *columns, uint32
  * nor allocating more than what COLUMNS_SAMPLES_MAX samples need), -ENOMEM. */
 int columns_decode(struct columns_coder *c, struct slice bytes, uint64_t wanted, struct arena *arena,
                    struct column out[COLUMNS_SERIES], struct error *err);
+
+/* A column at a place in it: beside the first sample that is later than a time. */
+struct column_cut {
+	const int64_t *times_ms; /* of all its samples */
+	uint32_t count, index;   /* that sample's; `count`: there is none */
+	uint64_t before, at;     /* bits of the values at index - 1 and at index; 0 where there is none */
+	bool
+	    plain; /* all values that are at least 0 and below 2^53 have, among them, no NaN and no -0. False: that is not known */
+};
+
+/* Of a group's columns whose numbers `wanted` has as bits what is beside the first sample later than `time_ms`. Values are passed over as they are coded, which takes a part of the time that columns_decode takes; of bytes that no encoder makes some are taken for values. Otherwise as there. */
+int columns_decode_cut(struct columns_coder *c, struct slice bytes, uint64_t wanted, int64_t time_ms,
+                       struct arena *arena, struct column_cut out[COLUMNS_SERIES], struct error *err);
 
 #endif

@@ -4,51 +4,14 @@
 
 #include "base/check.h"
 #include "record/samples.h"
-#include "tsdb/columns.h"
-#include "tsdb/columns_format.h"
-#include "tsdb/ints.h"
+#include "tsdb/columns_decoder.h"
 
-/* What the heads say of times that are kept. */
-struct times_head {
-	uint64_t begin, step;
-	uint32_t count;
-	enum ints_order order;
-	struct ints_reader tokens, rest;
-	int64_t *decoded; /* in the caller's arena; NULL until somebody wants them */
-};
-
-/* What they say of a column. */
-struct column_head {
-	uint32_t time, offset, count;
-	enum column_kind kind;
-	uint64_t constant;
-	uint32_t same; /* the column that it is the same as */
-	uint32_t scale;
-	uint32_t ordinal; /* among the columns of numbers */
-	uint32_t base;    /* the column that stands beside it; COLUMNS_SERIES: none does */
-	enum ints_order order, units_order;
-	struct ints_reader tokens, units, rest;
-	uint64_t *decoded; /* as above */
-};
-
-struct decoder {
-	struct columns_coder *coder;
-	struct arena *arena;
-	struct error *err;
-	uint32_t time_count, count;
-	struct times_head times[COLUMNS_SERIES];
-	struct column_head columns[COLUMNS_SERIES];
-	uint32_t numbered[COLUMNS_SERIES]; /* the columns of numbers so far */
-	uint32_t ordinal;                  /* how many they are */
-	struct ints_reader parts[PARTS];   /* what is not read yet */
-};
-
-static int bad(struct decoder *d, const char *what)
+int columns_decoder_bad(struct columns_decoder *d, const char *what)
 {
 	return error_set(d->err, -EBADMSG, "group of columns: %s", what);
 }
 
-static int out_of_memory(struct decoder *d)
+static int out_of_memory(struct columns_decoder *d)
 {
 	return error_set(d->err, -ENOMEM, "group of columns: out of memory");
 }
@@ -88,7 +51,7 @@ static bool get_bounded(struct ints_reader *r, uint64_t max, uint32_t *v)
 }
 
 /* The next bytes of a part, as many as the heads say, which are `max` at most. How many there are is checked when the part is there: until then `at` and `end` are offsets. */
-static bool get_bytes(struct decoder *d, struct ints_reader *part, uint64_t max, struct ints_reader *out)
+static bool get_bytes(struct columns_decoder *d, struct ints_reader *part, uint64_t max, struct ints_reader *out)
 {
 	uint32_t len;
 
@@ -99,7 +62,7 @@ static bool get_bytes(struct decoder *d, struct ints_reader *part, uint64_t max,
 	return true;
 }
 
-static bool get_times_head(struct decoder *d, struct times_head *t)
+static bool get_times_head(struct columns_decoder *d, struct times_head *t)
 {
 	uint64_t begin;
 	uint32_t order;
@@ -115,7 +78,7 @@ static bool get_times_head(struct decoder *d, struct times_head *t)
 }
 
 /* The column that stands beside another: as many columns of numbers before it as the heads say. */
-static bool get_beside(struct decoder *d, struct column_head *h)
+static bool get_beside(struct columns_decoder *d, struct column_head *h)
 {
 	uint32_t distance;
 
@@ -126,7 +89,7 @@ static bool get_beside(struct decoder *d, struct column_head *h)
 	return d->columns[h->base].count == h->count;
 }
 
-static bool get_numbers_head(struct decoder *d, struct column_head *h)
+static bool get_numbers_head(struct columns_decoder *d, struct column_head *h)
 {
 	uint32_t orders;
 
@@ -146,7 +109,7 @@ static bool get_numbers_head(struct decoder *d, struct column_head *h)
 }
 
 /* A column's times: a stretch of those that are kept. */
-static bool get_stretch(struct decoder *d, struct column_head *h)
+static bool get_stretch(struct columns_decoder *d, struct column_head *h)
 {
 	struct ints_reader *heads = &d->parts[PART_HEADS];
 
@@ -156,7 +119,7 @@ static bool get_stretch(struct decoder *d, struct column_head *h)
 	return h->count == 0 || (h->time < d->time_count && h->offset + h->count <= d->times[h->time].count);
 }
 
-static bool get_column_head(struct decoder *d, uint32_t i)
+static bool get_column_head(struct columns_decoder *d, uint32_t i)
 {
 	struct column_head *h = &d->columns[i];
 	uint32_t kind;
@@ -190,30 +153,30 @@ static bool get_column_head(struct decoder *d, uint32_t i)
 	}
 }
 
-static int get_heads(struct decoder *d)
+static int get_heads(struct columns_decoder *d)
 {
 	uint64_t samples = 0;
 
 	if (!get_bounded(&d->parts[PART_HEADS], d->count, &d->time_count))
-		return bad(d, "its heads are cut short or name too many times");
+		return columns_decoder_bad(d, "its heads are cut short or name too many times");
 	for (uint32_t i = 0; i < d->time_count; i++) {
 		if (!get_times_head(d, &d->times[i]))
-			return bad(d, "the head of its times is none");
+			return columns_decoder_bad(d, "the head of its times is none");
 		samples += d->times[i].count;
 	}
 	if (samples > COLUMNS_SAMPLES_MAX)
-		return bad(d, "it has too many times");
+		return columns_decoder_bad(d, "it has too many times");
 	samples = 0;
 	for (uint32_t i = 0; i < d->count; i++) {
 		if (!get_column_head(d, i))
-			return bad(d, "the head of a column is none");
+			return columns_decoder_bad(d, "the head of a column is none");
 		samples += d->columns[i].count;
 	}
 	if (samples > COLUMNS_SAMPLES_MAX)
-		return bad(d, "it has too many samples");
+		return columns_decoder_bad(d, "it has too many samples");
 	for (int i = 0; i < PARTS; i++) {
 		if (d->parts[i].at != d->parts[i].end)
-			return bad(d, "its heads do not speak of all that is there");
+			return columns_decoder_bad(d, "its heads do not speak of all that is there");
 	}
 	return 0;
 }
@@ -221,14 +184,15 @@ static int get_heads(struct decoder *d)
 /* ---- parts ---- */
 
 /* The next part, inflated into the coder's buffer; its bytes are `max` at most. */
-static int get_part(struct decoder *d, struct ints_reader *from, enum part part, uint64_t max, struct ints_reader *out)
+static int get_part(struct columns_decoder *d, struct ints_reader *from, enum part part, uint64_t max,
+                    struct ints_reader *out)
 {
 	struct buf *b = &d->coder->parts[part];
 	uint32_t raw, stored;
 
 	if (!get_bounded(from, max, &raw) || !get_bounded(from, raw, &stored) ||
 	    stored > (size_t)(from->end - from->at))
-		return bad(d, "a part is cut short or too large");
+		return columns_decoder_bad(d, "a part is cut short or too large");
 	const unsigned char *bytes = from->at;
 	from->at += stored;
 	*out = (struct ints_reader){bytes, bytes + stored};
@@ -240,12 +204,12 @@ static int get_part(struct decoder *d, struct ints_reader *from, enum part part,
 		return out_of_memory(d);
 	size_t n = ZSTD_decompressDCtx(d->coder->inflate, to, raw, bytes, stored);
 	if (ZSTD_isError(n) || n != raw)
-		return bad(d, "a part is not what zstd makes of so many bytes");
+		return columns_decoder_bad(d, "a part is not what zstd makes of so many bytes");
 	*out = (struct ints_reader){(const unsigned char *)to, (const unsigned char *)to + raw};
 	return 0;
 }
 
-static int get_parts(struct decoder *d, struct slice bytes)
+static int get_parts(struct columns_decoder *d, struct slice bytes)
 {
 	static const uint64_t max[PARTS] = {
 	    [PART_HEADS] = HEADS_MAX,
@@ -259,19 +223,19 @@ static int get_parts(struct decoder *d, struct slice bytes)
 	int rc = 0;
 
 	if (!get_byte(&from, &type) || type != SAMPLE_FLOAT)
-		return bad(d, "its samples are of a type that is not known");
+		return columns_decoder_bad(d, "its samples are of a type that is not known");
 	if (!get_byte(&from, &d->count) || d->count == 0 || d->count > COLUMNS_SERIES)
-		return bad(d, "it has no columns or too many");
+		return columns_decoder_bad(d, "it has no columns or too many");
 	for (int i = 0; i < PARTS && rc == 0; i++)
 		rc = get_part(d, &from, (enum part)i, max[i], &d->parts[i]);
 	if (rc == 0 && from.at != from.end)
-		return bad(d, "something stands behind it");
+		return columns_decoder_bad(d, "something stands behind it");
 	return rc;
 }
 
 /* ---- columns ---- */
 
-static int decode_times(struct decoder *d, struct times_head *t)
+int columns_decoder_times(struct columns_decoder *d, struct times_head *t)
 {
 	if (t->decoded != NULL)
 		return 0;
@@ -280,7 +244,7 @@ static int decode_times(struct decoder *d, struct times_head *t)
 	if (numbers == NULL)
 		return out_of_memory(d);
 	if (!ints_decode(t->tokens, &rest, NULL, t->count, t->order, numbers) || rest.at != rest.end)
-		return bad(d, "its times are none");
+		return columns_decoder_bad(d, "its times are none");
 	uint64_t at = t->begin;
 	for (uint32_t i = 0; i < t->count; i++) {
 		numbers[i] += at;
@@ -305,7 +269,7 @@ static void join(const uint64_t *numbers, const uint64_t *units, uint32_t count,
 }
 
 /* What stands beside it was decoded before, and so lately that the ring still has it. */
-static int decode_numbers(struct decoder *d, struct column_head *h)
+static int decode_numbers(struct columns_decoder *d, struct column_head *h)
 {
 	struct columns_coder *c = d->coder;
 	uint64_t *numbers = columns_room(&c->ring[h->ordinal % RING], h->count), *units = NULL;
@@ -317,16 +281,16 @@ static int decode_numbers(struct decoder *d, struct column_head *h)
 	if (h->base < COLUMNS_SERIES)
 		beside = c->ring[d->columns[h->base].ordinal % RING].at;
 	if (!ints_decode(h->tokens, &rest, beside, h->count, h->order, numbers))
-		return bad(d, "the numbers of a column are none");
+		return columns_decoder_bad(d, "the numbers of a column are none");
 	if (h->units.at != h->units.end) {
 		units = columns_room(&c->scratch, h->count);
 		if (units == NULL)
 			return out_of_memory(d);
 		if (!ints_decode(h->units, &rest, NULL, h->count, h->units_order, units))
-			return bad(d, "the last places of a column are none");
+			return columns_decoder_bad(d, "the last places of a column are none");
 	}
 	if (rest.at != rest.end)
-		return bad(d, "a column has bytes that belong to no token");
+		return columns_decoder_bad(d, "a column has bytes that belong to no token");
 	h->decoded = arena_alloc(d->arena, h->count * sizeof *h->decoded);
 	if (h->decoded == NULL)
 		return out_of_memory(d);
@@ -337,7 +301,7 @@ static int decode_numbers(struct decoder *d, struct column_head *h)
 	return 0;
 }
 
-static int decode_values(struct decoder *d, struct column_head *h)
+static int decode_values(struct columns_decoder *d, struct column_head *h)
 {
 	if (h->kind == COLUMN_NUMBERS)
 		return decode_numbers(d, h);
@@ -354,7 +318,7 @@ static int decode_values(struct decoder *d, struct column_head *h)
 }
 
 /* Those that are wanted, and those that these are made from. */
-static uint64_t needed(const struct decoder *d, uint64_t wanted)
+static uint64_t needed(const struct columns_decoder *d, uint64_t wanted)
 {
 	for (uint32_t i = d->count; i-- > 0;) {
 		const struct column_head *h = &d->columns[i];
@@ -368,7 +332,7 @@ static uint64_t needed(const struct decoder *d, uint64_t wanted)
 	return wanted;
 }
 
-static int decode_columns(struct decoder *d, uint64_t wanted, struct column *out)
+static int decode_columns(struct columns_decoder *d, uint64_t wanted, struct column *out)
 {
 	uint64_t all = needed(d, wanted);
 
@@ -378,7 +342,7 @@ static int decode_columns(struct decoder *d, uint64_t wanted, struct column *out
 			continue;
 		int rc = decode_values(d, h);
 		if (rc == 0 && h->count > 0 && (wanted >> i & 1) != 0)
-			rc = decode_times(d, &d->times[h->time]);
+			rc = columns_decoder_times(d, &d->times[h->time]);
 		if (rc != 0)
 			return rc;
 	}
@@ -393,14 +357,19 @@ static int decode_columns(struct decoder *d, uint64_t wanted, struct column *out
 	return 0;
 }
 
+int columns_decoder_begin(struct columns_decoder *d, struct slice bytes)
+{
+	int rc = get_parts(d, bytes);
+
+	return rc == 0 ? get_heads(d) : rc;
+}
+
 int columns_decode(struct columns_coder *c, struct slice bytes, uint64_t wanted, struct arena *arena,
                    struct column out[COLUMNS_SERIES], struct error *err)
 {
-	struct decoder d = {.coder = c, .arena = arena, .err = err};
-	int rc = get_parts(&d, bytes);
+	struct columns_decoder d = {.coder = c, .arena = arena, .err = err};
+	int rc = columns_decoder_begin(&d, bytes);
 
-	if (rc == 0)
-		rc = get_heads(&d);
 	if (rc == 0)
 		rc = decode_columns(&d, wanted, out);
 	return rc;

@@ -241,17 +241,29 @@ static void add_waiting(struct waiting *w, int64_t time_ms, struct summary_split
 		split_add(out, w->late->times_ms[w->at], w->late->values[w->at]);
 }
 
-/* Adds a piece by what is kept of it, if that says it: it lies within from_ms..to_ms, and no sample out of order within it. */
-static bool add_known(const struct piece *p, struct waiting *w, int64_t from_ms, int64_t to_ms,
+/* Adds a piece by its summary, if that says it: it lies within from_ms..to_ms, and no sample out of order within it. */
+static bool add_known(const struct chunk_summary *k, struct waiting *w, int64_t from_ms, int64_t to_ms,
                       struct summary_split *out)
 {
-	const struct chunk_summary *k = p->known;
-	if (k == NULL || k->first_ms < from_ms || k->last_ms > to_ms)
+	if (k->first_ms < from_ms || k->last_ms > to_ms)
 		return false;
 	add_waiting(w, k->first_ms, out);
 	if (w->at < w->late->count && w->late->times_ms[w->at] <= k->last_ms)
 		return false;
 	return split_join(out, k);
+}
+
+/* Is the piece added by a summary, the one that is kept of it, or one that is made, where it may be needed? */
+static bool add_whole(const struct piece *p, struct waiting *w, int64_t from_ms, int64_t to_ms,
+                      struct summary_split *out)
+{
+	struct chunk_summary made;
+	if (p->known != NULL)
+		return add_known(p->known, w, from_ms, to_ms, out);
+	int64_t first_ms = chunk_first_ms(p->words);
+	if (first_ms < from_ms || (out->halves && first_ms <= out->at_ms))
+		return false;
+	return chunk_summarize(p->words, p->word_count, p->count, &made) && add_known(&made, w, from_ms, to_ms, out);
 }
 
 /* Adds what was decoded, and between it the samples out of order that come before its last one. */
@@ -282,7 +294,7 @@ int series_summarize(const struct head *h, const struct series *s, uint64_t unti
 	if (code == 0)
 		code = add_late(s, until, from_ms, to_ms, late);
 	for (size_t i = p.count; i-- > 0 && code == 0;) {
-		if (add_known(&p.items[i], &w, from_ms, to_ms, out))
+		if (add_whole(&p.items[i], &w, from_ms, to_ms, out))
 			continue;
 		room->count = 0;
 		code = decode_piece(&p.items[i], from_ms, to_ms, room, damaged);

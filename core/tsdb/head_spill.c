@@ -5,24 +5,13 @@
 #include "base/mem.h"
 #include "tsdb/head_series.h"
 
-/* What is known of a chunk in memory: its samples read once more, which is less than carrying sums along for every series. */
-static void summarise(const struct head_chunk *c, struct chunk_summary *out)
-{
-	int64_t times[CHUNK_SAMPLES];
-	uint64_t values[CHUNK_SAMPLES];
-	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
-	uint32_t read = chunk_read(c->words, c->capacity, count, times, values);
-	CHECK(read == count);
-	summary_init(out);
-	for (uint32_t i = 0; i < count; i++)
-		summary_add(out, times[i], values[i]);
-}
-
 static int spill_one(struct head *h, const struct series *s, const struct head_chunk *c, uint32_t words,
                      spill_ref older, spill_ref *out)
 {
 	struct spilled record = {.words = words, .series = s->number, .first = c->first, .older = older};
-	summarise(c, &record.summary);
+	/* Its samples read once more, which is less than carrying sums along for every series. */
+	uint32_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
+	CHECK(chunk_summarize(c->words, c->capacity, count, &record.summary));
 	return spill_add(h->spill, &record, c->words, out);
 }
 

@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "tsdb/head_series.h"
 
+/* What is fetched ahead of a series with its labels, and of a chunk; more of either is mostly fetched by the processor itself. */
+enum { CACHE_LINE = 64, SERIES_BYTES = 192, CHUNK_BYTES = 192 };
+
 /* The last batch that has ended, made known to the writer before it begins another one that a series may need a note of. */
 static uint64_t enter_batch(struct head *h, int place)
 {
@@ -87,6 +90,37 @@ struct slice head_view_labels(const struct head_view *v, uint32_t number)
 {
 	const struct series *s = head_find(v->head, number);
 	return s == NULL ? slice_new(NULL, 0) : series_labels_of(s);
+}
+
+static void prefetch_lines(const void *at, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += CACHE_LINE)
+		__builtin_prefetch((const char *)at + i);
+}
+
+void head_view_prefetch(const struct head_view *v, uint32_t number, enum head_fetch step)
+{
+	const _Atomic(struct series *) *slot = head_slot(v->head, number);
+	if (slot == NULL)
+		return;
+	if (step == HEAD_FETCH_SLOT) {
+		__builtin_prefetch((const void *)slot);
+		return;
+	}
+	const struct series *s = atomic_load_explicit(slot, memory_order_acquire);
+	if (s == NULL)
+		return;
+	if (step == HEAD_FETCH_SERIES) {
+		prefetch_lines(s, SERIES_BYTES);
+		return;
+	}
+	const struct head_chunk *chunk = atomic_load_explicit(&s->newest, memory_order_acquire);
+	if (chunk == NULL)
+		return;
+	if (step == HEAD_FETCH_CHUNK)
+		prefetch_lines(chunk, CHUNK_BYTES);
+	else
+		spill_prefetch(v->head->spill, chunk->older_ref);
 }
 
 int head_view_sees(const struct head_view *v, uint32_t number)

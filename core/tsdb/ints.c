@@ -270,3 +270,135 @@ bool ints_decode(struct ints_reader tokens, struct ints_reader *rest, const uint
 	}
 	return true;
 }
+
+/* ---- reading two of them ---- */
+
+/* Where a walk over tokens is. */
+struct spot {
+	struct ints_reader tokens, rest;
+	uint32_t passed;      /* numbers */
+	uint64_t last, delta; /* of those */
+};
+
+/* The next token: how many numbers it stands for, and what is coded for each. 0: it is none. */
+static inline uint32_t next_token(struct spot *s, uint64_t *v)
+{
+	if (s->tokens.at == s->tokens.end)
+		return 0;
+	unsigned char token = *s->tokens.at++;
+	*v = token;
+	if (token < ONE_BYTE)
+		return 1;
+	if (token < TWO_BYTES && s->rest.at < s->rest.end) {
+		*v = ONE_BYTE + ((uint64_t)(token - ONE_BYTE) << 8) + *s->rest.at++;
+		return 1;
+	}
+	if (token < RUN)
+		return decode_token(token, &s->rest, v, 1);
+	*v = 0;
+	if (token < LONG_RUN)
+		return RUN_MIN + (uint32_t)token - RUN;
+	uint64_t low;
+	return get_rest(&s->rest, 1, &low) ? LONG_RUN_MIN + ((uint32_t)(token - LONG_RUN) << 8) + (uint32_t)low : 0;
+}
+
+/* Passes over numbers that are coded alike. */
+static inline void pass(struct spot *s, uint64_t v, uint32_t count, enum ints_order order)
+{
+	switch (order) {
+	case INTS_PLAIN:
+		s->last = unzigzag(v);
+		break;
+	case INTS_DELTA:
+	case INTS_BESIDE:
+		s->last += unzigzag(v); /* several are zeros */
+		break;
+	case INTS_DELTA2:
+		s->delta += unzigzag(v);
+		s->last += s->passed == 0 ? s->delta : s->delta * count;
+		s->delta = s->passed == 0 ? 0 : s->delta;
+		break;
+	case INTS_RISE:
+		s->last += v;
+		break;
+	}
+	s->passed += count;
+}
+
+/* Of one order, so that the compiler makes a loop for each. */
+static inline bool walk(struct spot *s, uint32_t count, uint32_t index, enum ints_order order, struct ints_pair *out)
+{
+	uint32_t left = 0; /* of a run */
+	uint64_t v = 0;
+
+	while (s->passed < index) {
+		uint32_t alike = next_token(s, &v);
+		if (alike == 0)
+			return false;
+		left = alike <= index - s->passed ? 0 : alike - (index - s->passed);
+		pass(s, v, alike - left, order);
+	}
+	out->before = s->last;
+	out->at = 0;
+	if (index == count)
+		return left == 0;
+	if (left == 0 && next_token(s, &v) == 0)
+		return false;
+	pass(s, v, 1, order);
+	out->at = s->last;
+	return true;
+}
+
+static bool walk_in_order(struct spot *s, uint32_t count, uint32_t index, enum ints_order order, struct ints_pair *out)
+{
+	switch (order) {
+	case INTS_PLAIN:
+		return walk(s, count, index, INTS_PLAIN, out);
+	case INTS_DELTA:
+	case INTS_BESIDE:
+		return walk(s, count, index, INTS_DELTA, out);
+	case INTS_DELTA2:
+		return walk(s, count, index, INTS_DELTA2, out);
+	case INTS_RISE:
+		return walk(s, count, index, INTS_RISE, out);
+	}
+	return false;
+}
+
+bool ints_at(struct ints_reader *tokens, struct ints_reader *rest, uint32_t count, uint32_t index,
+             enum ints_order order, struct ints_pair *out)
+{
+	struct spot s = {.tokens = *tokens, .rest = *rest};
+
+	if (!walk_in_order(&s, count, index, order, out))
+		return false;
+	*tokens = s.tokens;
+	*rest = s.rest;
+	return true;
+}
+
+bool ints_skip(struct ints_reader tokens, struct ints_reader *rest)
+{
+	static const unsigned char wants[256] = {[ONE_BYTE... TWO_BYTES - 1] = 1,
+	                                         [TWO_BYTES... WHOLE - 1] = 2,
+	                                         [WHOLE] = 3,
+	                                         [WHOLE + 1] = 4,
+	                                         [WHOLE + 2] = 5,
+	                                         [WHOLE + 3] = 6,
+	                                         [WHOLE + 4] = 7,
+	                                         [RUN - 1] = 8,
+	                                         [LONG_RUN... 255] = 1};
+	size_t bytes = 0;
+
+	for (const unsigned char *at = tokens.at; at < tokens.end; at++)
+		bytes += wants[*at];
+	if (bytes > (size_t)(rest->end - rest->at))
+		return false;
+	rest->at += bytes;
+	return true;
+}
+
+bool ints_has_widest(struct ints_reader tokens)
+{
+	return tokens.at != tokens.end && memchr(tokens.at, RUN - 1, (size_t)(tokens.end - tokens.at)) != NULL;
+}

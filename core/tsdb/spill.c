@@ -20,8 +20,11 @@ enum {
 	FILE_BYTES_MOST = 16 * 1024 * 1024,
 	FILES_HELD = 8, /* so that about so many hold what there is */
 	FILE_BYTES_MIN = 64 * 1024,
-	UNIT = 8 /* bytes that an offset in a reference counts */
+	UNIT = 8, /* bytes that an offset in a reference counts */
+	SLOT = 64 /* no two records begin in the same so many bytes */
 };
+
+_Static_assert(sizeof(struct spilled) >= SLOT, "a slot has one record");
 
 struct file {
 	char *path; /* owned */
@@ -31,6 +34,7 @@ struct file {
 	_Atomic int fd;        /* -1 once it is full and synced, and for those of an earlier process */
 	_Atomic bool in_doubt; /* a sync has failed: what is in it may or may not be on disk, and no later sync tells */
 	int64_t newest_ms;     /* the last sample in it */
+	_Atomic uint64_t *whole; /* owned; a bit a slot: the record there was found whole */
 };
 
 struct spill {
@@ -55,6 +59,7 @@ static void close_file(struct file *f)
 		file_unmap(f->map, f->size);
 	if (f->fd >= 0)
 		file_close(f->fd);
+	mem_free(f->whole);
 	mem_free(f->path);
 	mem_free(f);
 }
@@ -111,6 +116,9 @@ static struct file *open_file(const struct spill *s, uint32_t number, int flags,
 	f->size = size > 0 ? (size_t)size : 0;
 	if (*code == 0 && f->size > 0)
 		f->map = file_map(f->fd, f->size, code);
+	f->whole = mem_zalloc(f->size / SLOT / 64 + 1, sizeof *f->whole);
+	if (*code == 0 && f->whole == NULL)
+		*code = -ENOMEM;
 	if (*code == 0)
 		return f;
 out:
@@ -136,6 +144,21 @@ static bool record_is_whole(const struct file *f, size_t at)
 		return false;
 	size_t len = sizeof *r + r->words * sizeof r->bits[0];
 	return len <= f->size - at && crc32c(0, &r->words, len - sizeof r->crc) == r->crc;
+}
+
+/* The same, looked at once: what was whole stays so, unless the kernel may have thrown it away. */
+static bool record_was_whole(const struct file *f, size_t at)
+{
+	if (at >= f->size)
+		return false;
+	_Atomic uint64_t *word = &f->whole[at / SLOT / 64];
+	uint64_t bit = UINT64_C(1) << at / SLOT % 64;
+	if ((atomic_load_explicit(word, memory_order_relaxed) & bit) != 0 && !f->in_doubt)
+		return true;
+	if (!record_is_whole(f, at))
+		return false;
+	atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+	return true;
 }
 
 static size_t record_bytes(const struct spilled *r)
@@ -373,10 +396,20 @@ int spill_at(const struct spill *s, spill_ref ref, const struct spilled **out)
 	/* First the file, then whether it was let go: it is while there is a reader, but not in the map any more. */
 	if (f == NULL)
 		return number < atomic_load_explicit(&s->first, memory_order_acquire) ? -ENOENT : -EBADMSG;
-	if (at == 0 || !record_is_whole(f, at))
+	if (at == 0 || !record_was_whole(f, at))
 		return -EBADMSG;
 	*out = (const struct spilled *)(const void *)(f->map + at);
 	return 0;
+}
+
+void spill_prefetch(const struct spill *s, spill_ref ref)
+{
+	const struct file *f = file_of(s, (uint32_t)(ref >> 32));
+	size_t at = (size_t)(ref & UINT32_MAX) * UNIT;
+	if (f == NULL || at >= f->size)
+		return;
+	__builtin_prefetch(f->map + at);
+	__builtin_prefetch(f->map + at + SLOT);
 }
 
 uint64_t spill_bytes(const struct spill *s)

@@ -43,8 +43,11 @@ void spill_close(struct spill *s);
 /* Writes a chunk behind the others. The record's crc is set here. 0 and its reference, or a negative errno with nothing changed: the caller keeps the chunk in memory. */
 int spill_add(struct spill *s, struct spilled *record, const _Atomic uint64_t *words, spill_ref *out);
 
-/* The record, for a reader between epoch_enter and epoch_leave (or the writer). 0; -ENOENT: its file was let go; -EBADMSG: what lies there is not what was written (its checksum says so, each time: some 30 ns). */
+/* The record, for a reader between epoch_enter and epoch_leave (or the writer). 0; -ENOENT: its file was let go; -EBADMSG: what lies there is not what was written (its checksum says so, which is looked at when it is first read). */
 int spill_at(const struct spill *s, spill_ref ref, const struct spilled **out);
+
+/* Asks the processor for the head of the record. Whoever may call spill_at. */
+void spill_prefetch(const struct spill *s, spill_ref ref);
 
 /* What was added until now outlives a power loss. 0, or a negative errno: then it does not until spill_mend and another call have succeeded. By one thread at a time, which may be another than the writer's: a reader, between epoch_enter and epoch_leave. */
 int spill_sync(struct spill *s);

@@ -7,7 +7,7 @@
  * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
  *
  * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed is refused (APPEND_TOO_OLD), so that what comes from before 1970 is taken where a whole store is of such times, and refused beside others. The newest sample is the
- * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, by a clock that the store does not have: once, on the way in, so that a journal stores the same again. enum append_outcome
+ * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, once, on the way in, so that a journal stores the same again. enum append_outcome
  * has the other reasons. */
 #ifndef MOONGATE_TSDB_TSDB_H
 #define MOONGATE_TSDB_TSDB_H
@@ -58,6 +58,9 @@ enum append_outcome {
 /* Numbers of series that were given so far are below. */
 uint32_t tsdb_numbers(const struct tsdb *t);
 
+/* The writer's clock. How late a sample is, and what is old enough to be sealed, is measured from the newest sample, but from nothing later than this: one sender that is ahead of time makes nobody else late. At first there is none. */
+void tsdb_set_now(struct tsdb *t, int64_t now_ms);
+
 void tsdb_batch_begin(struct tsdb *t);
 void tsdb_batch_end(struct tsdb *t);
 
@@ -91,7 +94,7 @@ bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
 /* Has the series, in the head, a sample of exactly this time? 1, 0, or -ENOMEM. The writer's. */
 int tsdb_has_sample(struct tsdb *t, uint32_t number, int64_t time_ms);
 
-/* Within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
 /* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). True: more is left, which may be done soon; else once a second will do. Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */

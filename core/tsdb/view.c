@@ -62,8 +62,8 @@ struct source {
 	struct postings numbers;           /* of a block */
 	const struct labels_item *entries; /* of the head, sorted */
 	uint32_t at, count;
-	struct buf labels; /* of the block's series at hand */
-	bool given;        /* it has the series that was given last, at `at` */
+	struct slice labels; /* of the series at hand: the block's reader's, or the head's */
+	bool given;          /* it has the series that was given last, at `at` */
 };
 
 struct series_set {
@@ -72,8 +72,8 @@ struct series_set {
 	struct arena arena;
 	struct source *sources; /* in the order of time, the head last */
 	uint32_t count;
-	struct buf labels;       /* of the series that was given last */
 	struct sample_room room; /* of samples that come from several sources */
+	bool read;               /* more than its labels was asked of the series that was given last */
 };
 
 /* ---- selecting ---- */
@@ -97,6 +97,9 @@ static void watch(const struct tsdb_view *v, struct postings_source *source)
 	source->stopped_of = v->stopped_ctx;
 }
 
+/* How many series ahead what the head has of one is fetched. */
+enum { AHEAD_SLOT = 32, AHEAD_SERIES = 24, AHEAD_CHUNK = 16, AHEAD_SPILLED = 8 };
+
 static int select_head(struct series_set *s, struct source *of, struct matcher *const *matchers, uint32_t count)
 {
 	struct postings_source source;
@@ -112,6 +115,8 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 	for (uint32_t i = 0; i < found.count; i++) {
 		if (view_is_stopped(s->view))
 			return -ECANCELED;
+		if (i + AHEAD_SERIES < found.count)
+			head_view_prefetch(s->view->head, found.numbers[i + AHEAD_SERIES], HEAD_FETCH_SERIES);
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
 		int seen = head_view_sees(s->view->head, found.numbers[i]);
 		if (seen < 0)
@@ -121,15 +126,20 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 	}
 	labels_sort(entries, of->count);
 	of->entries = entries;
+	if (of->count > 0)
+		of->labels = entries[0].labels;
 	return 0;
 }
 
 static int load_labels(struct source *of, struct error *err)
 {
-	if (of->held == NULL || of->at == of->count)
+	if (of->at == of->count)
 		return 0;
-	buf_reset(&of->labels);
-	int code = block_reader_series(of->reader, of->numbers.numbers[of->at], &of->labels, NULL, err);
+	if (of->held == NULL) {
+		of->labels = of->entries[of->at].labels;
+		return 0;
+	}
+	int code = block_reader_labels(of->reader, of->numbers.numbers[of->at], &of->labels, err);
 	if (code == -EBADMSG)
 		of->held->damaged = true;
 	return code;
@@ -187,22 +197,33 @@ void series_set_free(struct series_set *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; i < s->count; i++) {
+	for (uint32_t i = 0; i < s->count; i++)
 		block_reader_free(s->sources[i].reader);
-		buf_free(&s->sources[i].labels);
-	}
 	mem_free(s->sources);
 	arena_deinit(&s->arena);
-	buf_free(&s->labels);
 	sample_room_deinit(&s->room);
 	mem_free(s);
 }
 
 /* ---- the walk ---- */
 
-static struct slice labels_at(const struct source *of)
+/* One after the other, misses of the cache would be dearer than all the rest. */
+static void fetch_ahead(const struct series_set *s, const struct source *of)
 {
-	return of->held == NULL ? of->entries[of->at].labels : slice_new(of->labels.ptr, of->labels.len);
+	const struct labels_item *next = of->entries + of->at;
+	uint32_t left = of->count - of->at;
+	if (!s->read && s->count == 1)
+		return;
+	if (left > AHEAD_SLOT)
+		head_view_prefetch(s->view->head, next[AHEAD_SLOT].number, HEAD_FETCH_SLOT);
+	if (left > AHEAD_SERIES)
+		head_view_prefetch(s->view->head, next[AHEAD_SERIES].number, HEAD_FETCH_SERIES);
+	if (!s->read)
+		return;
+	if (left > AHEAD_CHUNK)
+		head_view_prefetch(s->view->head, next[AHEAD_CHUNK].number, HEAD_FETCH_CHUNK);
+	if (left > AHEAD_SPILLED)
+		head_view_prefetch(s->view->head, next[AHEAD_SPILLED].number, HEAD_FETCH_SPILLED);
 }
 
 /* Past the series that was given last. */
@@ -214,6 +235,8 @@ static int move_on(struct series_set *s, struct error *err)
 			continue;
 		of->given = false;
 		of->at++;
+		if (of->held == NULL)
+			fetch_ahead(s, of);
 		int code = load_labels(of, err);
 		if (code != 0)
 			return code;
@@ -222,9 +245,28 @@ static int move_on(struct series_set *s, struct error *err)
 }
 
 /* Mostly the sources have the same series at hand. */
-static bool comes_before(struct slice a, struct slice b)
+static int compare(struct slice a, struct slice b)
 {
-	return !slice_eq(a, b) && labels_compare(a, b) < 0;
+	return slice_eq(a, b) ? 0 : labels_compare(a, b);
+}
+
+/* Marks the sources whose series at hand comes first. NULL: none has one. */
+static const struct source *mark_least(struct series_set *s)
+{
+	struct source *least = NULL;
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct source *of = &s->sources[i];
+		if (of->at == of->count)
+			continue;
+		int order = least == NULL ? -1 : compare(of->labels, least->labels);
+		of->given = order <= 0;
+		if (order >= 0)
+			continue;
+		for (uint32_t k = 0; k < i; k++)
+			s->sources[k].given = false;
+		least = of;
+	}
+	return least;
 }
 
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err)
@@ -232,23 +274,11 @@ int series_set_next(struct series_set *s, struct slice *labels, struct error *er
 	int code = view_is_stopped(s->view) ? failed(err, -ECANCELED) : move_on(s, err);
 	if (code != 0)
 		return code;
-	const struct source *least = NULL;
-	for (uint32_t i = 0; i < s->count; i++) {
-		const struct source *of = &s->sources[i];
-		if (of->at < of->count && (least == NULL || comes_before(labels_at(of), labels_at(least))))
-			least = of;
-	}
+	s->read = false;
+	const struct source *least = mark_least(s);
 	if (least == NULL)
 		return 0;
-	buf_reset(&s->labels);
-	buf_slice_append(&s->labels, labels_at(least));
-	if (buf_failed(&s->labels))
-		return out_of_memory(err);
-	*labels = slice_new(s->labels.ptr, s->labels.len);
-	for (uint32_t i = 0; i < s->count; i++) {
-		struct source *of = &s->sources[i];
-		of->given = of->at < of->count && slice_eq(labels_at(of), labels_at(least));
-	}
+	*labels = least->labels;
 	return 1;
 }
 
@@ -290,6 +320,7 @@ static int read_source(struct series_set *s, const struct source *of, struct col
 int series_set_samples(struct series_set *s, struct series_samples *out, struct error *err)
 {
 	uint32_t givers = 0;
+	s->read = true;
 	s->room.count = 0;
 	*out = (struct series_samples){0};
 	for (uint32_t i = 0; i < s->count; i++)
@@ -339,6 +370,7 @@ static int add_head(struct series_set *s, const struct source *of, struct summar
 static int summarize(struct series_set *s, struct summary_split *out, struct error *err)
 {
 	int code = 0;
+	s->read = true;
 	for (uint32_t i = 0; i < s->count && code == 0; i++) {
 		const struct source *of = &s->sources[i];
 		if (of->given)

@@ -9,6 +9,19 @@
 /* What was read goes here, so that it is looked at. */
 static volatile uint64_t sink;
 
+/* The summary is that of the samples, where all of them are there. */
+static void check_summary(const _Atomic uint64_t *words, uint32_t word_count, uint32_t count, const int64_t *times,
+                          const uint64_t *values, uint32_t read)
+{
+	struct chunk_summary got, want;
+
+	CHECK(chunk_summarize(words, word_count, count, &got) == (read == count));
+	summary_init(&want);
+	for (uint32_t i = 0; i < read; i++)
+		summary_add(&want, times[i], values[i]);
+	CHECK(read != count || memcmp(&got, &want, sizeof got) == 0);
+}
+
 /* The bytes as words, in memory of exactly their length. */
 static void read_any(const uint8_t *data, size_t size, uint32_t count)
 {
@@ -25,6 +38,7 @@ static void read_any(const uint8_t *data, size_t size, uint32_t count)
 	for (uint32_t i = 0; i < n; i++)
 		sum += (uint64_t)times[i] + values[i];
 	sink = sum;
+	check_summary(copy, words, count, times, values, n);
 	mem_free((void *)copy);
 }
 
@@ -63,6 +77,7 @@ static void round_trip(const uint8_t *data, size_t size)
 	CHECK(chunk_read(words, chunk_words(&w), w.count, got_times, got_values) == w.count);
 	CHECK(memcmp(times, got_times, w.count * sizeof *times) == 0);
 	CHECK(memcmp(values, got_values, w.count * sizeof *values) == 0);
+	check_summary(words, chunk_words(&w), w.count, times, values, w.count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

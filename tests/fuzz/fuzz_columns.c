@@ -11,6 +11,29 @@ enum { SAMPLES = 4096 };
 /* What was decoded goes here, so that it is looked at. */
 static volatile uint64_t sink;
 
+/* A place in the columns, which need not agree with what all of them say where no encoder has made them. */
+static void cut(struct columns_coder *c, struct slice bytes, uint64_t wanted, int64_t time_ms)
+{
+	struct column_cut out[COLUMNS_SERIES] = {0};
+	struct error err = {0};
+	struct arena arena;
+	uint64_t sum = 0;
+
+	arena_init(&arena);
+	if (columns_decode_cut(c, bytes, wanted, time_ms, &arena, out, &err) == 0) {
+		for (uint32_t i = 0; i < COLUMNS_SERIES; i++) {
+			CHECK(out[i].index <= out[i].count);
+			sum += out[i].before + out[i].at;
+			if (out[i].index < out[i].count)
+				sum += (uint64_t)out[i].times_ms[out[i].index];
+		}
+	} else {
+		CHECK(err.code < 0 && err.text[0] != '\0');
+	}
+	sink = sum;
+	arena_deinit(&arena);
+}
+
 /* Decodes, and looks at every sample. Groups without any limit but the format's own may be of 2^20 samples; these are touched too. */
 static void decode(struct columns_coder *c, struct slice bytes, uint64_t wanted)
 {
@@ -54,6 +77,7 @@ static void decode_parts(struct columns_coder *c, const uint8_t *data, size_t si
 	}
 	CHECK(!buf_failed(&group));
 	decode(c, buf_slice(&group), UINT64_MAX);
+	cut(c, buf_slice(&group), UINT64_MAX, data[0]);
 	buf_free(&group);
 }
 
@@ -95,6 +119,25 @@ static size_t next_sample(const uint8_t *data, size_t size, int64_t *time, uint6
 	return 1;
 }
 
+/* Beside some sample of the first column: every column says what its samples do, where their times rise. */
+static void check_cut(struct columns_coder *c, struct slice bytes, const struct column *columns, uint32_t count)
+{
+	struct column_cut out[COLUMNS_SERIES] = {0};
+	struct error err = {0};
+	struct arena arena;
+	int64_t at = columns[0].count > 0 ? columns[0].times_ms[columns[0].count / 3] : 0;
+
+	arena_init(&arena);
+	CHECK(columns_decode_cut(c, bytes, UINT64_MAX, at, &arena, out, &err) == 0);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct column *col = &columns[i];
+		CHECK(out[i].count == col->count);
+		CHECK(out[i].index == 0 || out[i].before == col->values[out[i].index - 1]);
+		CHECK(out[i].index == col->count || out[i].at == col->values[out[i].index]);
+	}
+	arena_deinit(&arena);
+}
+
 static void check_group(struct columns_coder *c, const struct column *columns, uint32_t count)
 {
 	struct column out[COLUMNS_SERIES] = {0};
@@ -113,6 +156,7 @@ static void check_group(struct columns_coder *c, const struct column *columns, u
 			CHECK(memcmp(out[i].values, columns[i].values, out[i].count * sizeof *out[i].values) == 0);
 		}
 	}
+	check_cut(c, buf_slice(&bytes), columns, count);
 	arena_deinit(&arena);
 	buf_free(&bytes);
 }
@@ -159,6 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	decode(c, slice_new((const char *)data, size), UINT64_MAX);
 	decode(c, slice_new((const char *)data, size), UINT64_C(0x8421084210842108));
+	cut(c, slice_new((const char *)data, size), UINT64_MAX, 0);
 	decode_parts(c, data, size);
 	round_trip(c, data, size);
 	return 0;

@@ -11,6 +11,7 @@ struct reader {
 	uint32_t line;      /* number of the line at hand, from 1 on */
 	struct slice ahead; /* the next line, trimmed, comments empty; looked at and not taken */
 	bool has_ahead;
+	uint32_t values; /* of all series lines so far */
 	struct error *err;
 };
 

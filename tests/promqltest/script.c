@@ -60,7 +60,12 @@ int reader_out_of_memory(struct reader *r)
 int reader_series(struct reader *r, struct slice line, struct script_series *out)
 {
 	out->line = r->line;
-	return line_series(line, r->arena, out, r->err) == 0 ? 0 : reader_failed(r);
+	if (line_series(line, r->arena, out, r->err) != 0)
+		return reader_failed(r);
+	r->values += out->count;
+	return r->values <= SCRIPT_ALL_VALUES_MAX
+	           ? 0
+	           : reader_fail(r, "a script has at most %d values", SCRIPT_ALL_VALUES_MAX);
 }
 
 /* ---- load ---- */

@@ -23,7 +23,11 @@
 
 struct regex;
 
-enum { SCRIPT_BYTES_MAX = 16 * 1024 * 1024, SCRIPT_VALUES_MAX = 1000 * 1000 /* of one line */ };
+enum {
+	SCRIPT_BYTES_MAX = 16 * 1024 * 1024,
+	SCRIPT_VALUES_MAX = 1000 * 1000,        /* of one line */
+	SCRIPT_ALL_VALUES_MAX = 4 * 1000 * 1000 /* of all its lines */
+};
 
 /* One of a series line. Of a native histogram it is only known that it is one; of an omitted one the value is 0. */
 struct script_value {

@@ -1,4 +1,5 @@
 /* Scripts: what is read, and what is refused with its line. */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -323,6 +324,24 @@ static void broken_scripts_are_refused_with_their_line(void **state)
 	}
 }
 
+static void a_script_has_a_bounded_number_of_values(void **state)
+{
+	struct error err = {0};
+	struct script s;
+	const char *line = " x 1x999999\n";
+	char text[128] = "load 1s\n";
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		strcat(text, line);
+	assert_int_equal(script_parse("x.test", slice_cstr(text), &s, &err), 0);
+	script_deinit(&s);
+	strcat(text, " x 1\n");
+	assert_int_equal(script_parse("x.test", slice_cstr(text), &s, &err), -EINVAL);
+	assert_string_equal(err.text, "x.test:6: a script has at most 4000000 values");
+	script_deinit(&s);
+}
+
 /* Cut anywhere it is read or refused, and nothing else; under sanitizers that says something. */
 static void a_script_may_end_anywhere(void **state)
 {
@@ -356,6 +375,7 @@ int main(void)
 	    cmocka_unit_test(evals_are_read),
 	    cmocka_unit_test(older_forms_are_read),
 	    cmocka_unit_test(broken_scripts_are_refused_with_their_line),
+	    cmocka_unit_test(a_script_has_a_bounded_number_of_values),
 	    cmocka_unit_test(a_script_may_end_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,6 @@ local json = require "cjson"
 
 local FORM = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
-end
-
 local function escape(text)
   return (tostring(text):gsub("[^%w%-_.]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
@@ -35,7 +31,7 @@ describe("the history", function()
   local function start(options)
     server = nil
     server = moongate.start(options or {})
-    now = os.time() * 1000
+    now = moongate.now_ms()
   end
 
   -- Lines of text, or series of remote_write.
@@ -181,8 +177,8 @@ describe("the history", function()
 
   it("is for tokens that may query", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } },
-      { sha256 = sha256("query-token"), scopes = { "query" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } },
+      { sha256 = moongate.sha256("query-token"), scopes = { "query" } },
     } } }
     for _, path in ipairs { "series?match[]=up", "labels", "label/a/values", "export?match[]=up", "status/tsdb", "status/buildinfo", "metadata",
       "query_exemplars?query=up" } do

@@ -58,6 +58,14 @@ function moongate.sh(command, input)
   return output, tonumber(code)
 end
 
+-- In hexadecimal, as the configuration has tokens.
+function moongate.sha256(text)
+  return (moongate.sh("sha256sum", text):match("^%x+"))
+end
+
+-- A time of now, for samples.
+function moongate.now_ms() return os.time() * 1000 end
+
 -- The binary's path, good from any directory.
 function moongate.absolute_binary()
   if moongate.binary:sub(1, 1) == "/" then return moongate.binary end

@@ -50,21 +50,19 @@ static inline void harness_open(struct harness *h)
 		fail_msg("%s", err.text);
 }
 
-static inline void harness_start(struct harness *h)
+/* Of one that is open. */
+static inline void harness_run(struct harness *h)
 {
 	struct error err = {0};
-	harness_open(h);
 	if (journal_start(h->journal, &err) != 0)
 		fail_msg("%s", err.text);
 }
 
-/* Starts an empty journal. Until half a segment is written maintenance does nothing: a call that fails is one of the writer's. */
-static inline void harness_start_quiet(struct harness *h)
+/* Of an empty one maintenance does nothing until half a segment is written: a call that fails until then is one of the writer's. */
+static inline void harness_start(struct harness *h)
 {
-	struct error err = {0};
 	harness_open(h);
-	if (journal_start(h->journal, &err) != 0)
-		fail_msg("%s", err.text);
+	harness_run(h);
 }
 
 static inline void harness_init(struct harness *h)
@@ -92,6 +90,13 @@ static inline void harness_deinit(struct harness *h)
 	harness_close(h);
 	snprintf(command, sizeof command, "rm -rf %s", h->dir);
 	assert_int_equal(system(command), 0);
+}
+
+/* As another process finds it. */
+static inline void harness_reopen(struct harness *h)
+{
+	harness_close(h);
+	harness_open(h);
 }
 
 /* Commits and waits for the answer, which is returned; the group is given back. */

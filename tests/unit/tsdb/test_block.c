@@ -519,6 +519,10 @@ static void test_reading_without_memory(void **state)
 			code = block_reader_samples(r, i, INT64_MIN, INT64_MAX, &c, &err);
 			if (code == 0)
 				code = block_reader_series(r, i, &labels, NULL, &err);
+			struct summary_split split;
+			split_init(&split, NULL);
+			if (code == 0)
+				code = block_reader_split(r, i, FROM + (TO - FROM) / 3, TO, &split, &err);
 		}
 		fault_clear();
 		buf_free(&labels);

@@ -65,6 +65,20 @@ static void reset(struct chunk *c)
 	*c = (struct chunk){0};
 }
 
+/* Its summary is that of its samples, added one by one. */
+static void check_summary(const struct chunk *c, const int64_t *times, const uint64_t *values, uint32_t count)
+{
+	struct chunk_summary want, got;
+
+	summary_init(&want);
+	for (uint32_t i = 0; i < count; i++)
+		summary_add(&want, times[i], values[i]);
+	memset(&got, 0xee, sizeof got);
+	assert_true(chunk_summarize(c->w.words, chunk_words(&c->w), count, &got));
+	assert_memory_equal(&got, &want, sizeof got);
+	assert_true(count == 0 || chunk_first_ms(c->w.words) == times[0]);
+}
+
 /* Appends the samples and reads them at every step. Returns the bits that they took. */
 static uint32_t check(const int64_t *times, const uint64_t *values, uint32_t count)
 {
@@ -78,6 +92,7 @@ static uint32_t check(const int64_t *times, const uint64_t *values, uint32_t cou
 		assert_int_equal(chunk_read(c.w.words, chunk_words(&c.w), n, t, v), n);
 		assert_memory_equal(t, times, n * sizeof *t);
 		assert_memory_equal(v, values, n * sizeof *v);
+		check_summary(&c, times, values, n);
 	}
 	uint32_t bits = c.w.bits;
 	reset(&c);
@@ -191,6 +206,7 @@ static void test_damaged(void **state)
 		for (uint32_t i = 0; i < cut; i++)
 			part[i] = c.w.words[i];
 		assert_true(chunk_read(part, cut, CHUNK_SAMPLES, t, v) < CHUNK_SAMPLES);
+		assert_false(chunk_summarize(part, cut, CHUNK_SAMPLES, &(struct chunk_summary){0}));
 		free(part);
 	}
 	for (uint32_t bit = 0; bit < count * 64; bit++) {

@@ -96,6 +96,85 @@ static void check_decode(struct columns_coder *c, struct slice bytes, uint64_t w
 	arena_deinit(&arena);
 }
 
+/* What a cut says of NaN, and of -0. */
+static void check_plain(const struct column *want)
+{
+	bool odd = false, within = true, constant = true;
+
+	for (uint32_t i = 0; i < want->count; i++) {
+		double v;
+		memcpy(&v, &want->values[i], sizeof v);
+		constant = constant && want->values[i] == want->values[0];
+		odd = odd || isnan(v) || want->values[i] == bits_of(-0.0);
+		within = within && (isnan(v) || (v >= 0 && v < 9007199254740992.0));
+	}
+	assert_false(odd && within && !constant);
+}
+
+static void check_cut_column(const struct column_cut *got, const struct column *want, int64_t time_ms)
+{
+	uint32_t index = 0;
+
+	while (index < want->count && want->times_ms[index] <= time_ms)
+		index++;
+	assert_int_equal(got->count, want->count);
+	assert_int_equal(got->index, index);
+	assert_true(got->before == (index > 0 ? want->values[index - 1] : 0));
+	assert_true(got->at == (index < want->count ? want->values[index] : 0));
+	if (want->count > 0)
+		assert_memory_equal(got->times_ms, want->times_ms, want->count * sizeof *want->times_ms);
+	if (got->plain)
+		check_plain(want);
+}
+
+/* Groups whose times do not rise cannot be cut. */
+static bool times_rise(void)
+{
+	for (uint32_t i = 0; i < g.count; i++) {
+		for (uint32_t k = 1; k < g.columns[i].count; k++) {
+			if (g.columns[i].times_ms[k - 1] >= g.columns[i].times_ms[k])
+				return false;
+		}
+	}
+	return true;
+}
+
+static void check_cut(struct columns_coder *c, struct slice bytes, uint64_t wanted, int64_t time_ms)
+{
+	struct column_cut out[COLUMNS_SERIES];
+	struct error err = {0};
+	struct arena arena;
+
+	arena_init(&arena);
+	memset(out, 0xee, sizeof out);
+	if (columns_decode_cut(c, bytes, wanted, time_ms, &arena, out, &err) != 0)
+		fail_msg("%s", err.text);
+	for (uint32_t i = 0; i < COLUMNS_SERIES; i++) {
+		if (i < g.count && (wanted >> i & 1) != 0)
+			check_cut_column(&out[i], &g.columns[i], time_ms);
+		else
+			assert_int_equal(out[i].count, 0xeeeeeeee);
+	}
+	arena_deinit(&arena);
+}
+
+/* Before all of it, behind it, and beside some of its samples. */
+static void check_cuts(struct columns_coder *c, struct slice bytes)
+{
+	const struct column *first = &g.columns[0];
+
+	if (!times_rise())
+		return;
+	check_cut(c, bytes, UINT64_MAX, INT64_MIN);
+	check_cut(c, bytes, UINT64_MAX, INT64_MAX);
+	for (uint32_t i = 0; i < 12 && first->count > 0; i++) {
+		int64_t at = first->times_ms[i < 3 ? i % first->count : hash_mix(i, 2) % first->count];
+		check_cut(c, bytes, UINT64_MAX, at);
+		check_cut(c, bytes, hash_mix(i, 3), at > INT64_MIN ? at - 1 : at);
+		check_cut(c, bytes, UINT64_C(1) << i % g.count, at < INT64_MAX ? at + 1 : at);
+	}
+}
+
 /* Encodes the group twice, the second time with a coder that is new, and decodes all of it, each column alone, and some together. Returns its bytes. */
 static size_t check(void)
 {
@@ -112,6 +191,7 @@ static size_t check(void)
 	for (uint64_t i = 0; i < 8; i++)
 		check_decode(c, bytes, hash_mix(i, 1));
 	check_decode(c, bytes, 0);
+	check_cuts(c, bytes);
 	assert_int_equal(columns_encode(fresh, g.columns, g.count, &again), 0);
 	assert_int_equal(again.len, out.len);
 	assert_memory_equal(again.ptr, out.ptr, out.len);
