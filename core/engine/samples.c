@@ -389,6 +389,7 @@ static void apply_submission(struct engine *e, struct submission *s)
 
 void samples_apply(struct engine *e, struct group *g)
 {
+	tsdb_set_now(e->store, e->now_ns / NS_PER_MS);
 	tsdb_batch_begin(e->store);
 	for (struct submission *s = g->head; s != NULL; s = s->next) {
 		if (s->samples != NULL)

@@ -243,7 +243,7 @@ static void take_by_row(struct top_node *t, size_t *ends)
 	for (int place = 0; place < 2; place++) {
 		for (uint32_t g = 0; g < t->group_count; g++) {
 			const struct heaps *h = &t->groups[g];
-			for (uint32_t i = 0; i < steps; i++) {
+			for (uint32_t i = 0; i < steps && h->entries != NULL; i++) {
 				const struct entry *heap = h->entries + (size_t)i * h->cap;
 				for (uint32_t k = 0; k < h->counts[i] && place == 0; k++)
 					ends[heap[k].row]++;

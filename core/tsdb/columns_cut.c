@@ -36,10 +36,13 @@ static int find_own(struct cutter *x, uint32_t i, uint32_t index, struct spot *o
 {
 	const struct column_head *h = &x->d.columns[i];
 
+	struct ints_reader tokens = h->tokens;
+
 	*out = (struct spot){.there = true, .index = index, .rest = h->rest};
-	if (!ints_at(h->tokens, &out->rest, h->count, index, h->order, &out->numbers))
-		return columns_decoder_bad(&x->d, "the numbers of a column are none");
-	return 0;
+	bool good = ints_at(&tokens, &out->rest, h->count, index, h->order, &out->numbers);
+	if (good && h->units.at != h->units.end) /* whose bytes stand behind those of the numbers */
+		good = ints_skip(tokens, &out->rest);
+	return good ? 0 : columns_decoder_bad(&x->d, "the numbers of a column are none");
 }
 
 /* The column's numbers: what is coded of it, of the one beside it, of that beside that one, and so on until it is known. */
@@ -87,8 +90,8 @@ static int cut_numbers(struct cutter *x, uint32_t i, struct column_cut *out)
 	if (rc != 0)
 		return rc;
 	if (h->units.at != h->units.end) {
-		struct ints_reader rest = s->rest;
-		if (!ints_at(h->units, &rest, h->count, out->index, h->units_order, &units))
+		struct ints_reader tokens = h->units, rest = s->rest;
+		if (!ints_at(&tokens, &rest, h->count, out->index, h->units_order, &units))
 			return columns_decoder_bad(&x->d, "the last places of a column are none");
 	}
 	/* A NaN, and -0, is more than 2^61 units from every number that is at least 0 and below 2^53, and so from the unit before it: it takes a token of the widest kind. */

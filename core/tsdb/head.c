@@ -29,7 +29,7 @@ struct head *head_new(const struct head_options *o, struct error *err)
 	atomic_store(&h->ended, 1); /* a view's batch of 0 is none */
 	table_init(&h->table);
 	h->from_ms = h->cut_ms = h->trim_ms = h->stats.newest_ms = INT64_MIN;
-	h->stats.oldest_ms = INT64_MAX;
+	h->stats.oldest_ms = h->now_ms = INT64_MAX;
 	h->out_of_order_ms = o->out_of_order_ms;
 	h->max_series = o->max_series;
 	h->max_per_metric = o->max_per_metric;
@@ -496,9 +496,9 @@ static int append_late(struct head *h, struct series *s, int64_t time_ms, uint64
 
 static bool is_too_old(const struct head *h, int64_t time_ms)
 {
-	int64_t oldest;
+	int64_t oldest, newest = h->stats.newest_ms < h->now_ms ? h->stats.newest_ms : h->now_ms;
 	return time_ms < h->from_ms ||
-	       (!__builtin_sub_overflow(h->stats.newest_ms, h->out_of_order_ms, &oldest) && time_ms < oldest);
+	       (!__builtin_sub_overflow(newest, h->out_of_order_ms, &oldest) && time_ms < oldest);
 }
 
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
@@ -540,6 +540,11 @@ void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric)
 {
 	h->max_series = max_series;
 	h->max_per_metric = max_per_metric;
+}
+
+void head_set_now(struct head *h, int64_t now_ms)
+{
+	h->now_ms = now_ms;
 }
 
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms)

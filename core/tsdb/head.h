@@ -47,6 +47,9 @@ void head_set_floor(struct head *h, int64_t from_ms);
 /* How many series there may be, from now on: head_options' bounds anew. */
 void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric);
 
+/* The writer's clock: how late a sample is is measured from the newest one, but from nothing later than this. INT64_MAX, as at first: it has none. */
+void head_set_now(struct head *h, int64_t now_ms);
+
 /* How far behind the newest sample one out of order may be, from now on. */
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);
 
@@ -143,8 +146,8 @@ int head_view_label_values(struct head_view *v, struct slice name, struct arena 
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);
 
-/* For many series that the index listed, one after the other: asks the processor for what is read of one, in three steps, with other work between them: the series, its newest chunk, the head of the one before it. */
-enum head_fetch { HEAD_FETCH_SERIES, HEAD_FETCH_CHUNK, HEAD_FETCH_SPILLED };
+/* For many series that the index listed, one after the other: asks the processor for what is read of one, in four steps, with other work between them: where the series is found, the series, its newest chunk, the head of the one before it. */
+enum head_fetch { HEAD_FETCH_SLOT, HEAD_FETCH_SERIES, HEAD_FETCH_CHUNK, HEAD_FETCH_SPILLED };
 void head_view_prefetch(const struct head_view *v, uint32_t number, enum head_fetch step);
 
 /* Has a series that the index listed any sample in the view? One gets its number before its first batch, which may fail. 1, 0, or -ENOMEM. */

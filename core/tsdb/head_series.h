@@ -120,7 +120,7 @@ struct head {
 	int64_t cut_ms;    /* of the last head_cut */
 	uint64_t cut_mark; /* the views before it */
 	int64_t trim_ms;   /* of the last one that no view is from before of: what may go */
-	int64_t from_ms, out_of_order_ms;
+	int64_t from_ms, out_of_order_ms, now_ms;
 	uint32_t max_series, max_per_metric;
 	struct head_stats stats; /* but for what is asked of others */
 };
@@ -130,16 +130,21 @@ static inline struct slice series_labels_of(const struct series *s)
 	return slice_new(s->labels, s->labels_len);
 }
 
-/* The series of a number that was given, or NULL where it has left. A reader that found the number in the index gets it until its view is closed. */
-static inline struct series *head_find(const struct head *h, uint32_t number)
+/* Where the series of a number is found, or NULL where all those about it have left. */
+static inline _Atomic(struct series *) *head_slot(const struct head *h, uint32_t number)
 {
 	struct series_pages *pages = atomic_load_explicit(&h->pages, memory_order_acquire);
 	if (pages == NULL || number >> PAGE_BITS >= pages->count)
 		return NULL;
 	struct series_page *page = atomic_load_explicit(&pages->items[number >> PAGE_BITS], memory_order_acquire);
-	if (page == NULL)
-		return NULL;
-	return atomic_load_explicit(&page->items[number & (PAGE_SERIES - 1)], memory_order_acquire);
+	return page == NULL ? NULL : &page->items[number & (PAGE_SERIES - 1)];
+}
+
+/* The series of a number that was given, or NULL where it has left. A reader that found the number in the index gets it until its view is closed. */
+static inline struct series *head_find(const struct head *h, uint32_t number)
+{
+	_Atomic(struct series *) *slot = head_slot(h, number);
+	return slot == NULL ? NULL : atomic_load_explicit(slot, memory_order_acquire);
 }
 
 static inline bool head_has_page(const struct head *h, uint32_t number)

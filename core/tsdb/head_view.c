@@ -5,7 +5,7 @@
 #include "tsdb/head_series.h"
 
 /* What is fetched ahead of a series with its labels, and of a chunk; more of either is mostly fetched by the processor itself. */
-enum { CACHE_LINE = 64, SERIES_BYTES = 256, CHUNK_BYTES = 256 };
+enum { CACHE_LINE = 64, SERIES_BYTES = 192, CHUNK_BYTES = 192 };
 
 /* The last batch that has ended, made known to the writer before it begins another one that a series may need a note of. */
 static uint64_t enter_batch(struct head *h, int place)
@@ -100,7 +100,14 @@ static void prefetch_lines(const void *at, size_t bytes)
 
 void head_view_prefetch(const struct head_view *v, uint32_t number, enum head_fetch step)
 {
-	const struct series *s = head_find(v->head, number);
+	const _Atomic(struct series *) *slot = head_slot(v->head, number);
+	if (slot == NULL)
+		return;
+	if (step == HEAD_FETCH_SLOT) {
+		__builtin_prefetch((const void *)slot);
+		return;
+	}
+	const struct series *s = atomic_load_explicit(slot, memory_order_acquire);
 	if (s == NULL)
 		return;
 	if (step == HEAD_FETCH_SERIES) {

@@ -365,30 +365,36 @@ static bool walk_in_order(struct spot *s, uint32_t count, uint32_t index, enum i
 	return false;
 }
 
-/* Bytes that tokens want in `rest`. */
-static size_t rest_of(struct ints_reader tokens)
+bool ints_at(struct ints_reader *tokens, struct ints_reader *rest, uint32_t count, uint32_t index,
+             enum ints_order order, struct ints_pair *out)
 {
-	size_t bytes = 0;
-
-	for (const unsigned char *at = tokens.at; at < tokens.end; at++) {
-		bytes += (uint32_t)(*at >= ONE_BYTE && *at < RUN) + (*at >= TWO_BYTES && *at < RUN) + (*at >= LONG_RUN);
-		if (*at >= WHOLE && *at < RUN)
-			bytes += (size_t)*at - WHOLE + 1;
-	}
-	return bytes;
-}
-
-bool ints_at(struct ints_reader tokens, struct ints_reader *rest, uint32_t count, uint32_t index, enum ints_order order,
-             struct ints_pair *out)
-{
-	struct spot s = {.tokens = tokens, .rest = *rest};
+	struct spot s = {.tokens = *tokens, .rest = *rest};
 
 	if (!walk_in_order(&s, count, index, order, out))
 		return false;
-	size_t more = rest_of(s.tokens);
-	if (more > (size_t)(s.rest.end - s.rest.at))
+	*tokens = s.tokens;
+	*rest = s.rest;
+	return true;
+}
+
+bool ints_skip(struct ints_reader tokens, struct ints_reader *rest)
+{
+	static const unsigned char wants[256] = {[ONE_BYTE... TWO_BYTES - 1] = 1,
+	                                         [TWO_BYTES... WHOLE - 1] = 2,
+	                                         [WHOLE] = 3,
+	                                         [WHOLE + 1] = 4,
+	                                         [WHOLE + 2] = 5,
+	                                         [WHOLE + 3] = 6,
+	                                         [WHOLE + 4] = 7,
+	                                         [RUN - 1] = 8,
+	                                         [LONG_RUN... 255] = 1};
+	size_t bytes = 0;
+
+	for (const unsigned char *at = tokens.at; at < tokens.end; at++)
+		bytes += wants[*at];
+	if (bytes > (size_t)(rest->end - rest->at))
 		return false;
-	*rest = (struct ints_reader){s.rest.at + more, s.rest.end};
+	rest->at += bytes;
 	return true;
 }
 

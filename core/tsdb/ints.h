@@ -44,10 +44,13 @@ struct ints_pair {
 	uint64_t before, at;
 };
 
-/* Of `count` numbers those at `index` - 1 and at `index`, 0 where there is none; of INTS_BESIDE what has to be added to the ones beside them. Runs are passed over at once, so that it takes as long as there are tokens, not numbers. Then `rest` is behind what the tokens want. Not all is
+/* Of `count` numbers those at `index` - 1 and at `index`, 0 where there is none; of INTS_BESIDE what has to be added to the ones beside them. Runs are passed over at once, so that it takes as long as there are tokens, not numbers. Both readers are then behind what was read. Not all is
  * checked that ints_decode checks. False as there. */
-bool ints_at(struct ints_reader tokens, struct ints_reader *rest, uint32_t count, uint32_t index, enum ints_order order,
-             struct ints_pair *out);
+bool ints_at(struct ints_reader *tokens, struct ints_reader *rest, uint32_t count, uint32_t index,
+             enum ints_order order, struct ints_pair *out);
+
+/* Passes over what tokens want of `rest`. False: it has less. */
+bool ints_skip(struct ints_reader tokens, struct ints_reader *rest);
 
 /* Does a token stand for a number (as it is coded) that has eight bytes? */
 bool ints_has_widest(struct ints_reader tokens);

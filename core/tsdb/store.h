@@ -40,6 +40,7 @@ struct tsdb {
 	_Atomic int64_t oldest_ms, newest_ms;
 	_Atomic bool stopping; /* tsdb_maintain_stop */
 
+	int64_t now_ms; /* the writer's clock; INT64_MAX: it has none */
 	int64_t cut_ms; /* the writer's: what the head was told to cut */
 
 	_Atomic uint64_t sealed, merged, removed, refused, lost;

@@ -266,6 +266,7 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 	t->options = *options;
 	set_defaults(&t->options);
 	t->cut_ms = INT64_MIN;
+	t->now_ms = INT64_MAX;
 	atomic_store(&t->oldest_ms, INT64_MAX);
 	atomic_store(&t->newest_ms, INT64_MIN);
 	mutex_init(&t->lock);
@@ -331,6 +332,12 @@ uint32_t tsdb_numbers(const struct tsdb *t)
 	struct head_state state;
 	head_state(t->head, &state);
 	return state.next_number;
+}
+
+void tsdb_set_now(struct tsdb *t, int64_t now_ms)
+{
+	t->now_ms = now_ms;
+	head_set_now(t->head, now_ms);
 }
 
 void tsdb_batch_begin(struct tsdb *t)
@@ -444,7 +451,8 @@ bool tsdb_tick(struct tsdb *t)
 	head_state(t->head, &state);
 	atomic_store(&t->oldest_ms, state.oldest_ms);
 	atomic_store(&t->newest_ms, state.newest_ms);
-	int64_t edge = state.samples == 0 ? INT64_MIN : seal_edge(t, state.newest_ms);
+	int64_t newest_ms = state.newest_ms < t->now_ms ? state.newest_ms : t->now_ms;
+	int64_t edge = state.samples == 0 ? INT64_MIN : seal_edge(t, newest_ms);
 	if (edge > atomic_load(&t->seal_to_ms) && edge > state.oldest_ms) {
 		/* First nothing more is taken, then the keeper may look. */
 		head_set_floor(t->head, edge);

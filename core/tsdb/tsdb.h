@@ -7,7 +7,7 @@
  * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
  *
  * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed is refused (APPEND_TOO_OLD), so that what comes from before 1970 is taken where a whole store is of such times, and refused beside others. The newest sample is the
- * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, by a clock that the store does not have: once, on the way in, so that a journal stores the same again. enum append_outcome
+ * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, once, on the way in, so that a journal stores the same again. enum append_outcome
  * has the other reasons. */
 #ifndef MOONGATE_TSDB_TSDB_H
 #define MOONGATE_TSDB_TSDB_H
@@ -57,6 +57,9 @@ enum append_outcome {
 
 /* Numbers of series that were given so far are below. */
 uint32_t tsdb_numbers(const struct tsdb *t);
+
+/* The writer's clock. How late a sample is, and what is old enough to be sealed, is measured from the newest sample, but from nothing later than this: one sender that is ahead of time makes nobody else late. At first there is none. */
+void tsdb_set_now(struct tsdb *t, int64_t now_ms);
 
 void tsdb_batch_begin(struct tsdb *t);
 void tsdb_batch_end(struct tsdb *t);

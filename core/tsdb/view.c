@@ -98,7 +98,7 @@ static void watch(const struct tsdb_view *v, struct postings_source *source)
 }
 
 /* How many series ahead what the head has of one is fetched. */
-enum { AHEAD_SERIES = 24, AHEAD_CHUNK = 16, AHEAD_SPILLED = 8 };
+enum { AHEAD_SLOT = 32, AHEAD_SERIES = 24, AHEAD_CHUNK = 16, AHEAD_SPILLED = 8 };
 
 static int select_head(struct series_set *s, struct source *of, struct matcher *const *matchers, uint32_t count)
 {
@@ -212,7 +212,11 @@ static void fetch_ahead(const struct series_set *s, const struct source *of)
 {
 	const struct labels_item *next = of->entries + of->at;
 	uint32_t left = of->count - of->at;
-	if (left > AHEAD_SERIES && (s->read || s->count > 1))
+	if (!s->read && s->count == 1)
+		return;
+	if (left > AHEAD_SLOT)
+		head_view_prefetch(s->view->head, next[AHEAD_SLOT].number, HEAD_FETCH_SLOT);
+	if (left > AHEAD_SERIES)
 		head_view_prefetch(s->view->head, next[AHEAD_SERIES].number, HEAD_FETCH_SERIES);
 	if (!s->read)
 		return;

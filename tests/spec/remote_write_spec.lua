@@ -138,10 +138,11 @@ describe("POST /api/v1/write", function()
     local function exemplar(time) return { { { "trace_id", tostring(time) } }, 1, time } end
     local wrong, right = series("up", "wrong", { 1, future }, { 2, future + 1 }), series("up", "right", { 1, t - 60000 }, { 2, future })
     right.exemplars = { exemplar(future) }
-    local reply = post({ wrong, right }, 2)
+    local ahead = series("up", "ahead", { 1, t + 590000 }) -- by as much as is taken
+    local reply = post({ wrong, right, ahead }, 2)
     assert.equal(400, reply.status)
-    assert_written(reply, 1, 0)
-    assert.match("^3 of 4 samples were refused, the others were taken: ", (message_of(reply)))
+    assert_written(reply, 2, 0)
+    assert.match("^3 of 5 samples were refused, the others were taken: ", (message_of(reply)))
     assert.equal(1, server:metrics():get("moongate_store_exemplars_refused_total"))
 
     -- Whatever is right is taken afterwards: what follows, what is late, the next exemplar; and again after a kill.

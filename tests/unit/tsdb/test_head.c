@@ -131,6 +131,28 @@ static void test_a_series_comes_back_in_order(void **state)
 	close_head(&f);
 }
 
+/* How late a sample is does not hang on who is ahead of time. */
+static void test_who_is_ahead_makes_nobody_late(void **state)
+{
+	struct fixture f;
+	(void)state;
+	open_head(&f, 100);
+	uint32_t ahead = series(f.head, 1), other = series(f.head, 2);
+	int64_t now = 3 * 60 * MINUTE;
+	head_set_now(f.head, now);
+	assert_int_equal(append(f.head, ahead, now + 10 * MINUTE, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 10 * MINUTE, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 10 * MINUTE - 1, 1), APPEND_TOO_OLD);
+	assert_int_equal(append(f.head, ahead, now - 10 * MINUTE, 1), APPEND_STORED);
+	/* Nor on a clock that is ahead of all samples. */
+	head_set_now(f.head, now + 60 * MINUTE);
+	assert_int_equal(append(f.head, other, now + 2, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now + 1, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 1, 1), APPEND_TOO_OLD);
+	close_head(&f);
+}
+
 static void test_what_becomes_of_a_sample(void **state)
 {
 	struct fixture f;
@@ -739,6 +761,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_series_comes_back_in_order),
+	    cmocka_unit_test(test_who_is_ahead_makes_nobody_late),
 	    cmocka_unit_test(test_what_becomes_of_a_sample),
 	    cmocka_unit_test(test_late_samples_have_a_bound),
 	    cmocka_unit_test(test_too_many_series),
