@@ -1,6 +1,6 @@
 # A thin layer over CMake presets. `make help` lists the goals.
 .DEFAULT_GOAL := help
-.PHONY: help run build programs test lint format bench bench-store fuzz torture sim demo install clean deps deps-test deps-bench
+.PHONY: help run build programs test lint format bench bench-store bench-query fuzz torture sim demo install clean deps deps-test deps-bench
 
 JOBS         ?= $(shell nproc)
 CONF         ?= conf/moongate.lua
@@ -36,6 +36,9 @@ bench: programs ## events per CPU-second, next to a bare HTTP server
 
 bench-store: deps-bench programs ## the same samples into moongate, VictoriaMetrics and Prometheus
 	@luajit tests/bench/store.lua
+
+bench-query: deps-bench programs ## the same questions to moongate, VictoriaMetrics and Prometheus
+	@luajit tests/bench/query.lua
 
 fuzz: deps-test ## every fuzz target for FUZZ_SECONDS (600)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz

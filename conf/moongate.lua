@@ -42,7 +42,7 @@ return {
   journal = {
     durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
     queue_bytes = "64MiB",          -- decoded records on their way to disk and scripts; more is 503 with Retry-After
-    segment_bytes = "64MiB",        -- size of an active file; sealed and compressed when full
+    segment_bytes = "16MiB",        -- size of an active file; sealed and compressed when full
     retention_bytes = "10GiB",      -- of sealed files; the oldest go first
     retention = "7d",               -- age at which events, spans and logs go
     audit_retention = "365d",       -- age at which audit logs go, and not before
@@ -75,6 +75,14 @@ return {
     max_series = 1000000,           -- in memory together; samples of more are refused
     max_series_per_metric = 200000, -- of one metric's name; likewise
     exemplars = 100000,             -- kept at most; the oldest go first
+  },
+
+  query = {                         -- a question to the history, PromQL above all
+    timeout = "30s",                -- how long one may take, once its turn has come
+    lookback = "5m",                -- how old a sample may be that still stands for its series
+    max_concurrency = 2,            -- at the same time; more wait
+    max_samples = 50000000,         -- that one may read and compute; past it the query fails
+    max_bytes = "128MiB",           -- of memory for one
   },
 
   -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.

@@ -2,22 +2,23 @@
 # The one test command. Sections, in their order when none is named:
 #
 #   lint     the sources (tools/lint.sh)
-#   unit     release build, C units and the fuzz targets' corpora
+#   unit     release build, C units, the fuzz targets' corpora, PromQL's scripts
 #   spec     busted specs against build/moongate
 #   asan     the same units and specs under AddressSanitizer and UBSan
-#   tsan     the same under ThreadSanitizer
+#   tsan     under ThreadSanitizer the same specs, and the units that start a thread
 #   torture  the rows of tests/torture in their short form, but for row 14
 #   fuzz     row 14: libFuzzer, FUZZ_SECONDS a target
 #
 # The last line is the sum of all counts: "N passed, N failed". The exit code is 0 when nothing failed.
 #
-# JOBS: processes at a time (all cores). SPECS: the spec files to run (tests/spec/*_spec.lua). FUZZ_SECONDS: 10.
+# JOBS: processes at a time (all cores); specs, which wait two thirds of their time, run twice as many. SPECS: the spec files to run (tests/spec/*_spec.lua).
+# FUZZ_SECONDS: 6.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
 
 jobs=${JOBS:-$(nproc)}
-fuzz_seconds=${FUZZ_SECONDS:-10}
+fuzz_seconds=${FUZZ_SECONDS:-6}
 all_sections=(lint unit spec torture asan tsan fuzz)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/moongate-test-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
@@ -120,7 +121,7 @@ specs() {
 	rm -rf "$out"
 	mkdir "$out"
 	export MOONGATE_BIN=$1 MOONGATE_TEST_SLOW=$2
-	printf '%s\n' "${files[@]}" | xargs -P "$jobs" -I '{}' bash -c 'one_spec "$1" "$2"' bash '{}' "$out"
+	printf '%s\n' "${files[@]}" | xargs -P $((jobs * 2)) -I '{}' bash -c 'one_spec "$1" "$2"' bash '{}' "$out"
 	for file in "${files[@]}"; do
 		result=$out/${file//\//-}.out
 		if [[ $(grep -E "$pattern" "$result" | tail -n 1) =~ $pattern ]]; then
@@ -143,9 +144,25 @@ specs() {
 	[ $bad = 0 ]
 }
 
+# scripts <build folder>: PromQL's: ours, and Prometheus's own where they lie beside the project.
+scripts() {
+	local code=0
+	local -a files=(tests/promql/*.test)
+	if [ -d ../shared/promql ]; then
+		files+=(../shared/promql/*.test)
+	fi
+	$RUNNER timeout -k 10 300 "$1/promqltest" "${files[@]}" >"$scratch/promqltest" 2>&1 || code=$?
+	cat "$scratch/promqltest"
+	count_last "$scratch/promqltest" '^([0-9]+) passed, ([0-9]+) failed, [0-9]+ skipped$'
+	return $code
+}
+
 section_unit() {
+	local code=0
 	build release
-	units build
+	units build || code=1
+	scripts build || code=1
+	return $code
 }
 
 section_spec() {
@@ -165,6 +182,7 @@ section_asan() {
 	local code=0
 	build asan
 	units build-asan || code=1
+	scripts build-asan || code=1
 	specs build-asan/moongate 4 || code=1
 	return $code
 }

@@ -8,8 +8,8 @@
 -- Each finding is one line, file:line: what is wrong and what is wanted. Exit code 1 if there is one.
 
 -- From the lowest: a module may include those before it. The same list as in cmake/modules.cmake.
-local layers = { "base", "record", "config", "net", "ingest", "journal", "metrics", "tsdb", "scrape", "promql", "traces", "logs", "template",
-  "alerts", "script", "engine", "api", "cli" }
+local layers = { "base", "record", "config", "net", "ingest", "journal", "metrics", "tsdb", "scrape", "promql", "querier", "traces", "logs",
+  "template", "alerts", "script", "engine", "api", "cli" }
 local layer_of = {}
 for i, name in ipairs(layers) do layer_of[name] = i end
 

@@ -7,11 +7,11 @@
 #include "base/mem.h"
 
 static const struct http_bodies event_bodies = {.refused = "\"accepted\":0,\"duplicate\":0,\"rejected\":[]"};
-static const struct http_bodies write_bodies = {.silent_snappy = "application/x-protobuf"};
+static const struct http_bodies protobuf_bodies = {.silent_snappy = "application/x-protobuf"};
 
 static const struct http_route routes[] = {
     {"/v1/events", HTTP_POST_, SCOPE_INGEST, api_post_events, &event_bodies},
-    {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &write_bodies},
+    {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &protobuf_bodies},
     {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/v1/metrics", HTTP_POST_, SCOPE_INGEST, api_post_otlp_metrics, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
@@ -24,8 +24,19 @@ static const struct http_route routes[] = {
     {"/api/v1/labels", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_labels, NULL},
     {"/api/v1/label/*", HTTP_GET_, SCOPE_QUERY, api_get_label, NULL},
     {"/api/v1/metadata", HTTP_GET_, SCOPE_QUERY, api_get_metadata, NULL},
+    {"/api/v1/query", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_query, NULL},
+    {"/api/v1/query_range", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_query_range, NULL},
+    {"/api/v1/format_query", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_format_query, NULL},
+    {"/api/v1/parse_query", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_parse_query, NULL},
     {"/api/v1/query_exemplars", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_query_exemplars, NULL},
     {"/api/v1/export", HTTP_GET_ | HTTP_POST_, SCOPE_QUERY, api_export, NULL},
+    {"/api/v1/read", HTTP_POST_, SCOPE_QUERY, api_remote_read, &protobuf_bodies},
+    {"/federate", HTTP_GET_, SCOPE_QUERY, api_federate, NULL},
+    {"/api/v1/rules", HTTP_GET_, SCOPE_QUERY, api_get_rules, NULL},
+    {"/api/v1/alerts", HTTP_GET_, SCOPE_QUERY, api_get_alerts, NULL},
+    {"/api/v1/status/runtimeinfo", HTTP_GET_, SCOPE_QUERY, api_get_runtimeinfo, NULL},
+    {"/api/v1/status/config", HTTP_GET_, SCOPE_QUERY, api_get_config, NULL},
+    {"/api/v1/status/flags", HTTP_GET_, SCOPE_QUERY, api_get_flags, NULL},
     {"/api/v1/status/buildinfo", HTTP_GET_, SCOPE_QUERY, api_get_buildinfo, NULL},
     {"/api/v1/status/tsdb", HTTP_GET_, SCOPE_QUERY, api_get_tsdb_status, NULL},
     {"/-/reload", HTTP_POST_ | HTTP_PUT_, SCOPE_ADMIN, api_post_reload, NULL},
@@ -59,18 +70,20 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	}
 	a->config = c;
 	a->engine = engine;
+	a->started_ns = clock_wall_ns();
 	for (int kind = 0; kind < INTAKE_KINDS; kind++)
 		intake_pool_init(&a->pools[kind]);
 	a->scrape = scrape;
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
-	query_queue_init(&a->queries);
+	query_queue_init(&a->queries, c->query.max_concurrency);
 	set_limits(&a->limits, c);
 	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
 	    .listen = c->listen,
 	    .threads = c->threads,
 	    .max_connections = c->http.max_connections,
+	    .files_taken = scrape != NULL ? scrape_files(scrape) : 0,
 	    .header_bytes = c->http.header_bytes,
 	    .body_bytes = c->http.body_bytes,
 	    .bodies_bytes = c->http.bodies_bytes,

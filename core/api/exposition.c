@@ -97,6 +97,17 @@ static void render_refused(struct pen p, const struct api *a)
 	}
 }
 
+static void render_queries(struct pen p, const struct query_queue *queue)
+{
+	const char *name = "moongate_history_queries";
+	exposition_family(p.out, p.format, name, METRIC_COUNTER, "", "Queries of the history by how they ended.");
+	for (int result = 0; result <= QUERY_ERRORS; result++) {
+		const struct exposition_label label = {"result", slice_cstr(query_result_name(result))};
+		exposition_sample(p.out, p.format, name, METRIC_COUNTER, &label, 1,
+		                  (double)query_queue_answered(queue, result));
+	}
+}
+
 /* The metrics that every Prometheus client library has of its process. */
 static void render_process(struct pen p)
 {
@@ -170,6 +181,7 @@ static void render(struct api *a, struct engine_view *view, struct pen p)
 	engine_view_render(view, p.format, p.out);
 	render_http(p, a->server);
 	render_refused(p, a);
+	render_queries(p, &a->queries);
 	render_targets(p, a->scrape);
 	render_log(p);
 	render_process(p);

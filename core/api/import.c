@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
-#include "api/media_type.h"
 #include "api/refusals.h"
 #include "base/clock.h"
+#include "base/header.h"
 #include "record/labels.h"
 
 enum { EXTRA_LABELS_MAX = 16 };

@@ -46,6 +46,7 @@ struct api {
 	uint64_t refused[REFUSED_KINDS]; /* atomic */
 	struct scrapes scrapes;
 	struct query_queue queries;
+	int64_t started_ns; /* clock_wall_ns */
 };
 
 /* Is it the disk that takes no more? The client did nothing wrong, and may come again: 507. */
@@ -98,9 +99,35 @@ void answer_metadata(struct query *q);
 void api_query_exemplars(void *ctx, struct http_request *req);
 void answer_exemplars(struct query *q);
 
+/* ---- promql.c ---- */
+
+void api_query(void *ctx, struct http_request *req);
+void api_query_range(void *ctx, struct http_request *req);
+
+/* ---- promql_tree.c ---- */
+
+void api_format_query(void *ctx, struct http_request *req);
+void api_parse_query(void *ctx, struct http_request *req);
+
 /* ---- export.c ---- */
 
 void api_export(void *ctx, struct http_request *req);
+
+/* ---- remote_read.c, federate.c ---- */
+
+void api_remote_read(void *ctx, struct http_request *req);
+void api_federate(void *ctx, struct http_request *req);
+
+/* ---- rules.c ---- */
+
+void api_get_rules(void *ctx, struct http_request *req);
+void api_get_alerts(void *ctx, struct http_request *req);
+
+/* ---- status_server.c ---- */
+
+void api_get_runtimeinfo(void *ctx, struct http_request *req);
+void api_get_config(void *ctx, struct http_request *req);
+void api_get_flags(void *ctx, struct http_request *req);
 
 /* ---- status.c ---- */
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "api/internal.h"
-#include "api/media_type.h"
+#include "base/header.h"
 #include "base/varint.h"
 
 enum { FIELD_PARTIAL_SUCCESS = 1, FIELD_REJECTED = 1, FIELD_ERROR_MESSAGE = 2, FIELD_CODE = 1, FIELD_MESSAGE = 2 };

@@ -6,18 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "promql/promql.h"
 
 /* ---- forms ---- */
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static int out_of_memory(struct error *err)
 {
@@ -34,12 +27,11 @@ static int decode(struct slice coded, struct arena *arena, struct slice *out, st
 	for (size_t i = 0; i < coded.len; i++) {
 		char c = coded.ptr[i];
 		if (c == '%') {
-			int high = i + 2 < coded.len ? hex(coded.ptr[i + 1]) : -1;
-			int low = i + 2 < coded.len ? hex(coded.ptr[i + 2]) : -1;
-			if (high < 0 || low < 0)
+			int byte = i + 2 < coded.len ? hex_byte(coded.ptr + i + 1) : -1;
+			if (byte < 0)
 				return error_set(err, -EINVAL, "error parsing form values: invalid URL escape \"%.*s\"",
 				                 (int)(coded.len - i < 3 ? coded.len - i : 3), coded.ptr + i);
-			c = (char)(high << 4 | low);
+			c = (char)byte;
 			i += 2;
 		}
 		*to++ = c == '+' && coded.ptr[i] == '+' ? ' ' : c;
@@ -173,6 +165,34 @@ int params_time(const struct params *p, const char *name, int64_t otherwise, int
 	return invalid(err, name);
 }
 
+int params_duration(const struct params *p, const char *name, int64_t otherwise, int64_t *ms, struct arena *arena,
+                    struct error *err)
+{
+	struct slice text = params_get(p, name);
+	struct promql_expr *e;
+	struct error why = {0};
+	char quoted[900];
+	double seconds;
+
+	*ms = otherwise;
+	if (text.len == 0)
+		return 0;
+	if (!read_number(text, &seconds)) {
+		int code = promql_parse(text, arena, &e, &why);
+		if (code == -ENOMEM)
+			return out_of_memory(err);
+		bool is_duration = code == 0 && e->kind == PROMQL_NUMBER && e->number.duration;
+		seconds = is_duration ? e->number.value : NAN;
+	}
+	if (isfinite(seconds) && fabs(seconds) < 9.2e15) {
+		*ms = (int64_t)round(seconds * 1000);
+		return 0;
+	}
+	quote(text, quoted, sizeof quoted);
+	error_set(err, -EINVAL, "cannot parse %s to a valid duration", quoted);
+	return invalid(err, name);
+}
+
 int params_limit(const struct params *p, const char *name, uint32_t otherwise, uint32_t *out, struct error *err)
 {
 	struct slice text = params_get(p, name);
@@ -261,8 +281,8 @@ static size_t unescape_one(const char **at, const char *end, char *to)
 		*to = '_';
 		return 1;
 	}
-	for (; *at < end && hex(**at) >= 0 && digits < 6; ++*at, digits++)
-		r = r * 16 + (uint32_t)hex(**at);
+	for (; *at < end && hex_digit((unsigned char)**at) >= 0 && digits < 6; ++*at, digits++)
+		r = r * 16 + (uint32_t)hex_digit((unsigned char)**at);
 	if (*at == end || **at != '_' || r > 0x10ffff || (r >= 0xd800 && r < 0xe000))
 		return 0;
 	++*at;

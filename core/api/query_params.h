@@ -34,6 +34,10 @@ struct slice params_get(const struct params *p, const char *name);
 /* A time: Unix seconds, with a fraction or an exponent, or RFC 3339; as milliseconds, no further than an int64 reaches. `otherwise` where it is missing or empty. 0, or -EINVAL with a sentence. */
 int params_time(const struct params *p, const char *name, int64_t otherwise, int64_t *ms, struct error *err);
 
+/* A duration: seconds, with a fraction or an exponent, or as PromQL has it ("1h30m"); in milliseconds, rounded to nearest. `otherwise` where it is missing or empty. 0; -EINVAL with a sentence; -ENOMEM. */
+int params_duration(const struct params *p, const char *name, int64_t otherwise, int64_t *ms, struct arena *arena,
+                    struct error *err);
+
 /* A number that is not negative; `otherwise` where it is missing or empty. 0, or -EINVAL with a sentence. */
 int params_limit(const struct params *p, const char *name, uint32_t otherwise, uint32_t *out, struct error *err);
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "api/internal.h"
-#include "api/media_type.h"
 #include "api/refusals.h"
+#include "base/header.h"
 
 static const struct refusals_place place = {"series", 0};
 

@@ -101,7 +101,7 @@ static int put_series(struct query *q, const struct wanted *w, struct merge *m, 
 	buf_byte(&q->out, '[');
 	for (uint32_t at = 0; code == 0 && (at = least(m)) < m->count && query_goes_on(q); count++) {
 		if (w->limit > 0 && count == w->limit) {
-			q->truncated = true;
+			query_truncated(q);
 			break;
 		}
 		buf_str(&q->out, count > 0 ? "," : "");
@@ -200,8 +200,11 @@ static int ask_all(struct query *q, const struct wanted *w, const struct slice *
 
 static void put_texts(struct query *q, const struct wanted *w, const struct texts *all)
 {
-	q->truncated = w->limit > 0 && all->count > w->limit;
-	uint32_t count = q->truncated ? w->limit : all->count;
+	bool truncated = w->limit > 0 && all->count > w->limit;
+	uint32_t count = truncated ? w->limit : all->count;
+
+	if (truncated)
+		query_truncated(q);
 	buf_byte(&q->out, '[');
 	for (uint32_t i = 0; i < count && query_goes_on(q); i++) {
 		buf_str(&q->out, i > 0 ? "," : "");

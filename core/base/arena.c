@@ -1,5 +1,8 @@
 /* Arenas: a list of blocks, each twice the one before up to a limit; allocation moves a pointer.
  *
+ * The blocks of an arena that has become large are large, too: malloc takes and gives back those of MEM_MAPPED_BYTES by themselves, so that nothing of them stays in its heaps,
+ * of which each thread has one.
+ *
  * The block header is 16 bytes, so that what follows it is aligned like what malloc gives. A request over the block
  * size gets a block of its own, in a list of its own: what is left of the newest other stays in use. */
 #include "base/arena.h"
@@ -15,7 +18,12 @@ struct arena_block {
 
 _Static_assert(sizeof(struct arena_block) == 16, "the bytes behind a block header are aligned to 16");
 
-enum { BLOCK_MIN = 4096 - 16, BLOCK_MAX = 256 * 1024 - 16 };
+enum {
+	BLOCK_MIN = 4096 - 16,
+	BLOCK_MAX = 256 * 1024 - 16,
+	LARGE = 8 * MEM_MAPPED_BYTES, /* an arena; an eighth of it may be unused */
+	LARGE_BLOCK = MEM_MAPPED_BYTES
+};
 
 static char *block_bytes(struct arena_block *b)
 {
@@ -105,6 +113,8 @@ void *arena_alloc_slow(struct arena *a, size_t size)
 	size_t next = a->blocks == NULL ? BLOCK_MIN : a->blocks->size * 2 + 16;
 	if (next > BLOCK_MAX)
 		next = BLOCK_MAX;
+	if (a->total >= LARGE)
+		next = LARGE_BLOCK;
 	bool own = rounded > next / 2;
 	struct arena_block *b = mem_alloc(sizeof *b + (own ? rounded : next));
 	if (b == NULL)

@@ -18,7 +18,7 @@ void epochs_init(struct epochs *e)
 
 void epochs_deinit(struct epochs *e)
 {
-	for (size_t i = 0; i < EPOCH_READERS; i++)
+	for (size_t i = 0; i < EPOCH_PLACES; i++)
 		CHECK(atomic_load(&e->readers[i].entered) == 0);
 	epoch_collect(e);
 	CHECK(e->count == 0);
@@ -27,24 +27,39 @@ void epochs_deinit(struct epochs *e)
 	e->cap = 0;
 }
 
+/* Takes a place that is free. */
+static bool take_place(struct epochs *e, int place)
+{
+	uint64_t none = 0;
+	/* An epoch that is a little old when it is stored keeps more than it has to, never less. */
+	uint64_t now = atomic_load(&e->now);
+
+	if (atomic_load_explicit(&e->readers[place].entered, memory_order_relaxed) != 0 ||
+	    !atomic_compare_exchange_strong(&e->readers[place].entered, &none, now))
+		return false;
+	atomic_fetch_add(&e->now, 0);
+	return true;
+}
+
 int epoch_enter(struct epochs *e)
 {
 	for (int i = 0; i < EPOCH_READERS; i++) {
-		uint64_t none = 0;
-		/* An epoch that is a little old when it is stored keeps more than it has to, never less. */
-		uint64_t now = atomic_load(&e->now);
-		if (atomic_load_explicit(&e->readers[i].entered, memory_order_relaxed) == 0 &&
-		    atomic_compare_exchange_strong(&e->readers[i].entered, &none, now)) {
-			atomic_fetch_add(&e->now, 0);
+		if (take_place(e, i))
 			return i;
-		}
 	}
 	return -EAGAIN;
 }
 
+int epoch_enter_kept(struct epochs *e, int which)
+{
+	CHECK(which >= 0 && which < EPOCH_KEPT);
+	CHECK(take_place(e, EPOCH_READERS + which));
+	return EPOCH_READERS + which;
+}
+
 void epoch_leave(struct epochs *e, int place)
 {
-	CHECK(place >= 0 && place < EPOCH_READERS);
+	CHECK(place >= 0 && place < EPOCH_PLACES);
 	/* Release: what was read is read before the block can be freed. */
 	atomic_store_explicit(&e->readers[place].entered, 0, memory_order_release);
 }
@@ -84,7 +99,7 @@ void epoch_retire_held(struct epochs *e, void *block, void (*free)(void *block))
 static uint64_t oldest_reader(struct epochs *e)
 {
 	uint64_t oldest = UINT64_MAX;
-	for (size_t i = 0; i < EPOCH_READERS; i++) {
+	for (size_t i = 0; i < EPOCH_PLACES; i++) {
 		uint64_t entered = atomic_load(&e->readers[i].entered);
 		if (entered != 0 && entered < oldest)
 			oldest = entered;

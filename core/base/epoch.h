@@ -15,7 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EPOCH_READERS = 64 }; /* at the same time */
+enum {
+	EPOCH_READERS = 64, /* at the same time */
+	EPOCH_KEPT = 2,     /* and besides so many that must not be refused, each with a place that is kept for it */
+	EPOCH_PLACES = EPOCH_READERS + EPOCH_KEPT
+};
 
 struct epoch_retired {
 	void *block;
@@ -28,7 +32,7 @@ struct epochs {
 	struct {
 		_Atomic uint64_t entered; /* the epoch at which its reader entered; 0: free */
 		uint64_t apart[7]; /* no two readers in one cache line, wherever this lies: it may be on the heap */
-	} readers[EPOCH_READERS];
+	} readers[EPOCH_PLACES];
 	/* The writer's: what waits to be freed, oldest first. */
 	struct epoch_retired *retired;
 	size_t first, count, cap;
@@ -42,6 +46,8 @@ void epochs_deinit(struct epochs *e);
 
 /* Enters: what is reachable from now on stays until epoch_leave. The reader's place, or -EAGAIN: EPOCH_READERS are inside. Any thread; a thread may enter several times. */
 int epoch_enter(struct epochs *e);
+/* The same in the place that is kept for `which`, below EPOCH_KEPT, where nobody is. Never refused. */
+int epoch_enter_kept(struct epochs *e, int which);
 void epoch_leave(struct epochs *e, int place);
 
 /* Room for `more` retirements, so that these cannot fail. 0 or -ENOMEM. The writer's, like all below. */

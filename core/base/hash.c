@@ -10,12 +10,15 @@
 #include "base/hash.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
 static uint64_t process_seed;
+static atomic_bool seed_drawn; /* asked for with every hash of a label set, and dearer by pthread_once */
 
 uint64_t hash_bytes_long(const unsigned char *at, size_t len, uint64_t seed)
 {
@@ -54,7 +57,10 @@ static void draw_seed(void)
 
 uint64_t hash_seed(void)
 {
-	pthread_once(&seed_once, draw_seed);
+	if (!atomic_load_explicit(&seed_drawn, memory_order_acquire)) {
+		pthread_once(&seed_once, draw_seed);
+		atomic_store_explicit(&seed_drawn, true, memory_order_release);
+	}
 	return process_seed;
 }
 

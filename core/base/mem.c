@@ -2,11 +2,18 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fault.h"
+
+void mem_setup(void)
+{
+	if (getenv("MALLOC_MMAP_THRESHOLD_") == NULL)
+		mallopt(M_MMAP_THRESHOLD, MEM_MAPPED_BYTES);
+}
 
 void *mem_alloc(size_t size)
 {

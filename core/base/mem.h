@@ -5,6 +5,13 @@
 
 #include <stddef.h>
 
+/* From this size on memory is taken from the kernel by itself, and is the kernel's again when it is freed (mem_setup). */
+enum { MEM_MAPPED_BYTES = 2 << 20 };
+
+/* Once, before there are threads: has malloc keep to MEM_MAPPED_BYTES, unless the environment says otherwise (MALLOC_MMAP_THRESHOLD_). By itself it raises that bound to the largest block that was freed, and then keeps in the heap of each thread what a
+ * large query took. */
+void mem_setup(void);
+
 /* `size` bytes, uninitialised; NULL when there are none. The caller owns them: mem_free. */
 void *mem_alloc(size_t size) __attribute__((malloc));
 

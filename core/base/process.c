@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 uint64_t process_resident_bytes(void)
@@ -32,4 +33,12 @@ uint64_t process_open_files(void)
 		n++;
 	closedir(d);
 	return n > 3 ? n - 3 : 0; /* ".", "..", and the directory itself */
+}
+
+uint64_t process_max_files(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return files.rlim_cur;
 }

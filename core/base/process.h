@@ -10,4 +10,7 @@ uint64_t process_resident_bytes(void);
 /* Open file descriptors, or 0 where the system does not say. Any thread. */
 uint64_t process_open_files(void);
 
+/* How many it may have (RLIMIT_NOFILE); UINT64_MAX where there is no limit. Any thread. */
+uint64_t process_max_files(void);
+
 #endif

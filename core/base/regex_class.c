@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 size_t regex_rune_read(const char *at, const char *end, uint32_t *out)
@@ -34,14 +35,6 @@ static bool is_alphanumeric(char c)
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Behind \x: two digits, or any in braces. */
 static bool hex_escape(const char **at, const char *end, uint32_t *out)
 {
@@ -49,15 +42,16 @@ static bool hex_escape(const char **at, const char *end, uint32_t *out)
 	*out = 0;
 	if (s < end && *s == '{') {
 		const char *begin = ++s;
-		while (s < end && hex(*s) >= 0 && *out <= 0x10ffff)
-			*out = *out * 16 + (uint32_t)hex(*s++);
+		while (s < end && hex_digit((unsigned char)*s) >= 0 && *out <= 0x10ffff)
+			*out = *out * 16 + (uint32_t)hex_digit((unsigned char)*s++);
 		if (s >= end || *s != '}' || s == begin || *out > 0x10ffff)
 			return false;
 		*at = s + 1;
 	} else {
-		if (end - s < 2 || hex(s[0]) < 0 || hex(s[1]) < 0)
+		int byte = end - s < 2 ? -1 : hex_byte(s);
+		if (byte < 0)
 			return false;
-		*out = (uint32_t)(hex(s[0]) * 16 + hex(s[1]));
+		*out = (uint32_t)byte;
 		*at = s + 2;
 	}
 	return *out < 0xd800 || *out >= 0xe000;

@@ -21,3 +21,14 @@ int snappy_block_decode(struct slice block, char *to, size_t len)
 	size_t room = len;
 	return snappy_uncompress(block.ptr, block.len, to, &room) == SNAPPY_OK && room == len ? 0 : -EINVAL;
 }
+
+int snappy_block_encode(struct slice bytes, struct buf *out)
+{
+	size_t room = snappy_max_compressed_length(bytes.len);
+	char *to = buf_room(out, room);
+
+	if (to == NULL || snappy_compress(bytes.ptr, bytes.len, to, &room) != SNAPPY_OK)
+		return -ENOMEM; /* it fails for want of room alone */
+	out->len += room;
+	return 0;
+}

@@ -21,22 +21,39 @@ size_t utf8_encode(uint32_t rune, char *to);
 /* The beginning of `s`, which is UTF-8, of at most `max` bytes: cut at a character's end. */
 struct slice utf8_cut(struct slice s, size_t max);
 
-/* Is no byte above 0x7f? Eight at a time; no byte outside is read. */
+/* Private to utf8_is_ascii: eight bytes, and 32 or'ed together. */
+static inline uint64_t utf8_word(const char *s)
+{
+	uint64_t word;
+
+	memcpy(&word, s, sizeof word);
+	return word;
+}
+
+static inline uint64_t utf8_seen_32(const char *s)
+{
+	return utf8_word(s) | utf8_word(s + 8) | utf8_word(s + 16) | utf8_word(s + 24);
+}
+
+/* Is no byte above 0x7f? 32 at a time, or eight; the last ones may overlap those before, which costs less than foretelling how many are left. No byte outside is read. */
 static inline bool utf8_is_ascii(const char *s, size_t len)
 {
-	uint64_t seen = 0, word = 0;
+	uint64_t seen = 0;
+	size_t i = 0;
 
-	if (len < 8) {
-		for (size_t i = 0; i < len; i++)
+	if (len >= 32) {
+		for (; i + 32 < len; i += 32)
+			seen |= utf8_seen_32(s + i);
+		seen |= utf8_seen_32(s + len - 32);
+	} else if (len >= 8) {
+		for (; i + 8 < len; i += 8)
+			seen |= utf8_word(s + i);
+		seen |= utf8_word(s + len - 8);
+	} else {
+		for (; i < len; i++)
 			seen |= (unsigned char)s[i];
-		return (seen & 0x80) == 0;
 	}
-	for (size_t i = 0; i + 8 < len; i += 8) {
-		memcpy(&word, s + i, 8);
-		seen |= word;
-	}
-	memcpy(&word, s + len - 8, 8); /* may overlap the one before */
-	return ((seen | word) & UINT64_C(0x8080808080808080)) == 0;
+	return (seen & UINT64_C(0x8080808080808080)) == 0;
 }
 
 #endif

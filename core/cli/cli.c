@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "cli/internal.h"
 
-const struct command *const commands[] = {&command_run,     &command_check, &command_demo,
+const struct command *const commands[] = {&command_run,     &command_check, &command_demo, &command_query,
                                           &command_version, &command_help,  NULL};
 
 static const struct command *find_command(const char *name)
@@ -70,7 +70,12 @@ int flags_read(const struct command *c, int argc, char **argv)
 			help_print(c);
 			return -1;
 		}
-		if (strncmp(arg, "--", 2) != 0) {
+		bool is_option = strncmp(arg, "--", 2) == 0;
+		if (!is_option && c->operand != NULL && *c->operand == NULL) {
+			*c->operand = arg;
+			continue;
+		}
+		if (!is_option) {
 			fprintf(stderr, "moongate %s: what is '%s'?\nTry 'moongate help %s'.\n", c->name, arg, c->name);
 			return EXIT_USAGE;
 		}

@@ -26,12 +26,13 @@ struct command {
 	const char *details; /* paragraphs and examples for `moongate help <name>`; may be NULL */
 	int (*run)(int argc, char **argv);
 	const struct flag *flags; /* ends with a NULL name */
+	const char **operand;     /* what may stand once without a name; NULL: nothing */
 };
 
 /* Reads the options of a command (behind its name) into their places. 0; EXIT_USAGE after saying what was wrong; or −1 after printing the help that --help asked for. */
 int flags_read(const struct command *c, int argc, char **argv);
 
-extern const struct command command_run, command_check, command_demo, command_version, command_help;
+extern const struct command command_run, command_check, command_demo, command_query, command_version, command_help;
 /* All of them, in the order of the help; ends with NULL. */
 extern const struct command *const commands[];
 

@@ -3,11 +3,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "api/api.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "cli/internal.h"
 #include "engine/engine.h"
 
@@ -89,6 +91,15 @@ static int start_watch(struct gateway *g, struct error *err)
 	return g->watch != NULL ? 0 : -EIO;
 }
 
+/* libuv's pool answers questions: as many threads as may be asked at the same time, and two more, so that /metrics never waits for them. Read by libuv at its first work, before which no thread runs. */
+static void size_pool(const struct config *c)
+{
+	char text[16];
+
+	snprintf(text, sizeof text, "%u", c->query.max_concurrency + 2);
+	setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
 static int start(struct gateway *g, struct error *err)
 {
 	g->engine = engine_new(&g->config, err);
@@ -157,6 +168,8 @@ static int run_gateway(int argc, char **argv)
 	struct error err = {0};
 	block_signals(&signals);
 	raise_descriptors();
+	size_pool(&g.config);
+	mem_setup();
 	code = start_log(&g.config, &err);
 	if (code == 0)
 		code = start(&g, &err);

@@ -100,7 +100,7 @@ struct config {
 	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t queue_bytes;              /* 64 MiB: decoded records that wait to be durable and applied */
-		uint64_t segment_bytes;            /* 64 MiB */
+		uint64_t segment_bytes;            /* 16 MiB */
 		uint64_t retention_bytes;          /* 10 GiB */
 		int64_t retention_ns;              /* 7 d: events, spans, logs */
 		int64_t audit_retention_ns;        /* 365 d */
@@ -130,6 +130,14 @@ struct config {
 		uint32_t max_series_per_metric; /* 200000 of one name */
 		uint32_t exemplars;             /* 100000 */
 	} store;
+
+	struct {                          /* query = { … }: what a question to the history may take */
+		int64_t timeout_ns;       /* 30 s */
+		int64_t lookback_ns;      /* 5 min: how old a sample may be that stands for its series */
+		uint32_t max_concurrency; /* 2 at the same time; more wait */
+		uint32_t max_samples;     /* 50,000,000 that one reads and computes */
+		uint64_t max_bytes;       /* 128 MiB of memory for one */
+	} query;
 
 	struct { /* log = { … } */
 		enum log_level level;

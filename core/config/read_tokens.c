@@ -1,26 +1,19 @@
 /* tokens = { { sha256 = "…", scopes = { … } }, … }: who may do what. */
 #include <errno.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "config/read.h"
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 static bool parse_sha256(const char *text, size_t len, uint8_t out[32])
 {
 	if (len != 64)
 		return false;
 	for (int i = 0; i < 32; i++) {
-		int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-		if (high < 0 || low < 0)
+		int byte = hex_byte(text + (size_t)2 * i);
+		if (byte < 0)
 			return false;
-		out[i] = (uint8_t)(high << 4 | low);
+		out[i] = (uint8_t)byte;
 	}
 	return true;
 }

@@ -90,7 +90,8 @@ static struct checkpoint_cut *cut_take(struct engine *e, int *code)
 	c->before = e->checkpoint_seq;
 	c->now_ns = e->applied_ns;
 	c->dir = mem_strndup(e->data_dir, strlen(e->data_dir));
-	c->metrics = registry_snapshot(e->registry);
+	/* With what the last tick saw and the next one will not: a start ends it (tick.h). */
+	c->metrics = registry_snapshot_at(e->registry, ticker_last(e->ticker, e->applied_ns));
 	c->store = e->store;
 	bool ok = c->dir != NULL && c->metrics != NULL;
 	if (ok) {

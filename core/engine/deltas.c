@@ -13,6 +13,7 @@ static uint64_t hash_number(uint32_t number)
 	return hash_mix(number, 0);
 }
 
+/* Of a series: the sum so far. */
 struct entry {
 	uint32_t number;
 	uint64_t group;
@@ -22,13 +23,25 @@ struct entry {
 	struct sample newest_before;
 };
 
+/* Of a series: one that is in flight. Groups rise. */
+struct point {
+	uint32_t number;
+	int64_t time_ms;
+	uint64_t group;
+};
+
 struct deltas {
 	const struct tsdb *store;
 	struct table table; /* by number, of entries */
 	struct entry *entries;
 	uint32_t count;
 	size_t cap;
-	uint32_t sweep_at; /* entries: time to let go of those that are applied */
+	uint32_t sweep_at;        /* entries: time to let go of those that are applied */
+	struct table point_table; /* by number and time, of points */
+	struct point *points;
+	uint32_t point_count;
+	size_t point_cap;
+	uint32_t point_sweep_at;
 	uint64_t applied;
 };
 
@@ -38,8 +51,9 @@ struct deltas *deltas_new(const struct tsdb *store)
 	if (d == NULL)
 		return NULL;
 	d->store = store;
-	d->sweep_at = SWEEP_MIN;
+	d->sweep_at = d->point_sweep_at = SWEEP_MIN;
 	table_init(&d->table);
+	table_init(&d->point_table);
 	return d;
 }
 
@@ -48,7 +62,9 @@ void deltas_free(struct deltas *d)
 	if (d == NULL)
 		return;
 	table_deinit(&d->table);
+	table_deinit(&d->point_table);
 	mem_free(d->entries);
+	mem_free(d->points);
 	mem_free(d);
 }
 
@@ -90,7 +106,62 @@ static void sweep(struct deltas *d)
 	d->sweep_at = kept < SWEEP_MIN / 2 ? SWEEP_MIN : 2 * kept;
 }
 
-int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, uint64_t group)
+/* ---- points ---- */
+
+static uint64_t hash_point(uint32_t number, int64_t time_ms)
+{
+	return hash_mix((uint64_t)time_ms, number);
+}
+
+static bool is_point(const void *ctx, const void *key, uint32_t item)
+{
+	const struct point *at = &((const struct deltas *)ctx)->points[item], *wanted = key;
+	return at->number == wanted->number && at->time_ms == wanted->time_ms;
+}
+
+bool deltas_has(const struct deltas *d, uint32_t number, int64_t time_ms)
+{
+	const struct point key = {.number = number, .time_ms = time_ms};
+	uint32_t item = table_find(&d->point_table, hash_point(number, time_ms), is_point, d, &key);
+	return item != TABLE_NONE && d->points[item].group > d->applied;
+}
+
+/* Keeps those that lie in groups above `from` and up to `to`. The table has room for them. */
+static void keep_points(struct deltas *d, uint64_t from, uint64_t to)
+{
+	uint32_t kept = 0;
+	table_clear(&d->point_table);
+	for (uint32_t i = 0; i < d->point_count; i++) {
+		struct point p = d->points[i];
+		if (p.group <= from || p.group > to)
+			continue;
+		d->points[kept] = p;
+		(void)table_add(&d->point_table, hash_point(p.number, p.time_ms), kept); /* it had room for all */
+		kept++;
+	}
+	d->point_count = kept;
+}
+
+static int put_point(struct deltas *d, uint32_t number, int64_t time_ms, uint64_t group)
+{
+	if (d->point_count >= d->point_sweep_at) {
+		keep_points(d, d->applied, UINT64_MAX);
+		d->point_sweep_at = d->point_count < SWEEP_MIN / 2 ? SWEEP_MIN : 2 * d->point_count;
+	}
+	if (d->point_count == d->point_cap) {
+		int code = mem_grow((void **)&d->points, &d->point_cap, d->point_count, sizeof *d->points);
+		if (code != 0)
+			return code;
+	}
+	int code = table_add(&d->point_table, hash_point(number, time_ms), d->point_count);
+	if (code == 0)
+		d->points[d->point_count++] = (struct point){number, time_ms, group};
+	return code;
+}
+
+/* ---- sums ---- */
+
+static int put_newest(struct deltas *d, uint32_t number, const struct sample *newest, uint64_t group)
 {
 	struct entry *e = find(d, number);
 	if (e != NULL) {
@@ -115,6 +186,12 @@ int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, u
 	return code;
 }
 
+int deltas_put(struct deltas *d, uint32_t number, const struct sample *newest, uint64_t group)
+{
+	int code = put_newest(d, number, newest, group);
+	return code == 0 ? put_point(d, number, newest->time_ms, group) : code;
+}
+
 void deltas_applied(struct deltas *d, uint64_t group)
 {
 	d->applied = group;
@@ -122,6 +199,7 @@ void deltas_applied(struct deltas *d, uint64_t group)
 
 void deltas_given_up(struct deltas *d, uint64_t group)
 {
+	keep_points(d, 0, group - 1);
 	for (uint32_t i = 0; i < d->count; i++) {
 		struct entry *e = &d->entries[i];
 		if (e->group != group)
@@ -134,5 +212,6 @@ void deltas_given_up(struct deltas *d, uint64_t group)
 void deltas_failed(struct deltas *d)
 {
 	table_clear(&d->table);
-	d->count = 0;
+	table_clear(&d->point_table);
+	d->count = d->point_count = 0;
 }

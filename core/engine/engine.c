@@ -43,6 +43,16 @@ static int open_data_dir(struct engine *e, struct error *err)
 	return e->lock_fd < 0 ? e->lock_fd : 0;
 }
 
+/* Ends what was done to the queues under the lock. The engine is woken behind it, and once: else it would wake to wait for the lock. */
+static void unlock_and_wake(struct engine *e)
+{
+	bool wake = e->waiting;
+	e->waiting = false;
+	mutex_unlock(&e->lock);
+	if (wake)
+		condition_signal(&e->wake);
+}
+
 /* The sync thread hands over a done group. */
 static void on_commit(void *ctx, struct journal_group *journal)
 {
@@ -52,9 +62,7 @@ static void on_commit(void *ctx, struct journal_group *journal)
 	g->next = NULL;
 	*e->done_tail = g;
 	e->done_tail = &g->next;
-	if (e->waiting)
-		condition_signal(&e->wake);
-	mutex_unlock(&e->lock);
+	unlock_and_wake(e);
 }
 
 static int open_journal(struct engine *e, struct error *err)
@@ -435,9 +443,7 @@ void engine_post(struct engine *e, struct request *r)
 	r->next = NULL;
 	*e->request_tail = r;
 	e->request_tail = &r->next;
-	if (e->waiting)
-		condition_signal(&e->wake);
-	mutex_unlock(&e->lock);
+	unlock_and_wake(e);
 }
 
 bool engine_is_full(const struct engine *e)
@@ -458,19 +464,17 @@ void engine_submit(struct engine *e, struct submission *s)
 	s->next = NULL;
 	s->held_bytes = 0;
 	mutex_lock(&e->lock);
-	bool refused = e->stopping || !has_room(e, bytes);
-	if (!refused) {
-		s->held_bytes = bytes;
-		atomic_fetch_add(&e->held_bytes, bytes);
-		*e->queue_tail = s;
-		e->queue_tail = &s->next;
-		e->queue_count++;
-		if (e->waiting)
-			condition_signal(&e->wake);
-	}
-	mutex_unlock(&e->lock);
-	if (refused)
+	if (e->stopping || !has_room(e, bytes)) {
+		mutex_unlock(&e->lock);
 		submissions_finish(e, s, -EAGAIN);
+		return;
+	}
+	s->held_bytes = bytes;
+	atomic_fetch_add(&e->held_bytes, bytes);
+	*e->queue_tail = s;
+	e->queue_tail = &s->next;
+	e->queue_count++;
+	unlock_and_wake(e);
 }
 
 void engine_view_request(struct engine *e, void (*done)(void *user, struct engine_view *view), void *user)

@@ -34,11 +34,12 @@ struct sample_refusal {
 	enum sample_refused {
 		SAMPLE_REFUSED_CONFLICT = APPEND_CONFLICT,
 		SAMPLE_REFUSED_TOO_OLD = APPEND_TOO_OLD,
-		SAMPLE_REFUSED_TOO_NEW = APPEND_TOO_NEW,
 		SAMPLE_REFUSED_TOO_LATE = APPEND_TOO_LATE,
-		SAMPLE_REFUSED_SERIES = APPEND_OUTCOMES, /* store.max_series */
-		SAMPLE_REFUSED_METRIC,                   /* store.max_series_per_metric */
-		SAMPLE_REFUSED_DELTA, /* an increment that does not follow the newest point of its series */
+		SAMPLE_REFUSED_TOO_NEW = APPEND_OUTCOMES, /* more than ten minutes in the future */
+		SAMPLE_REFUSED_SERIES,                    /* store.max_series */
+		SAMPLE_REFUSED_METRIC,                    /* store.max_series_per_metric */
+		SAMPLE_REFUSED_DELTA,     /* an increment that does not follow the newest point of its series */
+		SAMPLE_REFUSED_INCREMENT, /* one that makes the sum NaN or infinite */
 		SAMPLE_REFUSALS
 	} why;
 };

@@ -18,7 +18,7 @@
 
 enum {
 	TICK_SERIES = 2000,       /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
-	SAMPLE_SEGMENTS = 4,      /* of the journal, filled with samples: time for a checkpoint */
+	SAMPLE_SEGMENTS = 8,      /* of the journal, filled with samples: time for a checkpoint */
 	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
 	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
 	RETRY_MS = 200            /* between attempts to write again */
@@ -98,8 +98,9 @@ struct engine_counters {
 	uint64_t applied_frames, applied_records;
 	uint64_t samples[APPEND_OUTCOMES]; /* applied, by outcome */
 	uint64_t samples_refused;          /* on the way in: too new, too many series, increments out of order */
-	uint64_t lost_samples;             /* of series that a replayed frame did not know */
-	int64_t reload_time_ns;            /* of the last one that succeeded */
+	uint64_t exemplars_too_new;
+	uint64_t lost_samples;  /* of series that a replayed frame did not know */
+	int64_t reload_time_ns; /* of the last one that succeeded */
 	double apply_seconds;
 };
 
@@ -167,7 +168,7 @@ struct engine {
 	/* Shared with other threads, under `lock`. */
 	struct mutex lock;
 	struct condition wake;
-	bool waiting; /* the engine thread sleeps on `wake` */
+	bool waiting; /* the engine thread sleeps on `wake`, and nobody has woken it yet */
 	bool stopping;
 	struct submission *queue_head, **queue_tail;
 	uint32_t queue_count;

@@ -310,6 +310,15 @@ static void forget_cuts(struct engine *e)
 	e->cut_cap = 0;
 }
 
+/* Behind a checkpoint: what it has and the next tick does not see has ended. */
+static void resume_ticks(struct engine *e)
+{
+	struct metrics_snapshot *s = registry_snapshot_at(e->registry, ticker_last(e->ticker, e->applied_ns));
+
+	if (ticker_resume(e->ticker, e->applied_ns, s) != 0 || s == NULL)
+		LOG(LOG_WARN, "the ends of some live series will not be seen: out of memory");
+}
+
 int engine_recover(struct engine *e, struct error *err)
 {
 	int64_t began = clock_mono_ns();
@@ -322,7 +331,7 @@ int engine_recover(struct engine *e, struct error *err)
 	if (e->ticker == NULL)
 		return error_set(err, -ENOMEM, "out of memory during recovery");
 	if (code == 0)
-		ticker_resume(e->ticker, e->applied_ns);
+		resume_ticks(e);
 	uint64_t from = e->applied_seq;
 	journal_skip_to(e->journal, from);
 	p.batch = batch_new();

@@ -2,6 +2,7 @@
  *
  * A series gets its number when its first sample comes in, and the frame that uses the number first says what its labels are. A group is stored in one batch, so that who reads sees a submission whole. */
 #include <errno.h>
+#include <math.h>
 
 #include "base/check.h"
 #include "engine/internal.h"
@@ -25,6 +26,7 @@ const char *sample_refused_text(enum sample_refused why)
 	    [SAMPLE_REFUSED_SERIES] = "there are as many series as store.max_series allows",
 	    [SAMPLE_REFUSED_METRIC] = "its metric has as many series as store.max_series_per_metric allows",
 	    [SAMPLE_REFUSED_DELTA] = "it is an increment that does not follow the newest point of its series",
+	    [SAMPLE_REFUSED_INCREMENT] = "it is an increment that makes the sum no finite number",
 	};
 	CHECK((unsigned)why < SAMPLE_REFUSALS && texts[why] != NULL);
 	return texts[why];
@@ -54,16 +56,19 @@ struct framing {
 	int64_t latest_ms;
 };
 
-/* What an increment makes of the sum. A point that says that there is nothing ends the row. */
-static double add_up(bool has_sum, double sum, double increment)
+/* What an increment makes of the sum; a sum that is no number, such as the marker that the row had ended, begins anew. False: the increment makes it one, for ever. */
+static bool add_up(bool has_sum, double sum, double increment, double *out)
 {
-	return has_sum && !sample_is_stale(sum) && !sample_is_stale(increment) ? sum + increment : increment;
+	*out = has_sum && isfinite(sum) && !sample_is_stale(increment) ? sum + increment : increment;
+	return isfinite(*out) || sample_is_stale(increment);
 }
 
-/* Is an increment, which does not come behind the newest point, there already? Then it counts once. */
+/* Is an increment, which does not come behind the newest point, there already, or on its way? Then it counts once. */
 static int known_increment(struct framing *in, uint32_t number, const struct sample *point, const struct sample *newest)
 {
-	return point->time_ms == newest->time_ms ? 1 : tsdb_has_sample(in->e->store, number, point->time_ms);
+	if (point->time_ms == newest->time_ms || deltas_has(in->e->deltas, number, point->time_ms))
+		return 1;
+	return tsdb_has_sample(in->e->store, number, point->time_ms);
 }
 
 /* Puts sums in the place of increments; before the first point of a series goes a zero at its beginning, so that the first increment is one. What is not to be stored is left out. */
@@ -88,17 +93,25 @@ static int sum_increments(struct framing *in, uint32_t number, struct sample_ser
 				refuse(in->s, in->series, i, 1, SAMPLE_REFUSED_DELTA);
 			continue;
 		}
+		double sum;
+		if (!add_up(has_sum, has_sum ? newest.value : 0, point->value, &sum)) {
+			refuse(in->s, in->series, i, 1, SAMPLE_REFUSED_INCREMENT);
+			continue;
+		}
 		began = began || (!has_sum && series->created_ms != 0 && series->created_ms < point->time_ms);
 		if (began && count == 0)
 			sums[count++] = (struct sample){series->created_ms, 0};
-		newest = (struct sample){point->time_ms, add_up(has_sum, newest.value, point->value)};
+		newest = (struct sample){point->time_ms, sum};
 		has_sum = true;
 		sums[count++] = newest;
+		int code = deltas_put(in->e->deltas, number, &newest, in->g->ordinal);
+		if (code != 0)
+			return code;
 	}
 	series->samples = sums;
 	series->sample_count = count;
 	series->delta = began; /* from here on: the first sample is none of the sender's */
-	return count == 0 ? 0 : deltas_put(in->e->deltas, number, &newest, in->g->ordinal);
+	return 0;
 }
 
 static bool has_too_new(const struct framing *in, const struct sample_series *series)
@@ -173,9 +186,32 @@ static int number_of(struct framing *in, const struct sample_series *series, uin
 	return 0;
 }
 
-static int frame_exemplars(struct framing *in, uint32_t number, const struct sample_series *series)
+/* Leaves out exemplars that lie in the future: until then all later ones of the series would be too old. */
+static int refuse_new_exemplars(struct framing *in, struct sample_series *series)
 {
-	int code = 0;
+	uint32_t fine = 0;
+	while (fine < series->exemplar_count && series->exemplars[fine].time_ms <= in->latest_ms)
+		fine++;
+	if (fine == series->exemplar_count)
+		return 0;
+	struct sample_exemplar *kept =
+	    arena_alloc(&in->s->samples->arena, (size_t)series->exemplar_count * sizeof *kept);
+	if (kept == NULL)
+		return -ENOMEM;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < series->exemplar_count; i++) {
+		if (series->exemplars[i].time_ms <= in->latest_ms)
+			kept[count++] = series->exemplars[i];
+	}
+	in->e->counters.exemplars_too_new += series->exemplar_count - count;
+	series->exemplars = kept;
+	series->exemplar_count = count;
+	return 0;
+}
+
+static int frame_exemplars(struct framing *in, uint32_t number, struct sample_series *series)
+{
+	int code = refuse_new_exemplars(in, series);
 	for (uint32_t i = 0; i < series->exemplar_count && code == 0; i++) {
 		struct slice labels;
 		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
@@ -188,18 +224,21 @@ static int frame_exemplars(struct framing *in, uint32_t number, const struct sam
 	return code;
 }
 
-/* What is known of metrics is said again and again: only what is new is framed. */
+/* What is known of metrics is said again and again, as is what the store has no room for: only what is new and will be kept is framed, and stays in the batch. */
 static int frame_metadata(struct framing *in)
 {
-	const struct sample_batch *b = in->s->samples;
+	struct sample_batch *b = in->s->samples;
+	uint32_t kept = 0;
 	int code = 0;
 	for (uint32_t i = 0; i < b->metadata_count && code == 0; i++) {
-		if (tsdb_metadata_has(in->e->store, &b->metadata[i]))
+		if (tsdb_metadata_admit(in->e->store, &b->metadata[i]) != 0)
 			continue;
 		code = intake_frame(in->e, in->g, FRAME_SAMPLES);
 		if (code == 0)
 			code = intake_added(in->g, journal_metadata_add(in->g->journal, &b->metadata[i]));
+		b->metadata[kept++] = b->metadata[i];
 	}
+	b->metadata_count = kept;
 	return code;
 }
 
@@ -287,10 +326,14 @@ static void count_outcome(struct engine *e, struct submission *s, uint32_t serie
 		refuse(s, series, sample, 1, (enum sample_refused)outcome);
 }
 
-/* The series may have left meanwhile, having been idle until now. */
-static int living_number(struct engine *e, const struct sample_series *series, uint32_t *number)
+/* The series may have left meanwhile, having been idle until now: then it comes back. */
+static int append(struct engine *e, const struct sample_series *series, const struct sample *s, uint32_t *number)
 {
-	return tsdb_has(e->store, *number) ? 0 : tsdb_series_admitted(e->store, series->labels, series->hash, number);
+	int code = tsdb_append(e->store, *number, s->time_ms, s->value);
+	if (code != -ESTALE)
+		return code;
+	code = tsdb_series_admitted(e->store, series->labels, series->hash, number);
+	return code == 0 ? tsdb_append(e->store, *number, s->time_ms, s->value) : code;
 }
 
 static int apply_series(struct engine *e, struct submission *s, uint32_t i)
@@ -298,9 +341,9 @@ static int apply_series(struct engine *e, struct submission *s, uint32_t i)
 	const struct sample_series *series = &s->samples->series[i];
 	if (s->numbers[i] == NO_SERIES)
 		return 0;
-	int code = living_number(e, series, &s->numbers[i]);
+	int code = 0;
 	for (uint32_t k = 0; k < series->sample_count && code >= 0; k++) {
-		code = tsdb_append(e->store, s->numbers[i], series->samples[k].time_ms, series->samples[k].value);
+		code = append(e, series, &series->samples[k], &s->numbers[i]);
 		if (code >= 0 && !(series->delta && k == 0))
 			count_outcome(e, s, i, k, code);
 	}
@@ -346,6 +389,7 @@ static void apply_submission(struct engine *e, struct submission *s)
 
 void samples_apply(struct engine *e, struct group *g)
 {
+	tsdb_set_now(e->store, e->now_ns / NS_PER_MS);
 	tsdb_batch_begin(e->store);
 	for (struct submission *s = g->head; s != NULL; s = s->next) {
 		if (s->samples != NULL)

@@ -1,6 +1,7 @@
 /* Samples once more: frames of the journal into the store. Numbers are those of the process that wrote them; what it said of them is followed in order. */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/table.h"
@@ -138,6 +139,7 @@ int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct
 	struct samples_reader reader;
 	struct samples_item item;
 	samples_reader_init(&reader, f);
+	tsdb_set_now(r->e->store, f->time_ns / NS_PER_MS);
 	tsdb_batch_begin(r->e->store);
 	int code;
 	do {

@@ -104,9 +104,9 @@ static int64_t tick_at(const struct ticker *tk, int64_t now_ns)
 	return now_ns < 0 ? 0 : now_ns - now_ns % tk->resolution_ns;
 }
 
-void ticker_resume(struct ticker *tk, int64_t now_ns)
+int64_t ticker_last(const struct ticker *tk, int64_t now_ns)
 {
-	tk->last_ns = tick_at(tk, now_ns);
+	return tick_at(tk, now_ns);
 }
 
 bool ticker_due(const struct ticker *tk, int64_t now_ns, int64_t *tick_ns)
@@ -518,6 +518,37 @@ static int sweep(struct ticker *tk, uint32_t *left)
 			drop_family(tk, f);
 	}
 	return 1;
+}
+
+/* ---- a start ---- */
+
+/* Remembers the series of `shown`, which have their samples. 0 or -ENOMEM. */
+static int remember_family(struct ticker *tk)
+{
+	struct family *f = find_family(tk);
+	int code = f == NULL ? -ENOMEM : make_places(tk, f, tk->shown.numbers);
+
+	while (code == 0 && metrics_cursor_next(tk->cursor, &tk->series)) {
+		struct place *p = place_of(f, tk->series.number);
+		code = take_place(tk, f, p);
+		p->tick = tk->tick;
+	}
+	return code;
+}
+
+int ticker_resume(struct ticker *tk, int64_t now_ns, struct metrics_snapshot *s)
+{
+	CHECK(!ticker_pending(tk));
+	tk->last_ns = tick_at(tk, now_ns);
+	if (s == NULL)
+		return 0;
+	tk->snapshot = s;
+	tk->cursor = metrics_cursor_new(s);
+	int code = tk->cursor == NULL ? -ENOMEM : 0;
+	while (code == 0 && metrics_cursor_family(tk->cursor, &tk->shown))
+		code = remember_family(tk);
+	end_tick(tk);
+	return code;
 }
 
 /* ---- a slice ---- */

@@ -5,8 +5,8 @@
  * What is stored follows from the snapshots and the ticks alone, so that a replay stores the same again; what is there already then counts as known, and is no error.
  *
  * A series' beginning: a counter, a histogram, and count and sum of a summary that were made since the tick before get a zero one resolution before their first sample, where the store has nothing as new of them, so that increase() sees
- * the first increment. A series' end: one that a tick of this process saw and a later one does not (idle, removed with its metric, made anew with other labels) gets a stale marker at that one. What ended while no process ran, or between
- * the last tick before a start and the first one after it, gets none: who looks at it sees it end after PromQL's five minutes of looking back. To find it one would have to keep what the registry showed beside every checkpoint.
+ * the first increment. A series' end: one that a tick of this process saw and a later one does not (idle, removed with its metric, made anew with other labels) gets a stale marker at that one. So does one that a checkpoint has (ticker_resume) and the first tick after
+ * a start does not see. What was removed, not idle alone, in the few seconds between a tick and a checkpoint behind it gets none where the process ends before its next tick: who looks at it sees it end after PromQL's five minutes of looking back. To find it one would have to keep what the registry showed beside every checkpoint.
  *
  * Their exemplars go into the store's ring, and what the scripts say of their metrics is its metadata.
  *
@@ -29,8 +29,12 @@ struct ticker *ticker_new(struct tsdb *store, int64_t resolution_ns);
 /* NULL is allowed; a tick that is going on ends where it is. */
 void ticker_free(struct ticker *tk);
 
-/* After a checkpoint was loaded, with the engine's clock of its moment: the ticks up to then have been. (Otherwise what was made before the first tick, but not within one resolution before it, is taken for old.) */
-void ticker_resume(struct ticker *tk, int64_t now_ns);
+/* The tick that was the last one at this time. */
+int64_t ticker_last(const struct ticker *tk, int64_t now_ns);
+
+/* After a checkpoint was loaded, with the engine's clock of its moment: the ticks up to then have been. (Otherwise what was made before the first tick, but not within one resolution before it, is taken for old.) `s` is what the registry showed at the last of them, as far as it
+ * is known: these series are remembered as if that tick had seen them. Takes over the reference. 0; -ENOMEM: of some of them the end will not be seen. */
+int ticker_resume(struct ticker *tk, int64_t now_ns, struct metrics_snapshot *s);
 
 /* Has the clock reached a tick that has not been? The latest one: those that it has jumped over are left out. */
 bool ticker_due(const struct ticker *tk, int64_t now_ns, int64_t *tick_ns);

@@ -50,6 +50,7 @@ static void look_after_store(struct engine *e)
 {
 	if (clock_mono_ns() < e->store_due_ns)
 		return;
+	tsdb_set_now(e->store, e->now_ns / NS_PER_MS); /* also where live metrics alone are stored */
 	e->store_busy = tsdb_tick(e->store);
 	e->trim_ordinal = newest_with_samples(e);
 	e->store_due_ns = clock_mono_ns() + (e->store_busy ? STORE_WORK_NS : STORE_TICK_NS);

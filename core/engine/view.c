@@ -186,6 +186,9 @@ static void render_store(struct pen p, const struct engine_view *v)
 	one(p, "moongate_store_exemplars", METRIC_GAUGE, "", (double)s->exemplars, "Exemplars kept.");
 	one(p, "moongate_store_exemplars_evicted", METRIC_COUNTER, "", (double)s->exemplars_evicted,
 	    "Exemplars that went to make room for newer ones.");
+	one(p, "moongate_store_exemplars_refused", METRIC_COUNTER, "",
+	    (double)(s->exemplar_outcomes[EXEMPLAR_TOO_OLD] + v->counters.exemplars_too_new),
+	    "Exemplars refused: older than the newest one of their series, or in the future.");
 	one(p, "moongate_store_metadata", METRIC_GAUGE, "", (double)s->metadata,
 	    "Metrics of which type, help or unit is known.");
 	one(p, "moongate_store_metadata_refused", METRIC_COUNTER, "", (double)s->metadata_refused,

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "record/matcher.h"
 #include "record/record.h"
 #include "record/samples.h"
 
@@ -150,5 +151,26 @@ int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, cons
  * fields that are not known are passed over. The body is made Protocol Buffers first, which takes at most four times its length for the call. It has INGEST_PADDING readable bytes behind it. */
 int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
                              struct ingest_rejects *rejects, struct error *err);
+
+/* ---- remote read ---- */
+
+enum { INGEST_READ_QUERIES = 100, INGEST_READ_MATCHERS = 1000 /* of a query */ };
+
+struct ingest_read_matcher {
+	enum matcher_op op;
+	struct slice name, value; /* in the body, any bytes */
+};
+struct ingest_read_query {
+	int64_t start_ms, end_ms; /* both within */
+	struct ingest_read_matcher *matchers;
+	uint32_t matcher_count;
+};
+struct ingest_read {
+	struct ingest_read_query *queries; /* in the arena */
+	uint32_t count;
+};
+
+/* Prometheus's remote read: the message prometheus.ReadRequest, inflated. Hints, and the types of answers that the client takes, are passed over. 0; -EINVAL: the body is malformed, or asks for more than above, with a sentence; -ENOMEM. */
+int ingest_remote_read(struct slice body, struct arena *arena, struct ingest_read *out, struct error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "ingest/number.h"
@@ -54,14 +55,6 @@ static const char *scan_plain(const char *at, const char *end, bool *high)
 #endif
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The code unit of \uXXXX, `at` on its first digit; −1 when there are not four digits. */
 static int code_unit(const char *at, const char *end)
 {
@@ -69,7 +62,7 @@ static int code_unit(const char *at, const char *end)
 	if (end - at < 4)
 		return -1;
 	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(at[i]);
+		int digit = hex_digit((unsigned char)at[i]);
 		if (digit < 0)
 			return -1;
 		unit = unit << 4 | digit;

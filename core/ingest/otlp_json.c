@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "base/hex.h"
 #include "base/varint.h"
 #include "ingest/json.h"
 #include "ingest/number.h"
@@ -108,23 +109,15 @@ static bool read_string(struct transcoder *t, struct slice *out)
 	return out->ptr != NULL || out_of_memory(t);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool write_hex(struct transcoder *t, struct slice text)
 {
 	bool fine = text.len % 2 == 0;
 
 	for (size_t i = 0; fine && i < text.len; i += 2) {
-		int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
-		fine = high >= 0 && low >= 0;
+		int byte = hex_byte(text.ptr + i);
+		fine = byte >= 0;
 		if (fine)
-			buf_byte(t->out, (char)(high << 4 | low));
+			buf_byte(t->out, (char)byte);
 	}
 	return fine || json_fail(&t->j, "hexadecimal digits were wanted, two for each byte");
 }

@@ -326,6 +326,8 @@ int otlp_series_take(struct otlp *d)
 		return otlp_refuse(d, "%s", d->metric.why);
 	if (d->point.time_ns == 0)
 		return otlp_refuse(d, "it has no time");
+	if (d->metric.delta && !is_stale(d) && !(isfinite(d->point.value) && isfinite(d->point.sum)))
+		return otlp_refuse(d, "it is an increment that is no finite number");
 	switch (d->metric.kind) {
 	case OTLP_GAUGE:
 	case OTLP_SUM:

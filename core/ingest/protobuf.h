@@ -87,11 +87,16 @@ static inline bool protobuf_long_varint(struct protobuf *p, uint64_t *out)
 	return protobuf_fail(p, "a number has more than 64 bits");
 }
 
-/* A varint. Within an entered field: the next of a packed list, as long as at < end. */
+/* A varint. Within an entered field: the next of a packed list, as long as at < end. Most have one byte or two. */
 static inline bool protobuf_varint(struct protobuf *p, uint64_t *out)
 {
 	if (p->at < p->end && (unsigned char)*p->at < 0x80) {
 		*out = (unsigned char)*p->at++;
+		return true;
+	}
+	if (p->end - p->at >= 2 && (unsigned char)p->at[1] < 0x80) {
+		*out = ((unsigned char)p->at[0] & 0x7fU) | (uint64_t)(unsigned char)p->at[1] << 7;
+		p->at += 2;
 		return true;
 	}
 	return protobuf_long_varint(p, out);

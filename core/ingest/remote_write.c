@@ -44,13 +44,13 @@ static bool read_sample_slowly(struct protobuf *p, struct sample *out, int64_t *
 /* A Sample, entered. Mostly it is a value and a time, and nothing else. */
 static inline bool read_sample(struct protobuf *p, struct sample *out, int64_t *start_ms)
 {
-	enum { TAG_VALUE = 0x09, TAG_TIME = 0x10, TIME_AT = 10 };
 	uint64_t time;
 
 	*out = (struct sample){0};
-	if (p->end - p->at > TIME_AT && p->at[0] == TAG_VALUE && p->at[TIME_AT - 1] == TAG_TIME) {
+	if (p->end - p->at > SAMPLE_TIME_AT && p->at[0] == TAG_SAMPLE_VALUE &&
+	    p->at[SAMPLE_TIME_AT - 1] == TAG_SAMPLE_TIME) {
 		memcpy(&out->value, p->at + 1, sizeof out->value);
-		p->at += TIME_AT;
+		p->at += SAMPLE_TIME_AT;
 		if (!protobuf_varint(p, &time))
 			return false;
 		out->time_ms = (int64_t)time;
@@ -340,7 +340,10 @@ static int read_series(struct decoder *d, struct slice message)
 	struct holds h;
 	struct arena_mark mark = arena_mark(&d->batch->arena);
 	bool taken = d->version == INGEST_REMOTE_WRITE_1 && labels_take(&rest, &set);
+	int plain = taken ? remote_write_plain(d, &set, rest) : 0;
 
+	if (plain != 0)
+		return plain < 0 ? plain : 0;
 	if (!look_through(d, rest, &h))
 		return -EINVAL;
 	int code = check_room(d, &h);

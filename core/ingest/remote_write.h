@@ -17,6 +17,9 @@ struct series_fields {
 /* Labels are field 1 of a TimeSeries and of an Exemplar, in both versions. */
 enum { FIELD_LABELS = 1 };
 
+/* A Sample as it mostly is: this tag, a double, that tag, a varint. */
+enum { TAG_SAMPLE_VALUE = 0x09, TAG_SAMPLE_TIME = 0x10, SAMPLE_TIME_AT = 10 };
+
 struct decoder {
 	struct protobuf p;
 	enum ingest_remote_write version;
@@ -47,6 +50,9 @@ static inline int remote_write_broken(struct decoder *d, const struct protobuf *
 /* Collects the labels of a message (a TimeSeries or Exemplar) wherever they stand in it, puts them in order and writes them into the arena. 1: there it is; 0: the set is refused, `why` says why; negative:
  * the body is, -EINVAL with the error in `p`, -EFBIG, -ENOMEM. */
 int remote_write_collect(struct decoder *d, struct slice message, struct labels_found *out);
+
+/* A series of 1.0 whose labels were taken as they stand, and what stands behind them. 1: it was plain, and is in the batch; 0: it is another one, or too much, and nothing was done; or -ENOMEM. */
+int remote_write_plain(struct decoder *d, const struct labels_found *set, struct slice rest);
 
 /* A string of 2.0's table; false, with `why` (which names it as `what`), when there is none. */
 bool remote_write_symbol(struct decoder *d, uint64_t ref, const char *what, struct slice *out);

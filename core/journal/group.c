@@ -142,8 +142,8 @@ void journal_group_commit(struct journal_group *g)
 	g->next = NULL;
 	*j->queue_tail = g;
 	j->queue_tail = &g->next;
-	condition_signal(&j->wake_sync);
 	mutex_unlock(&j->lock);
+	condition_signal(&j->wake_sync); /* behind the lock, which it would wait for */
 }
 
 int journal_group_status(const struct journal_group *g, struct error *err)

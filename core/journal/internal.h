@@ -212,9 +212,11 @@ struct journal {
 	int poisoned;             /* negative errno since a failure; 0: none */
 	struct segment *segments; /* all that are not sealed yet; the last may be the one being written */
 	struct sealed *sealed;
+	bool spare_due; /* the segment that is written is half full */
 	bool spare_ready, spare_recycled;
 	bool rotate;      /* the sync thread is to begin another segment */
 	int64_t retry_ns; /* monotonic: maintenance failed, and tries again then */
+	bool floor_moved; /* maintenance has not looked since */
 
 	struct writer writer;         /* sync thread; the engine thread while poisoned or not started */
 	uint64_t next_generation;     /* likewise */

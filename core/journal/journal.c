@@ -397,7 +397,11 @@ void journal_close(struct journal *j)
 
 void journal_set_floor(struct journal *j, uint64_t seq)
 {
+	mutex_lock(&j->lock);
 	atomic_store(&j->floor, seq);
+	j->floor_moved = true;
+	condition_signal(&j->wake_maintenance);
+	mutex_unlock(&j->lock);
 }
 
 void journal_stats(struct journal *j, struct journal_stats *out)

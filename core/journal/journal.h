@@ -43,7 +43,7 @@ struct journal_group;
 
 struct journal_options {
 	const char *dir;                   /* made where missing; the caller holds the data directory's lock */
-	uint64_t segment_bytes;            /* size of an active segment. Default 64 MiB, at least 1 MiB */
+	uint64_t segment_bytes;            /* size of an active segment. Default 16 MiB, at least 1 MiB */
 	uint64_t retention_bytes;          /* sealed segments of all kinds together; oldest go first. Default 10 GiB */
 	int64_t retention_ns[FRAME_KINDS]; /* age by kind, by the newest frame's time; 0: by bytes alone */
 	bool interval_sync; /* durability = "interval": a group counts as done when written; fsync every second */

@@ -1,4 +1,4 @@
-/* The maintenance thread: keeps a spare file ready, seals closed segments, removes what is too old. Nothing waits for it: without a spare the
+/* The maintenance thread: makes a spare file ready when it will be wanted, seals closed segments, removes what is too old. Nothing waits for it: without a spare the
  * sync thread makes a file itself, and an unsealed segment is read as it is. */
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +12,9 @@
 #define LOOK_EVERY_NS (10 * NS_PER_S)
 
 enum {
-	AGE_PARTS = 8,           /* what is to go at an age goes at most so much of it late */
-	SEGMENTS_WAITING_MAX = 8 /* for a checkpoint that covers their samples */
+	AGE_PARTS = 8, /* what is to go at an age goes at most so much of it late */
+	SEGMENTS_WAITING_MAX =
+	    20 /* for a checkpoint that covers their samples: twice what lies between two (SAMPLE_SEGMENTS of the engine), and some */
 };
 
 void sealed_insert(struct journal *j, struct sealed *list)
@@ -145,12 +146,12 @@ static void seal_one(struct journal *j, struct segment *s)
 
 /* ---- the spare ---- */
 
-/* Is a file to be made? Not while a closed segment is about to become the spare: writing a whole file of zeros beside a load costs more than all its
+/* Is a file to be made? Not before it will be wanted soon, nor while a closed segment is about to become the spare: writing a whole file of zeros beside a load costs more than all its
  * syncs. Under the lock. */
 static bool spare_is_wanted(struct journal *j)
 {
 	const struct segment *s = j->segments;
-	return !j->spare_ready && (s == NULL || s == j->writer.segment || waits_for_checkpoint(j, s));
+	return j->spare_due && !j->spare_ready && (s == NULL || s == j->writer.segment || waits_for_checkpoint(j, s));
 }
 
 static void prepare_spare(struct journal *j)
@@ -298,9 +299,10 @@ void *journal_maintenance_run(void *arg)
 		struct segment *closed = closed_segment(j);
 		bool want_spare = spare_is_wanted(j);
 		bool resting = clock_mono_ns() < j->retry_ns;
-		if (!j->stopping && (resting || (closed == NULL && !want_spare)))
+		if (!j->stopping && (resting || (closed == NULL && !want_spare && !j->floor_moved)))
 			condition_wait_for(&j->wake_maintenance, &j->lock,
 			                   resting ? j->retry_ns - clock_mono_ns() : look_every(j));
+		j->floor_moved = false;
 		rotate_old(j);
 		bool stopping = j->stopping;
 		resting = clock_mono_ns() < j->retry_ns;

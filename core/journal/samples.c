@@ -1,4 +1,4 @@
-/* Frames of samples (FORMAT.md): written as they come, eleven bytes a sample, and read back one after the other. */
+/* Frames of samples (FORMAT.md): written as they come, and read back one after the other. Few values use all bytes of a double: counters and sizes have two to four. */
 #include <errno.h>
 
 #include "base/varint.h"
@@ -12,9 +12,18 @@ enum {
 	ITEM_ONE_SAMPLE = 0, /* the kinds */
 	ITEM_SAMPLES = 1,
 	ITEM_EXEMPLAR = 2,
-	ITEM_METADATA = 3,
-	VALUE_BYTES = 8
+	ITEM_METADATA = 3
 };
+
+/* The lowest bits of a sample's first number. */
+enum {
+	TIME_SHIFT = 4,
+	VALUE_BYTES = 8,                          /* of a value at most: how many it has, or */
+	FAR_TIME = 15,                            /* that the time is too far for its place and follows */
+	SAMPLE_MAX = 1 + VARINT_MAX + VALUE_BYTES /* bytes of a sample */
+};
+
+#define TIME_STEP_MAX (UINT64_MAX >> TIME_SHIFT)
 
 /* Between numbers of series, which wrap. */
 static int64_t step_between(uint32_t from, uint32_t to)
@@ -44,18 +53,34 @@ static char *write_item(struct journal_group *g, char *to, unsigned kind, uint32
 	return labels.len > 0 ? write_slice(to, labels) : to;
 }
 
-static char *write_sample(struct journal_group *g, char *to, int64_t time_ms, double value)
+/* Bytes of a value without the zeros at its end. */
+static inline unsigned value_bytes(uint64_t bits)
 {
-	to = varint_write(to, time_step(g->last_ms, time_ms));
+	return bits == 0 ? 0 : VALUE_BYTES - (unsigned)__builtin_ctzll(bits) / 8;
+}
+
+/* Where SAMPLE_MAX bytes are free; all eight bytes of a value are written, and as many passed over as it has. */
+static inline char *write_sample(struct journal_group *g, char *to, int64_t time_ms, double value)
+{
+	uint64_t bits, step = time_step(g->last_ms, time_ms);
+	memcpy(&bits, &value, sizeof bits);
+	unsigned n = value_bytes(bits);
 	g->last_ms = time_ms;
-	memcpy(to, &value, VALUE_BYTES);
-	return to + VALUE_BYTES;
+	if (step <= TIME_STEP_MAX) {
+		to = varint_write(to, step << TIME_SHIFT | n);
+	} else {
+		n = VALUE_BYTES;
+		*to++ = FAR_TIME;
+		to = varint_write(to, step);
+	}
+	put_u64(to, n == 0 ? 0 : bits >> (64 - 8 * n));
+	return to + n;
 }
 
 int journal_samples_add(struct journal_group *g, uint32_t number, struct slice labels, const struct sample *samples,
                         uint32_t count)
 {
-	char *to = group_room(g, 3 * VARINT_MAX + labels.len + (size_t)count * (VARINT_MAX + VALUE_BYTES));
+	char *to = group_room(g, 3 * VARINT_MAX + labels.len + (size_t)count * SAMPLE_MAX);
 	if (to == NULL)
 		return -ENOMEM;
 	to = write_item(g, to, count == 1 ? ITEM_ONE_SAMPLE : ITEM_SAMPLES, number, labels);
@@ -68,7 +93,7 @@ int journal_samples_add(struct journal_group *g, uint32_t number, struct slice l
 
 int journal_exemplar_add(struct journal_group *g, uint32_t number, struct slice labels, const struct sample_exemplar *x)
 {
-	char *to = group_room(g, 4 * VARINT_MAX + labels.len + x->labels.len + VALUE_BYTES);
+	char *to = group_room(g, 3 * VARINT_MAX + labels.len + x->labels.len + SAMPLE_MAX);
 	if (to == NULL)
 		return -ENOMEM;
 	to = write_item(g, to, ITEM_EXEMPLAR, number, labels);
@@ -107,22 +132,40 @@ static bool read_slice(struct slice *from, struct slice *out)
 	return true;
 }
 
+static bool read_value(struct slice *from, size_t n, double *value)
+{
+	uint64_t bits = 0;
+	if (from->len < n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		bits |= (uint64_t)(unsigned char)from->ptr[i] << (8 * (VALUE_BYTES - n + i));
+	memcpy(value, &bits, sizeof bits);
+	*from = slice_new(from->ptr + n, from->len - n);
+	return true;
+}
+
 static bool read_sample(struct samples_reader *r, struct sample *out)
 {
 	uint64_t step;
-	if (!varint_get(&r->rest, &step) || r->rest.len < VALUE_BYTES)
+	if (!varint_get(&r->rest, &step))
+		return false;
+	size_t n = step & ((1U << TIME_SHIFT) - 1);
+	bool far = n == FAR_TIME;
+	step >>= TIME_SHIFT;
+	if (far && (step != 0 || !varint_get(&r->rest, &step)))
+		return false;
+	n = far ? VALUE_BYTES : n;
+	if (n > VALUE_BYTES || !read_value(&r->rest, n, &out->value))
 		return false;
 	r->time_ms = (int64_t)((uint64_t)r->time_ms + unzigzag(step));
 	out->time_ms = r->time_ms;
-	memcpy(&out->value, r->rest.ptr, VALUE_BYTES);
-	r->rest = slice_new(r->rest.ptr + VALUE_BYTES, r->rest.len - VALUE_BYTES);
 	return true;
 }
 
 static bool read_count(struct samples_reader *r, struct samples_item *out)
 {
 	uint64_t count;
-	if (!varint_get(&r->rest, &count) || count > r->rest.len / (1 + VALUE_BYTES))
+	if (!varint_get(&r->rest, &count) || count > r->rest.len)
 		return false;
 	out->count = (uint32_t)count;
 	return true;

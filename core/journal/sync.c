@@ -53,6 +53,7 @@ static int take_file(struct journal *j, uint64_t need, char path[PATH_BYTES], bo
 		*zeroed = true;
 		j->spare_ready = false;
 	}
+	j->spare_due = false;
 	condition_signal(&j->wake_maintenance);
 	mutex_unlock(&j->lock);
 	if (code == 0)
@@ -361,6 +362,12 @@ static void rotate(struct journal *j)
 		LOG(LOG_WARN, "no segment can be begun", log_str("path", j->dir), log_str("error", strerror(-code)));
 }
 
+/* Is it time to make the next segment's file ready? Where little comes none lies about unused. Under the lock. */
+static bool is_half_full(const struct writer *w)
+{
+	return w->segment != NULL && w->segment->end >= w->segment->size / 2;
+}
+
 void *journal_sync_run(void *arg)
 {
 	struct journal *j = arg;
@@ -368,6 +375,10 @@ void *journal_sync_run(void *arg)
 		mutex_lock(&j->lock);
 		if (j->segments != j->writer.segment)
 			condition_signal(&j->wake_maintenance); /* what a closed segment holds may be durable by now */
+		if (!j->spare_due && is_half_full(&j->writer)) {
+			j->spare_due = true;
+			condition_signal(&j->wake_maintenance);
+		}
 		if (j->queue == NULL && !j->stopping && !j->rotate && !j->sync_wanted)
 			wait_for_groups(j);
 		bool rotates = j->rotate, wanted = j->sync_wanted;

@@ -1,8 +1,7 @@
 /* Which exposition format an Accept header asks for (RFC 9110 §12.5.1): the more specific range decides for a format,
  * then the greater weight between the formats. OpenMetrics wins a tie only where it was named, so that browsers and
  * curl get plain text. */
-#include <strings.h>
-
+#include "base/header.h"
 #include "metrics/metrics.h"
 
 enum { WEIGHT_ONE = 1000 };
@@ -18,38 +17,6 @@ struct range {
 	struct slice version; /* empty: none asked */
 	int weight;
 };
-
-static struct slice trim(struct slice s)
-{
-	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
-		s = slice_new(s.ptr + 1, s.len - 1);
-	while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-/* Cuts the part before `separator` (outside of quotes) off `rest`. */
-static struct slice cut(struct slice *rest, char separator)
-{
-	bool quoted = false;
-	size_t i = 0;
-
-	for (; i < rest->len && (quoted || rest->ptr[i] != separator); i++) {
-		if (quoted && rest->ptr[i] == '\\' && i + 1 < rest->len)
-			i++;
-		else if (rest->ptr[i] == '"')
-			quoted = !quoted;
-	}
-	struct slice part = slice_new(rest->ptr, i);
-	size_t used = i < rest->len ? i + 1 : i;
-	*rest = slice_new(rest->len != 0 ? rest->ptr + used : rest->ptr, rest->len - used);
-	return trim(part);
-}
-
-static bool same_word(struct slice s, const char *word)
-{
-	return s.len == strlen(word) && (s.len == 0 || strncasecmp(s.ptr, word, s.len) == 0);
-}
 
 /* "0.8" in thousandths; 0 when it is not a weight. */
 static int parse_weight(struct slice s)
@@ -71,17 +38,13 @@ static int parse_weight(struct slice s)
 
 static struct range parse_range(struct slice text)
 {
-	struct range r = {.type = cut(&text, ';'), .weight = WEIGHT_ONE};
+	struct range r = {.type = header_cut(&text, ';'), .weight = WEIGHT_ONE};
+	struct slice name, value;
 
-	while (text.len > 0) {
-		struct slice value = cut(&text, ';');
-		struct slice name = cut(&value, '=');
-		if (value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"')
-			value = slice_new(value.ptr + 1, value.len - 2);
-		value = trim(value);
-		if (same_word(name, "q"))
+	while (header_parameter(&text, &name, &value)) {
+		if (header_is(name, "q"))
 			r.weight = parse_weight(value);
-		else if (same_word(name, "version"))
+		else if (header_is(name, "version"))
 			r.version = value;
 	}
 	return r;
@@ -92,11 +55,11 @@ static void consider(struct match *m, const struct range *r, const char *type, c
 {
 	int specificity = 0;
 
-	if (same_word(r->type, "*/*"))
+	if (header_is(r->type, "*/*"))
 		specificity = 1;
-	else if (same_word(r->type, any_subtype))
+	else if (header_is(r->type, any_subtype))
 		specificity = 2;
-	else if (same_word(r->type, type) && (r->version.len == 0 || same_word(r->version, version)))
+	else if (header_is(r->type, type) && (r->version.len == 0 || header_is(r->version, version)))
 		specificity = 3;
 	if (specificity < m->specificity || specificity == 0)
 		return;
@@ -109,7 +72,7 @@ enum exposition_format exposition_choose(struct slice accept)
 	struct match text = {0}, open = {0};
 
 	while (accept.len > 0) {
-		struct range r = parse_range(cut(&accept, ','));
+		struct range r = parse_range(header_cut(&accept, ','));
 		consider(&text, &r, "text/plain", "text/*", "0.0.4");
 		consider(&open, &r, "application/openmetrics-text", "application/*", "1.0.0");
 	}

@@ -28,7 +28,13 @@ enum {
 
 #define TOUCHED_PINNED UINT32_MAX    /* row.touched of a gauge that was added to: never idle */
 #define TOUCHED_MAX (UINT32_MAX - 1) /* the last second that a row can tell, in 2106 */
-#define IDLE_NEVER UINT32_MAX        /* metric.idle_s */
+
+static inline uint32_t touched_at(int64_t now_ns)
+{
+	int64_t seconds = now_ns / NS_PER_S;
+	return seconds < TOUCHED_MAX ? (uint32_t)seconds : TOUCHED_MAX;
+}
+#define IDLE_NEVER UINT32_MAX /* metric.idle_s */
 
 /* ---- definitions ---- */
 

@@ -210,6 +210,8 @@ void registry_stats(const struct registry *r, struct registry_stats *out);
 /* Copies the values of all families; engine thread, between frames. NULL when memory is out. The caller owns one
  * reference. */
 struct metrics_snapshot *registry_snapshot(struct registry *r);
+/* The same with series that have come to be idle since shown_ns, as far as they have not been removed: they are shown and saved as if they were not. For whoever has to say that they have ended. */
+struct metrics_snapshot *registry_snapshot_at(struct registry *r, int64_t shown_ns);
 /* One more reference; any thread that has one. */
 struct metrics_snapshot *metrics_snapshot_ref(struct metrics_snapshot *s);
 /* Gives a reference back; NULL is allowed. Any thread. */

@@ -78,9 +78,8 @@ void registry_set_now(struct registry *r, int64_t now_ns)
 {
 	if (now_ns <= r->now_ns)
 		return;
-	int64_t seconds = now_ns / NS_PER_S;
 	r->now_ns = now_ns;
-	r->now_s = seconds < TOUCHED_MAX ? (uint32_t)seconds : TOUCHED_MAX;
+	r->now_s = touched_at(now_ns);
 }
 
 void registry_set_exemplar(struct registry *r, struct slice trace_id, struct slice span_id, int64_t time_ns)

@@ -101,6 +101,15 @@ out_of_memory:
 	return NULL;
 }
 
+struct metrics_snapshot *registry_snapshot_at(struct registry *r, int64_t shown_ns)
+{
+	struct metrics_snapshot *s = registry_snapshot(r);
+
+	if (s != NULL)
+		s->now_s = touched_at(shown_ns);
+	return s;
+}
+
 struct metrics_snapshot *metrics_snapshot_ref(struct metrics_snapshot *s)
 {
 	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);

@@ -28,8 +28,8 @@ struct metrics_snapshot {
 	_Atomic uint32_t refs;
 	struct snapshots *snapshots;
 	struct snapshot_link link;
-	int64_t now_ns; /* engine time */
-	uint32_t now_s;
+	int64_t now_ns;               /* engine time */
+	uint32_t now_s;               /* by which series are idle */
 	struct family_view *families; /* sorted by name, owned */
 	size_t family_count;
 };

@@ -97,9 +97,9 @@ int admit_scopes(const struct gate *g, struct slice authorization, uint32_t *whi
 	unsigned found = 0;
 	uint32_t number = 0;
 
-	if (authorization.len <= scheme.len || !text_same(slice_new(authorization.ptr, scheme.len), scheme))
+	if (authorization.len <= scheme.len || !header_same(slice_new(authorization.ptr, scheme.len), scheme))
 		return -1;
-	struct slice token = text_trim(slice_new(authorization.ptr + scheme.len, authorization.len - scheme.len));
+	struct slice token = header_trim(slice_new(authorization.ptr + scheme.len, authorization.len - scheme.len));
 	sha256_init(&sha);
 	sha256_update(&sha, token.len, (const uint8_t *)token.ptr);
 	sha256_digest(&sha, sizeof digest, digest);
@@ -146,7 +146,7 @@ static struct slice without_port(struct slice s, const char *port)
 static bool cut_prefix(struct slice *s, const char *lower)
 {
 	struct slice begin = slice_cstr(lower);
-	if (s->len < begin.len || !text_same(slice_new(s->ptr, begin.len), begin))
+	if (s->len < begin.len || !header_same(slice_new(s->ptr, begin.len), begin))
 		return false;
 	s->ptr += begin.len;
 	s->len -= begin.len;
@@ -161,7 +161,7 @@ bool admit_origin(struct slice origin, struct slice host)
 			return false;
 		port = ":443";
 	}
-	return host.len > 0 && text_same(without_port(origin, port), without_port(host, port));
+	return host.len > 0 && header_same(without_port(origin, port), without_port(host, port));
 }
 
 static struct refusal check_origin(const struct head *h)
@@ -201,11 +201,8 @@ static bool is_silent_snappy(const struct http_route *route, const struct head *
 	    head_known_value(h, HEAD_CONTENT_ENCODING).len > 0)
 		return false;
 	struct slice type = head_value(h, "content-type");
-	const char *parameters = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
-	if (parameters != NULL)
-		type.len = (size_t)(parameters - type.ptr);
-	type = text_trim(type);
-	return type.len == 0 || text_is(type, route->bodies->silent_snappy);
+	type = header_cut(&type, ';');
+	return type.len == 0 || header_is(type, route->bodies->silent_snappy);
 }
 
 static struct refusal check_body(const struct gate *g, const struct head *h, struct admission *out)
@@ -217,7 +214,7 @@ static struct refusal check_body(const struct gate *g, const struct head *h, str
 		out->encoding = ENCODING_SNAPPY;
 	struct slice expect = head_known_value(h, HEAD_EXPECT);
 	if (expect.ptr != NULL && h->minor == 1) {
-		if (h->times[HEAD_EXPECT] > 1 || !text_is(expect, "100-continue"))
+		if (h->times[HEAD_EXPECT] > 1 || !header_is(expect, "100-continue"))
 			return (struct refusal){417, "the only expectation that can be met is 100-continue"};
 		out->wants_continue = h->chunked || h->content_length > 0;
 	}

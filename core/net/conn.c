@@ -52,6 +52,11 @@ static void close_handle(struct conn *c, bool reset)
 		uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
+static void abandon(struct http_request *req)
+{
+	__atomic_store_n(&req->abandoned, true, __ATOMIC_RELAXED);
+}
+
 static void end(struct conn *c, bool reset)
 {
 	struct http_request *req = c->req;
@@ -72,6 +77,7 @@ static void end(struct conn *c, bool reset)
 		reply_release(req);
 	}
 	if (req != NULL) {
+		abandon(req);
 		req->conn = NULL;
 		request_unref(req);
 	}
@@ -212,6 +218,8 @@ static void at_eof(struct conn *c)
 {
 	c->eof = true;
 	c->reading = false;
+	if (c->req != NULL)
+		abandon(c->req);
 	if (c->state != CONN_HANDLER && c->state != CONN_WRITE)
 		conn_close(c);
 	else

@@ -35,35 +35,39 @@ static void make_key(void)
 	CHECK(pthread_key_create(&key, free_stream) == 0);
 }
 
+static z_stream *new_stream(void)
+{
+	z_stream *z = mem_zalloc(1, sizeof *z);
+
+	if (z == NULL)
+		return NULL;
+	z->zalloc = zlib_alloc;
+	z->zfree = zlib_free;
+	if (deflateInit2(z, LEVEL, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
+		return z;
+	mem_free(z);
+	return NULL;
+}
+
 static z_stream *own_stream(void)
 {
 	pthread_once(&once, make_key);
 	z_stream *z = pthread_getspecific(key);
 	if (z != NULL)
 		return deflateReset(z) == Z_OK ? z : NULL;
-	z = mem_zalloc(1, sizeof *z);
-	if (z == NULL)
-		return NULL;
-	z->zalloc = zlib_alloc;
-	z->zfree = zlib_free;
-	if (deflateInit2(z, LEVEL, Z_DEFLATED, GZIP_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
-		mem_free(z);
-		return NULL;
-	}
-	if (pthread_setspecific(key, z) == 0)
+	z = new_stream();
+	if (z == NULL || pthread_setspecific(key, z) == 0)
 		return z;
 	free_stream(z);
 	return NULL;
 }
 
-int gzip_append(struct buf *out, struct slice in)
+/* Appends all of `in`, compressed, but for what is kept for more of it; `last`: there is no more. */
+static int deflate_all(z_stream *z, struct slice in, bool last, struct buf *out)
 {
-	z_stream *z = own_stream();
 	int code = Z_OK;
 
-	if (z == NULL)
-		return -ENOMEM;
-	for (size_t used = 0; code != Z_STREAM_END;) {
+	for (size_t used = 0; last ? code != Z_STREAM_END : used < in.len;) {
 		size_t left = in.len - used;
 		char *to = buf_room(out, STEP);
 		if (to == NULL)
@@ -73,12 +77,48 @@ int gzip_append(struct buf *out, struct slice in)
 		z->avail_in = given;
 		z->next_out = (Bytef *)to;
 		z->avail_out = STEP;
-		code = deflate(z, left == given ? Z_FINISH : Z_NO_FLUSH);
+		code = deflate(z, last && left == given ? Z_FINISH : Z_NO_FLUSH);
 		CHECK(code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR);
 		used += given - z->avail_in;
 		out->len += STEP - z->avail_out;
 	}
 	return 0;
+}
+
+int gzip_append(struct buf *out, struct slice in)
+{
+	z_stream *z = own_stream();
+	return z != NULL ? deflate_all(z, in, true, out) : -ENOMEM;
+}
+
+struct gzip_stream {
+	z_stream *z;
+};
+
+struct gzip_stream *gzip_stream_new(void)
+{
+	struct gzip_stream *s = mem_alloc(sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->z = new_stream();
+	if (s->z != NULL)
+		return s;
+	mem_free(s);
+	return NULL;
+}
+
+void gzip_stream_free(struct gzip_stream *s)
+{
+	if (s == NULL)
+		return;
+	free_stream(s->z);
+	mem_free(s);
+}
+
+int gzip_stream_put(struct gzip_stream *s, struct slice in, bool last, struct buf *out)
+{
+	return deflate_all(s->z, in, last, out);
 }
 
 /* The q of a coding is above 0: "gzip", "gzip;q=0.5", not "gzip;q=0", "gzip; q=0.000". */
@@ -109,9 +149,9 @@ bool gzip_accepted(struct slice accept)
 		const char *stop = comma != NULL ? comma : end;
 		const char *semicolon = memchr(at, ';', (size_t)(stop - at));
 		const char *name_end = semicolon != NULL ? semicolon : stop;
-		struct slice name = text_trim(slice_new(at, (size_t)(name_end - at)));
+		struct slice name = header_trim(slice_new(at, (size_t)(name_end - at)));
 		bool weight = has_weight(slice_new(name_end, (size_t)(stop - name_end)));
-		if (text_is(name, "gzip") || text_is(name, "x-gzip"))
+		if (header_is(name, "gzip") || header_is(name, "x-gzip"))
 			return weight;
 		if (slice_eq(name, SLICE("*")))
 			any = weight;

@@ -25,7 +25,7 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t len)
 static int on_header_value(llhttp_t *parser, const char *at, size_t len)
 {
 	struct head *h = parser->data;
-	struct slice value = text_trim(slice_new(at, len));
+	struct slice value = header_trim(slice_new(at, len));
 	if (h->count == 0)
 		return -1;
 	h->fields[h->count - 1].value = (uint32_t)(value.ptr - h->raw.ptr);
@@ -89,7 +89,7 @@ static enum head_known know(struct slice name)
 	default:
 		return HEAD_OTHER;
 	}
-	return text_is(name, names[candidate]) ? candidate : HEAD_OTHER;
+	return header_is(name, names[candidate]) ? candidate : HEAD_OTHER;
 }
 
 static void index_fields(struct head *h)
@@ -124,7 +124,7 @@ static const char *check_framing(const struct head *h)
 		return "Content-Length and Transfer-Encoding together";
 	if (h->minor == 0)
 		return "Transfer-Encoding in HTTP/1.0";
-	if (h->times[HEAD_TRANSFER_ENCODING] > 1 || !text_is(head_known_value(h, HEAD_TRANSFER_ENCODING), "chunked"))
+	if (h->times[HEAD_TRANSFER_ENCODING] > 1 || !header_is(head_known_value(h, HEAD_TRANSFER_ENCODING), "chunked"))
 		return "Transfer-Encoding must be chunked, once";
 	return NULL;
 }
@@ -224,7 +224,7 @@ struct slice head_value(const struct head *h, const char *name)
 {
 	struct slice wanted = slice_cstr(name);
 	for (uint32_t i = 0; i < h->count; i++) {
-		if (text_same(slice_new(h->raw.ptr + h->fields[i].name, h->fields[i].name_len), wanted))
+		if (header_same(slice_new(h->raw.ptr + h->fields[i].name, h->fields[i].name_len), wanted))
 			return value_at(h, i);
 	}
 	return (struct slice){0};

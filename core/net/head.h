@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/header.h"
 #include "base/slice.h"
 
 enum { HEAD_FIELDS_MAX = 100 };
@@ -82,13 +83,6 @@ struct slice head_known_value(const struct head *h, enum head_known which);
 
 /* The value of the first field of that name (any case), or an empty slice with NULL ptr. */
 struct slice head_value(const struct head *h, const char *name);
-
-/* Compares without regard to ASCII case. */
-bool text_is(struct slice s, const char *lower);
-bool text_same(struct slice a, struct slice b);
-
-/* Cuts spaces and tabs off both ends. */
-struct slice text_trim(struct slice s);
 
 /* Splits the target into path and query and decodes the path in place. False with a refusal: not in origin form, a fragment, malformed
  * percent codes, control characters, "." or ".." or empty segments. "*" is taken for OPTIONS. */

@@ -50,13 +50,13 @@ struct inflater {
 
 enum encoding encoding_parse(struct slice value)
 {
-	if (value.len == 0 || text_is(value, "identity"))
+	if (value.len == 0 || header_is(value, "identity"))
 		return ENCODING_IDENTITY;
-	if (text_is(value, "gzip") || text_is(value, "x-gzip"))
+	if (header_is(value, "gzip") || header_is(value, "x-gzip"))
 		return ENCODING_GZIP;
-	if (text_is(value, "zstd"))
+	if (header_is(value, "zstd"))
 		return ENCODING_ZSTD;
-	if (text_is(value, "snappy"))
+	if (header_is(value, "snappy"))
 		return ENCODING_SNAPPY;
 	return ENCODING_UNKNOWN;
 }

@@ -15,6 +15,7 @@
 #include "net/admit.h"
 #include "net/net.h"
 #include "net/reader.h"
+#include "net/stream.h"
 
 enum {
 	SERVER_MAGIC = 0x6d677376,
@@ -45,6 +46,7 @@ struct http_request {
 	void (*work_fn)(void *ctx, struct http_request *req);
 	void *work_ctx;
 	bool handed_out; /* to a handler; on the loop's list of those */
+	bool abandoned;  /* atomic: the client has gone, or shut down its side. Written by the loop */
 
 	/* The reply: written by the one who replies, then read by the loop. */
 	bool replied;
@@ -54,8 +56,10 @@ struct http_request {
 	struct slice lent; /* the body, while `release` is not NULL */
 	void (*release)(void *owner);
 	void *owner;
-	size_t body_len;  /* as Content-Length says */
-	size_t body_sent; /* its bytes that go over the wire: none for HEAD */
+	bool streams;          /* the body is made while it is sent */
+	struct stream *stream; /* owned; NULL: nothing more will come of it */
+	size_t body_len;       /* as Content-Length says */
+	size_t body_sent;      /* its bytes that go over the wire: none for HEAD */
 
 	/* Sending: loop thread. */
 	bool close_after; /* the reply says Connection: close */
@@ -275,5 +279,10 @@ void reply_release(struct http_request *req);
 bool gzip_accepted(struct slice accept_encoding);
 /* Appends `in`, compressed. 0 or -ENOMEM. Any thread. */
 int gzip_append(struct buf *out, struct slice in);
+/* The same part by part, one thread at a time. NULL when memory is out. */
+struct gzip_stream;
+struct gzip_stream *gzip_stream_new(void);
+void gzip_stream_free(struct gzip_stream *s);
+int gzip_stream_put(struct gzip_stream *s, struct slice in, bool last, struct buf *out);
 
 #endif

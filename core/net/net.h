@@ -65,6 +65,7 @@ struct http_options {
 	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
 	uint32_t threads;                /* loops; at least 1 */
 	uint32_t max_connections;        /* in all. Default 10000; fewer where the limit of open files asks for it */
+	uint32_t files_taken;            /* open files that others of this process may need, beside a few hundred */
 	uint32_t header_bytes;           /* request line and headers. Default 16384 */
 	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
 	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
@@ -113,6 +114,10 @@ bool http_request_param(struct http_request *req, const char *name, struct slice
 /* All of that name, one after the other: *at is where to go on, 0 at first. 1 with *out as above; 0: there is none left; -ENOMEM. */
 int http_request_param_next(struct http_request *req, const char *name, size_t *at, struct slice *out);
 
+/* Has the client gone, having closed its side or broken the connection? Who computes for long asks now and then, and stops: nobody wants the answer (who has merely shut down its own side is taken for gone, as by
+ * Go's server). Not seen while a pipelined request waits behind this one. Any thread. */
+bool http_request_is_abandoned(const struct http_request *req);
+
 /* Takes the body's memory out of the request (mem_free it), *size its allocated bytes, which stay on the budget until http_body_release(server, size). NULL when there is none. */
 char *http_request_take_body(struct http_request *req, size_t *size);
 void http_body_release(struct http_server *s, size_t size); /* any thread */
@@ -124,7 +129,7 @@ struct http_header {
 
 /* Replies and ends the request; `body` is copied, or, with `release`, lent until release(owner) is called, once, on any thread: so that many replies share a large
  * body. gzip is applied when `gzip` and the client accepts it. On the loop's own thread or any other: from another thread the
- * reply is posted to the loop. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
+ * reply is posted to the loop. With `produce` a body is made while it is sent. Exactly once a request, which the caller may not use afterwards. If the client has gone the reply is dropped. Line ends in
  * header values become spaces. */
 struct http_reply {
 	int status;
@@ -135,6 +140,12 @@ struct http_reply {
 	bool gzip;
 	void (*release)(void *owner);
 	void *owner;
+	/* For a body that is too large to be made before it is sent; `release` must be given. Called on the loop's thread, each time the client has taken what came before, to append the next part, some 64 KiB: all other connections of that
+	 * loop wait meanwhile. True: there is more. `body`, which may be empty, is lent and comes first. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
+	 * sees that the answer is not whole. */
+	bool (*produce)(void *owner, struct buf *out);
+	size_t
+	    owner_bytes; /* that the owner holds until the release: they count among the answers that clients do not read */
 };
 /* Answers the request, as said above. */
 void http_reply(struct http_request *req, const struct http_reply *reply);

@@ -51,7 +51,7 @@ static void put_headers(struct buf *b, const struct http_reply *reply, bool zipp
 
 static bool wants_gzip(const struct http_request *req, const struct http_reply *reply)
 {
-	return reply->gzip && reply->body.len >= GZIP_FROM && has_body(reply->status) &&
+	return reply->gzip && (reply->body.len >= GZIP_FROM || reply->produce != NULL) && has_body(reply->status) &&
 	       gzip_accepted(head_known_value(&req->reader.head, HEAD_ACCEPT_ENCODING));
 }
 
@@ -61,7 +61,7 @@ static void render(struct http_request *req, const struct http_reply *reply, boo
 	buf_reset(b);
 	put_headers(b, reply, zipped);
 	req->body_at = b->len;
-	if (!has_body(reply->status))
+	if (!has_body(reply->status) || reply->produce != NULL)
 		return;
 	if (zipped && gzip_append(b, reply->body) != 0)
 		b->failed = true;
@@ -71,13 +71,33 @@ static void render(struct http_request *req, const struct http_reply *reply, boo
 
 void reply_release(struct http_request *req)
 {
+	stream_free(req->stream);
+	req->stream = NULL;
 	if (req->release != NULL)
 		req->release(req->owner);
 	req->release = NULL;
 	req->lent = (struct slice){0};
 }
 
-/* What was rendered is all of the reply; or its body is lent. */
+/* The body follows the head part by part. A HEAD is told how, and gets none. Without memory for a stream it is a 503 as any other. */
+static void begin_stream(struct http_request *req, const struct http_reply *reply, bool zipped)
+{
+	req->streams = has_body(req->status) && req->out.len > 0;
+	if (!req->streams || req->reader.head.method == HTTP_HEAD) {
+		reply_release(req);
+		return;
+	}
+	req->stream = stream_new(reply, zipped, req->reader.head.minor > 0);
+	if (req->stream != NULL)
+		return;
+	req->streams = false;
+	buf_free(&req->out);
+	req->body_at = 0;
+	req->status = 503;
+	reply_release(req);
+}
+
+/* What was rendered is all of the reply; or its body is lent; or is to come. */
 static void settle(struct http_request *req, const struct http_reply *reply, bool zipped)
 {
 	req->body_len = req->out.len - req->body_at;
@@ -85,6 +105,10 @@ static void settle(struct http_request *req, const struct http_reply *reply, boo
 		return;
 	req->release = reply->release;
 	req->owner = reply->owner;
+	if (reply->produce != NULL) {
+		begin_stream(req, reply, zipped);
+		return;
+	}
 	if (zipped || !has_body(req->status) || req->out.len == 0) {
 		reply_release(req);
 		return;
@@ -98,6 +122,7 @@ void reply_render(struct http_request *req, const struct http_reply *reply)
 	bool zipped = wants_gzip(req, reply);
 
 	CHECK(reply->status >= 200 && reply->status < 600);
+	CHECK(reply->produce == NULL || reply->release != NULL);
 	req->status = reply->status;
 	render(req, reply, zipped);
 	if (zipped && buf_failed(&req->out)) {

@@ -66,8 +66,9 @@ static void recycle(struct http_request *req)
 	req->route = NULL;
 	req->id_len = 0;
 	req->body_wire = 0;
-	req->handed_out = req->replied = req->close_after = req->linger = false;
+	req->handed_out = req->replied = req->close_after = req->linger = req->streams = false;
 	req->status = 0;
+	__atomic_store_n(&req->abandoned, false, __ATOMIC_RELAXED);
 	req->body_at = req->body_len = req->body_sent = req->head_len = req->sent = req->slice = 0;
 	req->pool_next = l->request_pool;
 	l->request_pool = req;
@@ -218,4 +219,10 @@ bool http_request_param(struct http_request *req, const char *name, struct slice
 {
 	size_t at = 0;
 	return http_request_param_next(req, name, &at, out) == 1;
+}
+
+bool http_request_is_abandoned(const struct http_request *req)
+{
+	CHECK(req->magic == REQUEST_MAGIC);
+	return __atomic_load_n(&req->abandoned, __ATOMIC_RELAXED);
 }

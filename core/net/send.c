@@ -64,7 +64,9 @@ static void render_head(struct http_request *req, struct loop *l)
 	at = put_str(at, status_reason(req->status));
 	at = put_str(at, "\r\nDate: ");
 	at = put_str(at, date(l));
-	if (req->status != 204 && req->status != 304) {
+	if (req->streams && req->reader.head.minor > 0) {
+		at = put_str(at, "\r\nTransfer-Encoding: chunked");
+	} else if (!req->streams && req->status != 204 && req->status != 304) {
 		at = put_str(at, "\r\nContent-Length: ");
 		at = put_number(at, req->body_len);
 	}
@@ -91,7 +93,7 @@ enum { PARTS = 3 }; /* of a reply */
 /* The bytes from req->sent on, at most `most` of them. */
 static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[PARTS], size_t *bytes)
 {
-	bool lent = req->release != NULL;
+	bool lent = req->release != NULL && !req->streams;
 	const struct slice parts[PARTS] = {
 	    {req->head, req->head_len},
 	    {req->out.ptr, req->body_at + (lent ? 0 : req->body_sent)},
@@ -121,6 +123,8 @@ static void block(struct conn *c)
 	size_t share = (size_t)(l->server->budget.max / REPLIES_SHARE / l->server->options.threads);
 
 	c->blocked_bytes = c->req->out.cap + c->req->lent.len + 1; /* as if nobody else had the lent ones */
+	if (c->req->stream != NULL)
+		c->blocked_bytes += stream_bytes(c->req->stream);
 	l->blocked_bytes += c->blocked_bytes;
 	TAILQ_INSERT_TAIL(&l->blocked, c, blocked);
 	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c) {
@@ -140,6 +144,36 @@ void send_unblock(struct conn *c)
 
 static void write_slice(struct conn *c);
 
+/* All that there was is with the kernel: the reply is over, or its next part is made. Each goes through libuv's queue, so that other connections have their turn between. */
+static void go_on(struct conn *c)
+{
+	struct http_request *req = c->req;
+
+	if (req->stream == NULL) {
+		conn_replied(c);
+		return;
+	}
+	buf_reset(&req->out);
+	int more = stream_next(req->stream, &req->out);
+	if (more < 0) {
+		LOG(LOG_ERROR, "out of memory within an answer: the connection is reset",
+		    log_slice("path", req->reader.head.path));
+		conn_abort(c);
+		return;
+	}
+	if (more == 0)
+		reply_release(req);
+	if (req->out.len == 0) { /* without chunks an end needs no bytes */
+		conn_replied(c);
+		return;
+	}
+	req->head_len = req->body_at = req->sent = 0;
+	req->body_sent = req->out.len;
+	count(&c->loop->counters.bytes_out, req->body_sent);
+	c->state = CONN_WRITE;
+	write_slice(c);
+}
+
 static void on_written(uv_write_t *write, int status)
 {
 	struct http_request *req = write->data;
@@ -155,7 +189,7 @@ static void on_written(uv_write_t *write, int status)
 		else if (req->sent < total(req))
 			write_slice(c);
 		else
-			conn_replied(c);
+			go_on(c);
 	}
 	request_unref(req);
 }
@@ -193,7 +227,8 @@ static void send_now(struct conn *c)
 	}
 	req->sent = (size_t)sent;
 	if (req->sent == total(req)) {
-		conn_replied(c);
+		c->since_ns = c->loop->now_ns;
+		go_on(c);
 		return;
 	}
 	c->state = CONN_WRITE;
@@ -221,6 +256,7 @@ void send_reply(struct http_request *req)
 		CHECK(c->magic == CONN_MAGIC && c->req == req && c->state != CONN_WRITE);
 		count(&l->counters.bytes_out, req->body_sent);
 		req->close_after |= !req->reader.head.keep_alive || is_stopping(l->server);
+		req->close_after |= req->streams && req->reader.head.minor == 0;
 		render_head(req, l);
 		send_now(c);
 	}

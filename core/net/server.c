@@ -2,11 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "net/internal.h"
 #include "net/status.h"
 
@@ -38,15 +38,15 @@ static void set_options(struct http_server *s, const struct http_options *from)
 /* A connection that takes the last descriptor takes it from the journal: the limit of open files is one of connections too. */
 static void fit_descriptors(struct http_options *o)
 {
-	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
-		return;
-	rlim_t fit = files.rlim_cur > 2 * DESCRIPTORS_KEPT ? files.rlim_cur - DESCRIPTORS_KEPT : files.rlim_cur / 2;
+	uint64_t files = process_max_files();
+	uint64_t fit = files > 2 * DESCRIPTORS_KEPT ? files - DESCRIPTORS_KEPT : files / 2;
+
+	fit = fit > o->files_taken ? fit - o->files_taken : 1;
 	if (o->max_connections <= fit)
 		return;
 	LOG(LOG_WARN, "fewer connections than configured: the limit of open files is too low",
-	    log_int("max_connections", o->max_connections), log_int("possible", fit),
-	    log_int("open_files", files.rlim_cur));
+	    log_int("max_connections", o->max_connections), log_int("possible", fit), log_int("open_files", files),
+	    log_int("taken", o->files_taken));
 	o->max_connections = (uint32_t)fit;
 }
 

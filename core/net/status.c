@@ -34,6 +34,7 @@ static const struct {
     {422, "Unprocessable Content", "unprocessable"},
     {429, "Too Many Requests", "too_many_requests"},
     {431, "Request Header Fields Too Large", "headers_too_large"},
+    {499, "Client Closed Request", "client_closed"},
     {500, "Internal Server Error", "internal"},
     {502, "Bad Gateway", "bad_gateway"},
     {503, "Service Unavailable", "unavailable"},

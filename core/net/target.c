@@ -1,59 +1,15 @@
-/* Request targets, query parameters, and the few comparisons of text that HTTP wants. */
+/* Request targets and query parameters. */
 #include <string.h>
 
+#include "base/hex.h"
 #include "net/head.h"
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-bool text_same(struct slice a, struct slice b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++) {
-		if (lower(a.ptr[i]) != lower(b.ptr[i]))
-			return false;
-	}
-	return true;
-}
-
-bool text_is(struct slice s, const char *text)
-{
-	return text_same(s, slice_cstr(text));
-}
-
-struct slice text_trim(struct slice s)
-{
-	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-		s.ptr++;
-		s.len--;
-	}
-	while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 /* The byte that %XX at `at` stands for, or -1. */
 static int percent(const char *at, const char *end)
 {
 	if (end - at < 3)
 		return -1;
-	int high = hex(at[1]);
-	int low = hex(at[2]);
-	return high < 0 || low < 0 ? -1 : high << 4 | low;
+	return hex_byte(at + 1);
 }
 
 /* Decodes in place. The new length, or -1: a malformed code or a control character. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
 #include "promql/quote.h"
 
 void lexer_init(struct lexer *l, struct slice input, struct arena *arena)
@@ -56,17 +57,6 @@ static struct token fail_at(struct lexer *l, const char *what, uint32_t rune)
 
 /* ---- strings ---- */
 
-static uint32_t digit_value(uint32_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
-}
-
 /* So many digits, `c` the first of them. */
 static bool take_digits(struct lexer *l, uint32_t c, int count, uint32_t base, uint32_t max, struct token *error)
 {
@@ -74,7 +64,7 @@ static bool take_digits(struct lexer *l, uint32_t c, int count, uint32_t base, u
 	uint32_t x = 0;
 
 	for (;;) {
-		uint32_t digit = digit_value(c);
+		uint32_t digit = (uint32_t)hex_digit(c); /* none: above all */
 		if (digit >= base) {
 			*error = c == UINT32_MAX
 			             ? fail(l, "escape sequence not terminated")

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "promql/parser.h"
 #include "promql/quote.h"
@@ -12,14 +13,6 @@
 /* ---- numbers ---- */
 
 enum { NUMBER_MAX = 4096 };
-
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
 
 /* Underscores stand between digits, or behind the prefix of a base; takes them out. False: one does not. `text` ends in NUL. */
 static bool drop_underscores(char *text)
@@ -36,7 +29,8 @@ static bool drop_underscores(char *text)
 			saw = '_';
 			continue;
 		}
-		bool digit = in_prefix || digit_of(*at) < (hex ? 16 : 10);
+		int value = hex_digit((unsigned char)*at);
+		bool digit = in_prefix || (value >= 0 && value < (hex ? 16 : 10));
 		if (saw == '_' && !digit)
 			return false;
 		saw = digit ? '0' : '!';
@@ -60,8 +54,8 @@ static bool whole_number(const char *text, double *out)
 	if (*text == '\0')
 		return false;
 	for (; *text != '\0'; text++) {
-		int digit = digit_of(*text);
-		if (digit >= base || v > (uint64_t)INT64_MAX / (unsigned)base)
+		int digit = hex_digit((unsigned char)*text);
+		if (digit < 0 || digit >= base || v > (uint64_t)INT64_MAX / (unsigned)base)
 			return false;
 		v = v * (unsigned)base + (unsigned)digit;
 		if (v > (uint64_t)INT64_MAX)
@@ -208,7 +202,7 @@ static uint32_t take_digits(const char **at, int count, uint32_t base)
 {
 	uint32_t v = 0;
 	for (; count > 0; count--)
-		v = v * base + (uint32_t)digit_of(*(*at)++);
+		v = v * base + (uint32_t)hex_digit((unsigned char)*(*at)++);
 	return v;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/decimal.h"
 #include "promql/parser.h"
+#include "promql/print.h"
 #include "record/labels.h"
 
 const char *promql_op_text(enum promql_op op)
@@ -247,9 +248,8 @@ static void print_range(const struct promql_expr *e, struct buf *out)
 	print_when(&s->selector.when, s->selector.extended, false, out);
 }
 
-static void print_subquery(const struct promql_expr *e, struct buf *out)
+void print_subquery_suffix(const struct promql_expr *e, struct buf *out)
 {
-	promql_print(e->subquery.of, out);
 	buf_byte(out, '[');
 	print_span(e->subquery.range_ms, e->subquery.range_expr, out);
 	buf_byte(out, ':');
@@ -257,6 +257,12 @@ static void print_subquery(const struct promql_expr *e, struct buf *out)
 		print_span(e->subquery.step_ms, e->subquery.step_expr, out);
 	buf_byte(out, ']');
 	print_when(&e->subquery.when, PROMQL_PLAIN, false, out);
+}
+
+static void print_subquery(const struct promql_expr *e, struct buf *out)
+{
+	promql_print(e->subquery.of, out);
+	print_subquery_suffix(e, out);
 }
 
 /* ---- operators, aggregations, calls ---- */
@@ -294,6 +300,14 @@ static void print_matching(const struct promql_matching *m, struct buf *out)
 		print_fill(" fill_right (", m->fill_right, out);
 }
 
+void print_operator(const struct promql_expr *e, struct buf *out)
+{
+	buf_str(out, promql_op_text(e->binary.op));
+	buf_str(out, e->binary.returns_bool ? " bool" : "");
+	if (e->binary.matching != NULL)
+		print_matching(e->binary.matching, out);
+}
+
 static void print_binary(const struct promql_expr *e, struct buf *out)
 {
 	const struct promql_expr *left = e->binary.left;
@@ -302,15 +316,12 @@ static void print_binary(const struct promql_expr *e, struct buf *out)
 	else
 		promql_print(left, out);
 	buf_byte(out, ' ');
-	buf_str(out, promql_op_text(e->binary.op));
-	buf_str(out, e->binary.returns_bool ? " bool" : "");
-	if (e->binary.matching != NULL)
-		print_matching(e->binary.matching, out);
+	print_operator(e, out);
 	buf_byte(out, ' ');
 	promql_print(e->binary.right, out);
 }
 
-static void print_aggregate(const struct promql_expr *e, struct buf *out)
+void print_aggregation(const struct promql_expr *e, struct buf *out)
 {
 	buf_str(out, promql_aggregation_text(e->aggregate.op));
 	if (e->aggregate.without || e->aggregate.label_count > 0) {
@@ -318,6 +329,11 @@ static void print_aggregate(const struct promql_expr *e, struct buf *out)
 		print_labels(e->aggregate.labels, e->aggregate.label_count, out);
 		buf_str(out, ") ");
 	}
+}
+
+static void print_aggregate(const struct promql_expr *e, struct buf *out)
+{
+	print_aggregation(e, out);
 	buf_byte(out, '(');
 	if (e->aggregate.param != NULL) {
 		promql_print(e->aggregate.param, out);

@@ -1,11 +1,15 @@
 /* PromQL: the query language of Prometheus 3.
  *
- *   text ──lexer──▶ tokens ──parser──▶ tree ──types──▶ checked tree ──▶ evaluation, or text again (promql_print)
+ *   text ──lexer──▶ tokens ──parser──▶ tree ──types──▶ checked tree ──plan──▶ nodes ──next──▶ result
+ *                                                           │                   ▲
+ *                                                           └─▶ text again      └── promql_source: where series come from
  *
  * The grammar is that of Prometheus 3 with all that it calls experimental: functions, limitk and limit_ratio, arithmetic in durations ([5m * 2], offset step()), anchored and smoothed, fill(…) behind a binary
  * operator. What is refused is refused in Prometheus's words, at its position: "1:5: parse error: unexpected …".
  *
- * A tree lies in the arena that it was parsed into, with all its texts, and is immutable: any number of threads may read it. Nothing here keeps state. */
+ * A tree lies in the arena that it was parsed into, with all its texts, and is immutable: any number of threads may read it. Nothing here keeps state.
+ *
+ * It is evaluated series by series, each over all steps of the query at once: a chunk is decoded once, and an aggregation holds its groups, not what goes into them. */
 #ifndef MOONGATE_PROMQL_PROMQL_H
 #define MOONGATE_PROMQL_PROMQL_H
 
@@ -98,8 +102,8 @@ struct promql_function {
 };
 /* By its name, as it is written; NULL: there is none. */
 const struct promql_function *promql_function_find(struct slice name);
-/* All of them, in the order of their names. */
-const struct promql_function *promql_functions(uint32_t *count);
+/* The i-th in the order of their names; NULL behind the last. */
+const struct promql_function *promql_function_at(uint32_t i);
 
 /* A label matcher of a selector. Patterns do compile: promql_matchers makes what the store takes. */
 struct promql_matcher {
@@ -229,6 +233,9 @@ bool promql_walk(struct promql_expr *e, promql_visit *visit, void *ctx);
 /* Appends the expression as Prometheus prints it: one space around operators, labels sorted, durations in their largest units. It reads back as the same tree. */
 void promql_print(const struct promql_expr *e, struct buf *out);
 
+/* The same over several lines where one would have more than a hundred bytes. */
+void promql_print_pretty(const struct promql_expr *e, struct buf *out);
+
 /* Are the trees the same, positions aside? NaN is NaN. */
 bool promql_same(const struct promql_expr *a, const struct promql_expr *b);
 
@@ -237,5 +244,88 @@ void promql_print_duration(int64_t ms, struct buf *out);
 
 /* Appends text as Go's %q does: in double quotes, what is not printable or not UTF-8 escaped. Which characters beyond ASCII are printable is known by blocks only. */
 void promql_quote(struct slice text, struct buf *out);
+
+/* ---- where series come from ---- */
+
+/* What a selector asks for: the series that all matchers match, with their samples in from_ms..to_ms, both ends within. */
+struct promql_select {
+	struct matcher *const *matchers;
+	uint32_t matcher_count;
+	int64_t from_ms, to_ms;
+};
+
+/* Samples of one series, rising in time, stale markers among them. */
+struct promql_samples {
+	const int64_t *times_ms;
+	const double *values;
+	uint32_t count;
+};
+
+/* All of them are called on the thread that evaluates. A set is the source's, and is closed in any case. */
+struct promql_source_ops {
+	/* 0 and the set, its series in the order of their labels (labels_compare); or a negative errno with a sentence. */
+	int (*select)(void *ctx, const struct promql_select *what, void **set, struct error *err);
+	/* The next series: 1 and its labels, canonical, good until the next call; 0: there is none; or a negative errno with a sentence. */
+	int (*next)(void *set, struct slice *labels, struct error *err);
+	/* Its samples, good until the next call: 0, or a negative errno with a sentence. */
+	int (*samples)(void *set, struct promql_samples *out, struct error *err);
+	void (*close)(void *set);
+};
+struct promql_source {
+	const struct promql_source_ops *ops;
+	void *ctx;
+};
+
+/* ---- evaluation ---- */
+
+/* Stands in values where a series has none: the stale marker's bits, which are never a result. */
+#define PROMQL_ABSENT_BITS UINT64_C(0x7ff0000000000002)
+
+struct promql_query {
+	const struct promql_expr *expr;
+	struct slice text; /* what it was read from: warnings and infos name a place in it. Empty: they name none */
+	int64_t start_ms,
+	    end_ms; /* of a range query: the first step, and the time that no step is behind; the same for an instant query */
+	int64_t step_ms;          /* 0: an instant query */
+	int64_t lookback_ms;      /* how old a sample may be that a selector takes: (t - lookback, t]. 0: 5 min */
+	int64_t subquery_step_ms; /* of subqueries that give none. 0: 1 min */
+	/* The metric's name goes from what is no longer that metric at the very end, as Prometheus has it with the feature promql-delayed-name-removal; else with the operation. */
+	bool delayed_names;
+	/* What it may take; 0: the default. */
+	uint64_t samples_max; /* samples read, and values computed, of all expressions together: 50,000,000 */
+	uint64_t bytes_max;   /* of memory: 256 MiB */
+	/* Asked between pieces of work, some microseconds to a few milliseconds each: is it to go on? Else it ends with -ECANCELED. NULL: always. */
+	bool (*goes_on)(void *ctx);
+	void *ctx;
+};
+
+/* A series of a result. */
+struct promql_series {
+	struct slice labels; /* canonical */
+	const int64_t *
+	    times_ms; /* of raw samples (an instant query for a range vector); NULL: a value for each step, or PROMQL_ABSENT_BITS */
+	const double *values;
+	uint32_t count;
+};
+
+struct promql_result {
+	struct arena arena;    /* of all below */
+	enum promql_type type; /* of an instant query, that of the expression. Of a range query PROMQL_MATRIX */
+	struct slice text;     /* PROMQL_STRING */
+	/* PROMQL_SCALAR: one without labels. Of a range query in the order of their labels, of an instant one in the order that the expression gives (sort, topk). Each has at least one value. */
+	const struct promql_series *series;
+	uint32_t series_count;
+	int64_t start_ms, step_ms; /* of the steps */
+	uint32_t steps;
+	const struct slice *warnings,
+	    *infos; /* distinct, in Prometheus's words, rising; at most 10 of each and then "3 more info annotations omitted" */
+	uint32_t warning_count, info_count;
+	uint64_t samples_read, samples_peak; /* what it took; for stats */
+};
+
+/* Evaluates. 0, and the result is to be freed; or with a sentence: -EINVAL: the evaluation fails, in Prometheus's words; -E2BIG: samples_max or bytes_max; -ECANCELED: goes_on; -ENOMEM; what the source said. Any thread. */
+int promql_eval(const struct promql_query *q, const struct promql_source *source, struct promql_result *out,
+                struct error *err);
+void promql_result_free(struct promql_result *r);
 
 #endif

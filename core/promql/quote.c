@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/utf8.h"
 #include "promql/promql.h"
 
@@ -114,4 +115,15 @@ const char *quoted(struct slice text, uint32_t runes, struct arena *arena)
 	struct slice copy = buf_failed(&b) ? (struct slice){0} : arena_copy(arena, buf_slice(&b));
 	buf_free(&b);
 	return copy.ptr != NULL ? copy.ptr : "";
+}
+
+const char *number_text(double v, char room[NUMBER_TEXT_MAX])
+{
+	/* A number has at most 32 bytes: the buffer does not grow. */
+	struct buf text = {.ptr = room, .cap = NUMBER_TEXT_MAX - 1};
+
+	buf_number_go(&text, v);
+	CHECK(text.ptr == room);
+	room[text.len] = '\0';
+	return room;
 }

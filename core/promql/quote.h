@@ -1,4 +1,4 @@
-/* Text as Go quotes it in sentences. */
+/* Text and numbers as Go has them in sentences. */
 #ifndef MOONGATE_PROMQL_QUOTE_H
 #define MOONGATE_PROMQL_QUOTE_H
 
@@ -20,5 +20,9 @@ const char *rune_named(uint32_t rune, char *room);
 
 /* The text in double quotes as promql_quote has it, NUL-terminated in the arena; at most `runes` characters of it. "" where memory is out: then the sentence lacks it. */
 const char *quoted(struct slice text, uint32_t runes, struct arena *arena);
+
+/* A number as Go's %v and %g print it, NUL-terminated. */
+enum { NUMBER_TEXT_MAX = 40 };
+const char *number_text(double v, char room[NUMBER_TEXT_MAX]);
 
 #endif

@@ -90,6 +90,32 @@ static inline enum fault read_label(const char **at, const char *end, struct lab
 	return value > LABEL_VALUE_BYTES_MAX ? LONG_VALUE : FINE;
 }
 
+/* The label that nearly all are: within `end`, each of its lengths in one byte, nothing empty. False, with nothing said, of any other one, right or wrong: read_label says. */
+static inline bool read_short_label(const char **at, const char *end, struct label *out)
+{
+	enum {
+		LEAST = 6,
+		NAME_AT = 4,
+		FRAME = 4
+	}; /* of a pair: its least length; the name's begin, from the tag on; what it is more than name and value */
+	const char *p = *at;
+	size_t left = (size_t)(end - p);
+
+	if (left < 2 + LEAST)
+		return false;
+	size_t pair = (unsigned char)p[1], name = (unsigned char)p[3];
+	if (pair < LEAST || pair > 0x7f || pair > left - 2 || p[2] != TAG_NAME || name == 0 || name >= pair - FRAME)
+		return false;
+	size_t value = pair - FRAME - name;
+	const char *behind = p + NAME_AT + name;
+	if (behind[0] != TAG_VALUE || (unsigned char)behind[1] != value)
+		return false;
+	out->name = slice_new(p + NAME_AT, name);
+	out->value = slice_new(behind + 2, value);
+	*at = p + 2 + pair;
+	return true;
+}
+
 /* The first eight bytes of a name as a number that orders like them; a shorter name is filled up with zeros. `end` is the end of what may be read. */
 static inline uint64_t order_of(struct slice name, const char *end)
 {
@@ -105,6 +131,8 @@ static inline uint64_t order_of(struct slice name, const char *end)
 		word = __builtin_bswap64(word);
 	return name.len >= 8 ? word : word & ~(~UINT64_C(0) >> (8 * name.len));
 }
+
+#define METRIC_NAME_ORDER UINT64_C(0x5f5f6e616d655f5f) /* order_of LABEL_METRIC_NAME, which has eight bytes */
 
 static bool is_utf8(const struct label *l)
 {
@@ -132,9 +160,13 @@ static enum fault walk(struct slice from, struct labels_found *out)
 
 	*out = (struct labels_found){.labels = slice_new(from.ptr, 0)};
 	while (at < end && *at == TAG_LABEL) {
-		enum fault fault = read_label(&at, end, &l);
-		if (fault != FINE)
-			return fault;
+		if (!read_short_label(&at, end, &l)) {
+			struct label other; /* so that the other one stays in registers */
+			enum fault fault = read_label(&at, end, &other);
+			if (fault != FINE)
+				return fault;
+			l = other;
+		}
 		uint64_t order = order_of(l.name, end);
 		if (order <= order_before && out->count > 0) {
 			int real = slice_compare(before.name, l.name);
@@ -145,11 +177,11 @@ static enum fault walk(struct slice from, struct labels_found *out)
 			return TOO_MANY;
 		if (at - from.ptr > LABELS_BYTES_MAX)
 			return TOO_LONG;
-		if (l.name.len == 8 && memcmp(l.name.ptr, "__name__", 8) == 0)
+		if (order == METRIC_NAME_ORDER && l.name.len == LABEL_METRIC_NAME.len)
 			out->metric_name = l.value;
 		out->count++;
 		order_before = order;
-		before = l;
+		before.name = l.name;
 	}
 	out->labels.len = (size_t)(at - from.ptr);
 	if (!utf8_is_ascii(out->labels.ptr, out->labels.len)) {

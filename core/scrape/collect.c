@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/clock.h"
+#include "base/header.h"
 #include "base/mem.h"
 
 /* The time that samples without one get from the decoder, to be told from those with one. No clock shows it. */
@@ -22,23 +22,15 @@ void round_fail(struct scrape_round *r, enum scrape_result result, const char *f
 	va_end(args);
 }
 
-/* Is it this media type, with whatever parameters? */
-static bool is_type(const char *text, const char *type)
-{
-	size_t len = strlen(type);
-
-	while (*text == ' ')
-		text++;
-	return strncasecmp(text, type, len) == 0 && (text[len] == '\0' || text[len] == ';' || text[len] == ' ');
-}
-
 bool collect_format(const char *content_type, enum ingest_text *out)
 {
+	struct slice type = slice_cstr(content_type != NULL ? content_type : "");
+
 	*out = INGEST_TEXT;
-	if (content_type == NULL || *content_type == '\0' || is_type(content_type, "text/plain"))
+	if (type.len == 0 || media_type_is(type, "text/plain"))
 		return true;
 	*out = INGEST_OPENMETRICS;
-	return is_type(content_type, "application/openmetrics-text");
+	return media_type_is(type, "application/openmetrics-text");
 }
 
 /* ---- the answer ---- */

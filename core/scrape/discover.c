@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -13,14 +14,23 @@
 
 enum { FILES_MAX = 1000, TEXTS_BYTES_MAX = 16 << 20, PATH_BYTES_MAX = 1024 };
 
+/* What the log says of something that is not well: once, and again when it is not well for another reason, but not more often than this. */
+#define COMPLAIN_EVERY_NS (60 * NS_PER_S)
+
+struct complaint {
+	uint64_t why;    /* hash of the reason that was said; 0: it is well */
+	int64_t said_ns; /* monotonic */
+};
+
 struct source {
 	const struct config_scrape *job;
 	char *path;
 	struct buf text; /* as it was last well */
-	uint64_t seen;   /* hash of what was in it last, or of why it could not be read */
-	bool read;       /* once */
-	bool broken;     /* now */
-	bool there;      /* in this look */
+	uint64_t seen;   /* hash of that */
+	struct complaint complaint;
+	bool read;   /* once */
+	bool broken; /* now */
+	bool there;  /* in this look */
 };
 
 struct discovery {
@@ -29,17 +39,44 @@ struct discovery {
 	uint32_t count;
 	size_t cap;
 	size_t text_bytes;
+	struct complaint *folders; /* owned: of each job's patterns, one behind the other */
+	struct complaint full, memory;
 	bool looked;
-	bool changed; /* in this look */
-	bool full;    /* the log says that there are too many files */
+	bool changed;               /* in this look */
+	bool was_full, was_starved; /* likewise */
 };
+
+/* Is there something to be said? */
+static bool complains(struct complaint *c, const char *why)
+{
+	uint64_t hash = hash_bytes(why, strlen(why), 0) | 1;
+	int64_t now = clock_mono_ns();
+
+	if (c->why == hash || (c->why != 0 && now - c->said_ns < COMPLAIN_EVERY_NS))
+		return false;
+	*c = (struct complaint){hash, now};
+	return true;
+}
+
+static void is_well(struct complaint *c)
+{
+	c->why = 0;
+}
 
 struct discovery *discovery_new(const struct config *config)
 {
 	struct discovery *d = mem_zalloc(1, sizeof *d);
+	size_t patterns = 1;
 
+	for (uint32_t i = 0; i < config->scrape_count; i++)
+		patterns += config->scrapes[i].files.count;
 	if (d != NULL)
-		d->config = config;
+		d->folders = mem_zalloc(patterns, sizeof *d->folders);
+	if (d == NULL || d->folders == NULL) {
+		mem_free(d);
+		return NULL;
+	}
+	d->config = config;
 	return d;
 }
 
@@ -57,6 +94,7 @@ void discovery_free(struct discovery *d)
 	for (uint32_t i = 0; i < d->count; i++)
 		free_source(d, &d->sources[i]);
 	mem_free(d->sources);
+	mem_free(d->folders);
 	mem_free(d);
 }
 
@@ -83,15 +121,13 @@ static int drop_target(void *ctx, const char *address, const struct target_file_
 	return t != NULL ? 0 : err->code;
 }
 
-static void complain(struct source *s, uint64_t seen, const char *why)
+static void complain(struct source *s, const char *why)
 {
-	if (s->read && s->broken && s->seen == seen)
-		return;
-	LOG(LOG_ERROR, "a file of targets is broken, its targets stay as they were", log_str("file", s->path),
-	    log_str("job", s->job->job), log_str("error", why));
+	if (complains(&s->complaint, why))
+		LOG(LOG_ERROR, "a file of targets is broken, its targets stay as they were", log_str("file", s->path),
+		    log_str("job", s->job->job), log_str("error", why));
 	s->read = true;
 	s->broken = true;
-	s->seen = seen;
 }
 
 /* Takes a new text when targets can be made of all of it. */
@@ -103,13 +139,14 @@ static void take_text(struct discovery *d, struct source *s, struct buf *text)
 	if (s->read && !s->broken && s->seen == seen)
 		return;
 	if (d->text_bytes - s->text.len + text->len > TEXTS_BYTES_MAX) {
-		complain(s, seen, "all files of targets together have more than 16 MiB");
+		complain(s, "all files of targets together have more than 16 MiB");
 		return;
 	}
 	if (target_file_read(buf_slice(text), drop_target, (void *)s->job, &err) != 0) {
-		complain(s, seen, err.text);
+		complain(s, err.text);
 		return;
 	}
+	is_well(&s->complaint);
 	s->read = true;
 	s->broken = false;
 	s->seen = seen;
@@ -127,16 +164,19 @@ static struct source *find_source(struct discovery *d, const struct config_scrap
 			return &d->sources[i];
 	}
 	if (d->count == FILES_MAX) {
-		if (!d->full)
+		if (complains(&d->full, "full"))
 			LOG(LOG_ERROR, "there are too many files of targets", log_str("file", path),
 			    log_int("max", FILES_MAX));
-		d->full = true;
+		d->was_full = true;
 		return NULL;
 	}
 	bool room = d->count < d->cap || mem_grow((void **)&d->sources, &d->cap, d->count, sizeof *d->sources) == 0;
 	char *copy = room ? mem_strndup(path, strlen(path)) : NULL;
 	if (copy == NULL) {
-		LOG(LOG_ERROR, "no memory for a file of targets, it is looked at again later", log_str("file", path));
+		if (complains(&d->memory, "memory"))
+			LOG(LOG_ERROR, "no memory for a file of targets, it is looked at again later",
+			    log_str("file", path));
+		d->was_starved = true;
 		return NULL;
 	}
 	d->sources[d->count] = (struct source){.job = job, .path = copy};
@@ -155,7 +195,7 @@ static void look_at(struct discovery *d, const struct config_scrape *job, const 
 	if (file_read_all(path, TARGET_FILE_BYTES_MAX, &text, &err) == 0)
 		take_text(d, s, &text);
 	else if (err.code != -ENOENT)
-		complain(s, hash_bytes(err.text, strlen(err.text), 0), err.text);
+		complain(s, err.text);
 	else
 		s->there = false; /* it went while we looked */
 	buf_free(&text);
@@ -183,15 +223,17 @@ static int look_if_matching(void *ctx, const char *name)
 }
 
 /* The folder cannot be listed, which does not say that its files have gone. */
-static void keep_all(struct discovery *d, const struct config_scrape *job, const struct error *err)
+static void keep_all(struct discovery *d, const struct config_scrape *job, struct complaint *c, const struct error *err)
 {
-	LOG(LOG_ERROR, "files of targets cannot be looked for", log_str("job", job->job), log_str("error", err->text));
+	if (complains(c, err->text))
+		LOG(LOG_ERROR, "files of targets cannot be looked for", log_str("job", job->job),
+		    log_str("error", err->text));
 	for (uint32_t i = 0; i < d->count; i++)
 		d->sources[i].there |= d->sources[i].job == job;
 }
 
 /* A folder that is not there has no files. */
-static void look_for(struct discovery *d, const struct config_scrape *job, const char *path)
+static void look_for(struct discovery *d, const struct config_scrape *job, const char *path, struct complaint *c)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_BYTES_MAX];
@@ -208,7 +250,9 @@ static void look_for(struct discovery *d, const struct config_scrape *job, const
 	struct error err = {0};
 	int code = file_list(folder, look_if_matching, &m, &err);
 	if (code != 0 && code != -ENOENT)
-		keep_all(d, job, &err);
+		keep_all(d, job, c, &err);
+	else
+		is_well(c);
 }
 
 /* Those that are not there any more have no targets. */
@@ -229,15 +273,22 @@ static void forget_missing(struct discovery *d)
 
 bool discovery_look(struct discovery *d)
 {
+	struct complaint *folder = d->folders;
+
 	d->changed = !d->looked;
 	d->looked = true;
+	d->was_full = d->was_starved = false;
 	for (uint32_t i = 0; i < d->count; i++)
 		d->sources[i].there = false;
 	for (uint32_t i = 0; i < d->config->scrape_count; i++) {
 		const struct config_scrape *job = &d->config->scrapes[i];
 		for (uint32_t k = 0; k < job->files.count; k++)
-			look_for(d, job, job->files.items[k]);
+			look_for(d, job, job->files.items[k], folder++);
 	}
+	if (!d->was_full)
+		is_well(&d->full);
+	if (!d->was_starved)
+		is_well(&d->memory);
 	forget_missing(d);
 	return d->changed;
 }

@@ -27,6 +27,7 @@ struct fetcher {
 	CURLM *multi;
 	uint64_t bodies_bytes, bodies_max;
 	uint64_t received;
+	uint32_t asked, asked_max;
 	struct mutex lock; /* nobody waits for these: to rest where libcurl cannot */
 	struct condition rest;
 };
@@ -43,7 +44,18 @@ struct fetch {
 	char error[CURL_ERROR_SIZE];
 };
 
-struct fetcher *fetcher_new(uint64_t bodies_bytes, struct error *err)
+/* No connection beyond those of targets that are asked: one that rests makes room. libcurl does not have to make anybody wait for one, which would take from the time that a target has. */
+static int bound_connections(struct fetcher *f)
+{
+	long most = (long)f->asked_max;
+	long kept = most < CONNECTIONS_KEPT ? most : CONNECTIONS_KEPT;
+
+	if (curl_multi_setopt(f->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, most) != 0)
+		return -ENOMEM;
+	return curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, kept) == 0 ? 0 : -ENOMEM;
+}
+
+struct fetcher *fetcher_new(uint64_t bodies_bytes, uint32_t asked_max, struct error *err)
 {
 	struct fetcher *f = mem_zalloc(1, sizeof *f);
 
@@ -53,10 +65,11 @@ struct fetcher *fetcher_new(uint64_t bodies_bytes, struct error *err)
 		return NULL;
 	}
 	f->bodies_max = bodies_bytes;
+	f->asked_max = asked_max;
 	mutex_init(&f->lock);
 	condition_init(&f->rest);
 	f->multi = curl_multi_init();
-	if (f->multi == NULL || curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != 0) {
+	if (f->multi == NULL || bound_connections(f) != 0) {
 		error_set(err, -ENOMEM, "no memory for libcurl");
 		fetcher_free(f);
 		return NULL;
@@ -109,6 +122,7 @@ static void end(struct fetch *fetch, struct buf *body)
 	curl_slist_free_all(fetch->headers);
 	curl_slist_free_all(fetch->connect_to);
 	f->bodies_bytes -= fetch->body.len;
+	f->asked--;
 	fetch->target->fetch = NULL;
 	fetch->target->state = TARGET_RESTS;
 	if (body != NULL)
@@ -303,6 +317,11 @@ static CURLcode set_request(struct fetch *fetch)
 	return code == CURLE_OK ? set_credentials(fetch) : code;
 }
 
+bool fetcher_has_room(const struct fetcher *f)
+{
+	return f->asked < f->asked_max;
+}
+
 bool fetch_begin(struct fetcher *f, struct target *t)
 {
 	struct fetch *fetch = mem_zalloc(1, sizeof *fetch);
@@ -315,6 +334,7 @@ bool fetch_begin(struct fetcher *f, struct target *t)
 	}
 	*fetch = (struct fetch){.fetcher = f, .target = t, .easy = easy};
 	t->fetch = fetch;
+	f->asked++;
 	t->state = TARGET_ASKED;
 	CURLcode code = set_request(fetch);
 	if (code == CURLE_OK && curl_multi_add_handle(f->multi, easy) != CURLM_OK)

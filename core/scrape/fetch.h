@@ -9,12 +9,15 @@
 
 struct fetcher;
 
-/* `bodies_bytes`: what the bodies of all answers in flight may take together. NULL with a sentence. */
-struct fetcher *fetcher_new(uint64_t bodies_bytes, struct error *err);
+/* `bodies_bytes`: what the bodies of all answers in flight may take together; `asked_max`: targets that are asked at the same time, and connections, those that are kept included. NULL with a sentence. */
+struct fetcher *fetcher_new(uint64_t bodies_bytes, uint32_t asked_max, struct error *err);
 /* Ends what is in flight. NULL is allowed. */
 void fetcher_free(struct fetcher *f);
 
-/* Asks a target; it is TARGET_ASKED until fetcher_next gives it back, or fetch_cancel was called. False: it could not be asked, which t->round says. */
+/* May one more target be asked now? */
+bool fetcher_has_room(const struct fetcher *f);
+
+/* Asks a target, for which there is room; it is TARGET_ASKED until fetcher_next gives it back, or fetch_cancel was called. False: it could not be asked, which t->round says. */
 bool fetch_begin(struct fetcher *f, struct target *t);
 
 /* Drops the answer. */

@@ -14,6 +14,7 @@ struct scrape {
 	const struct config *config;
 	struct scrape_sink sink;
 	struct fetcher *fetcher; /* NULL: there is nothing to be scraped */
+	uint32_t asked_max;      /* targets at the same time; 0: there is nothing to be scraped */
 	struct discovery *discovery;
 	struct thread thread;
 	bool started;
@@ -34,8 +35,10 @@ struct scrape {
 	struct target *leaving; /* those that are not among them any more */
 	uint32_t handed_over;   /* batches that are not answered for */
 	struct sample_batch *spare;
-	int64_t look_ns; /* when files are looked at again, of the monotonic clock */
-	bool update;     /* there may be other targets */
+	int64_t look_ns;  /* when files are looked at again, of the monotonic clock */
+	bool update;      /* there may be other targets */
+	bool starved;     /* but no memory for them: the log says so */
+	int64_t retry_ns; /* then it is tried again, of the monotonic clock */
 };
 
 /* ---- targets.c ---- */

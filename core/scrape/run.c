@@ -10,6 +10,8 @@
 
 enum { WAIT_MS_MAX = 1000, SPARE_BYTES = 1 << 20 };
 
+#define RETRY_NS NS_PER_S /* between attempts to make targets */
+
 /* ---- handing over ---- */
 
 /* On any thread. The wake is under the lock: who settles the last batch may free everything as soon as it has it. */
@@ -284,17 +286,20 @@ static void look(struct scrape *s)
 		s->stats.broken_files = discovery_broken(s->discovery);
 		mutex_unlock(&s->lock);
 	}
-	if (!s->update)
+	if (!s->update || now < s->retry_ns)
 		return;
 	s->update = scrape_update_targets(s) != 0;
 	if (s->update)
+		s->retry_ns = now + RETRY_NS;
+	if (s->update && !s->starved)
 		LOG(LOG_ERROR, "targets are as they were: no memory for others");
+	s->starved = s->update;
 }
 
 static int wait_ms(const struct scrape *s)
 {
 	int64_t now = clock_mono_ns(), until = now + WAIT_MS_MAX * NS_PER_MS;
-	const struct target *first = due_first(&s->resting);
+	const struct target *first = fetcher_has_room(s->fetcher) ? due_first(&s->resting) : NULL;
 
 	if (first != NULL && first->due_ns < until)
 		until = first->due_ns;
@@ -317,7 +322,7 @@ static void turn(struct scrape *s)
 	struct fetched f;
 
 	look(s);
-	while ((t = due_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
+	while (fetcher_has_room(s->fetcher) && (t = due_first(&s->resting)) != NULL && t->due_ns <= clock_mono_ns())
 		begin(s, t);
 	end_leaving(s);
 	fetcher_work(s->fetcher, wait_ms(s));

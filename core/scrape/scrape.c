@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/process.h"
 #include "scrape/internal.h"
 
 /* What the answers in flight may take together, unless one alone may take more. */
 #define BODIES_BYTES (64 << 20)
+
+/* How many targets are asked at the same time, each over one connection. While that is made it may have several descriptors: a pair and a socket to resolve the name, or one socket a family of addresses. */
+enum { ASKED_MAX = 1024, FILES_EACH = 4, FILES_SHARE = 4 /* of the process's: a quarter */ };
 
 static int drop_target(void *ctx, struct target *t)
 {
@@ -28,6 +32,18 @@ static uint64_t bodies_bytes(const struct config *config)
 	return most;
 }
 
+/* No more than there can be targets, than a thread and its memory are good for, than there are descriptors. */
+static uint32_t asked_max(const struct config *config)
+{
+	uint64_t most = 0, files = process_max_files() / FILES_SHARE / FILES_EACH;
+
+	for (uint32_t i = 0; i < config->scrape_count; i++)
+		most += config->scrapes[i].files.count > 0 ? ASKED_MAX : config->scrapes[i].targets.count;
+	most = most < ASKED_MAX ? most : ASKED_MAX;
+	most = most < files ? most : files;
+	return most > 0 ? (uint32_t)most : 1;
+}
+
 struct scrape *scrape_new(const struct config *config, const struct scrape_sink *sink, struct error *err)
 {
 	struct scrape *s = mem_zalloc(1, sizeof *s);
@@ -43,15 +59,21 @@ struct scrape *scrape_new(const struct config *config, const struct scrape_sink 
 	table_init(&s->table);
 	if (config->scrape_count == 0)
 		return s;
+	s->asked_max = asked_max(config);
 	s->discovery = discovery_new(config);
 	if (s->discovery == NULL)
 		error_set(err, -ENOMEM, "no memory for scraping");
 	else if (discovery_each(s->discovery, drop_target, NULL, err) == 0)
-		s->fetcher = fetcher_new(bodies_bytes(config), err);
+		s->fetcher = fetcher_new(bodies_bytes(config), s->asked_max, err);
 	if (s->fetcher != NULL)
 		return s;
 	scrape_free(s);
 	return NULL;
+}
+
+uint32_t scrape_files(const struct scrape *s)
+{
+	return s->asked_max * FILES_EACH;
 }
 
 int scrape_start(struct scrape *s, struct error *err)

@@ -36,6 +36,9 @@ struct scrape_sink {
 /* A scraper of what config->scrapes says. `config` and the sink's ctx are borrowed for its life. NULL with a sentence. */
 struct scrape *scrape_new(const struct config *config, const struct scrape_sink *sink, struct error *err);
 
+/* The open files that its connections may take at most: in the budget of descriptors they are beside those of whoever listens. */
+uint32_t scrape_files(const struct scrape *s);
+
 /* Starts the thread; where nothing is to be scraped there is none. 0 or a negative errno with a sentence. */
 int scrape_start(struct scrape *s, struct error *err);
 

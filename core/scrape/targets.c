@@ -146,7 +146,7 @@ int scrape_update_targets(struct scrape *s)
 		drop(&u);
 		return code;
 	}
-	if (u.surplus > 0)
+	if (u.surplus > 0 && s->stats.surplus == 0)
 		LOG(LOG_ERROR, "there are too many targets, the last ones are not scraped",
 		    log_int("max", CONFIG_TARGETS_MAX), log_int("surplus", u.surplus));
 	swap(s, &u);

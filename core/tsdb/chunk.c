@@ -67,7 +67,7 @@ static void store(struct chunk_writer *w, uint32_t at, uint64_t word)
 }
 
 /* Puts `count` bits, 1 to 64 and none above them, behind those that are there. A word is stored whole when it is begun, so nothing need have been zeroed. */
-static void put(struct chunk_writer *w, uint64_t bits, uint32_t count)
+static inline void put(struct chunk_writer *w, uint64_t bits, uint32_t count)
 {
 	uint32_t at = w->bits / 64, used = w->bits % 64;
 	uint64_t word = 0;
@@ -89,8 +89,21 @@ static void put_piece(struct chunk_writer *w, struct piece p)
 		put(w, (uint64_t)(p.bits >> 64), p.count - 64);
 }
 
+/* A time and a value, which mostly are short enough to go at once. */
+static inline void put_pieces(struct chunk_writer *w, struct piece time, struct piece value)
+{
+	uint32_t count = time.count + value.count;
+
+	if (count > 64) {
+		put_piece(w, time);
+		put_piece(w, value);
+	} else if (count > 0) { /* with a time of 64 bits there is no value, and the shift is one by 0 */
+		put(w, (uint64_t)time.bits | (uint64_t)value.bits << time.count % 64, count);
+	}
+}
+
 /* Marks the sample that is to come as changed in one of the two bit sets. */
-static void mark(struct chunk_writer *w, uint32_t set)
+static inline void mark(struct chunk_writer *w, uint32_t set)
 {
 	uint32_t at = set + w->count / 64;
 
@@ -148,8 +161,7 @@ bool chunk_append(struct chunk_writer *w, int64_t time_ms, uint64_t value_bits)
 		mark(w, WORD_TIMES);
 	if (value.count > 0)
 		mark(w, WORD_VALUES);
-	put_piece(w, time);
-	put_piece(w, value);
+	put_pieces(w, time, value);
 	w->time_ms = time_ms;
 	w->delta_ms = (int64_t)delta;
 	w->value = value_bits;

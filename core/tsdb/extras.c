@@ -44,10 +44,7 @@ void extras_stats(const struct extras *x, struct tsdb_stats *out)
 
 int extras_cut(struct extras *x, struct extras_cut *out)
 {
-	*out = (struct extras_cut){.place = epoch_enter(&x->epochs)};
-	if (out->place < 0)
-		return out->place;
-	out->of = x;
+	*out = (struct extras_cut){.of = x, .place = epoch_enter_kept(&x->epochs, 0)};
 	int code = exemplars_copy(&x->exemplars, &out->exemplars);
 	if (code == 0)
 		code = metadata_copy(&x->metadata, &out->metadata);
@@ -102,9 +99,9 @@ int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m)
 	return metadata_put(&t->extras->metadata, m);
 }
 
-bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m)
+int tsdb_metadata_admit(struct tsdb *t, const struct sample_metadata *m)
 {
-	return metadata_has(&t->extras->metadata, m);
+	return metadata_admit(&t->extras->metadata, m);
 }
 
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),

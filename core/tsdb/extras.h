@@ -19,14 +19,14 @@ void extras_deinit(struct extras *x);
 /* Frees what no reader sees any more. The writer's; cheap. */
 void extras_collect(struct extras *x);
 
-/* Both at one moment. Any thread. */
+/* Both at one moment; one cut at a time, which no reader keeps out. Any thread. */
 struct extras_cut {
 	struct extras *of; /* NULL: there is none */
 	int place;         /* among the epochs' readers */
 	struct exemplars_copy exemplars;
 	struct metadata_copy metadata;
 };
-/* 0, -EAGAIN, -ENOMEM. */
+/* 0 or -ENOMEM. */
 int extras_cut(struct extras *x, struct extras_cut *out);
 void extras_cut_deinit(struct extras_cut *c);
 

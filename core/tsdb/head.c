@@ -29,7 +29,7 @@ struct head *head_new(const struct head_options *o, struct error *err)
 	atomic_store(&h->ended, 1); /* a view's batch of 0 is none */
 	table_init(&h->table);
 	h->from_ms = h->cut_ms = h->trim_ms = h->stats.newest_ms = INT64_MIN;
-	h->to_ms = h->stats.oldest_ms = INT64_MAX;
+	h->stats.oldest_ms = h->now_ms = INT64_MAX;
 	h->out_of_order_ms = o->out_of_order_ms;
 	h->max_series = o->max_series;
 	h->max_per_metric = o->max_per_metric;
@@ -98,10 +98,9 @@ void head_free(struct head *h)
 	mem_free(h);
 }
 
-void head_set_bounds(struct head *h, int64_t from_ms, int64_t to_ms)
+void head_set_floor(struct head *h, int64_t from_ms)
 {
 	h->from_ms = from_ms;
-	h->to_ms = to_ms;
 }
 
 /* ---- batches ---- */
@@ -112,7 +111,7 @@ void head_batch_begin(struct head *h)
 	h->batch = atomic_load(&h->ended) + 1;
 	h->oldest_view = UINT64_MAX;
 	h->seen_count = 0;
-	for (uint32_t i = 0; i < EPOCH_READERS; i++) {
+	for (uint32_t i = 0; i < EPOCH_PLACES; i++) {
 		uint64_t batch = atomic_load(&h->view_batches[i]);
 		if (batch == 0)
 			continue;
@@ -234,13 +233,15 @@ void head_prefetch_series(const struct head *h, uint32_t number)
 	__builtin_prefetch((const char *)s + CACHE_LINE);
 }
 
-/* An append writes where the chunk ends, and among the bits at its front that say "as before". */
+/* An append writes to the chunk's header, among the bits at its front that say "as before", and where it ends. */
 void head_prefetch_chunk(const struct head *h, uint32_t number)
 {
 	const struct series *s = head_find(h, number);
 	if (s == NULL || s->writer.words == NULL)
 		return;
-	__builtin_prefetch(s->writer.words, 1);
+	const char *chunk = (const char *)s->writer.words - offsetof(struct head_chunk, words);
+	__builtin_prefetch(chunk, 1);
+	__builtin_prefetch(chunk + CACHE_LINE, 1);
 	__builtin_prefetch(s->writer.words + s->writer.bits / 64, 1);
 }
 
@@ -495,27 +496,30 @@ static int append_late(struct head *h, struct series *s, int64_t time_ms, uint64
 
 static bool is_too_old(const struct head *h, int64_t time_ms)
 {
-	int64_t oldest;
+	int64_t oldest, newest = h->stats.newest_ms < h->now_ms ? h->stats.newest_ms : h->now_ms;
 	return time_ms < h->from_ms ||
-	       (!__builtin_sub_overflow(h->stats.newest_ms, h->out_of_order_ms, &oldest) && time_ms < oldest);
+	       (!__builtin_sub_overflow(newest, h->out_of_order_ms, &oldest) && time_ms < oldest);
 }
 
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 {
 	struct series *s = living(h, number);
 	uint64_t bits;
-	CHECK(h->batch != 0 && s != NULL);
+	CHECK(h->batch != 0);
+	if (s == NULL)
+		return -ESTALE;
 	memcpy(&bits, &value, sizeof bits);
-	if (time_ms > h->to_ms)
-		return APPEND_TOO_NEW;
 	if (time_ms < h->from_ms)
 		return APPEND_TOO_OLD;
 	bool first = atomic_load_explicit(&s->newest, memory_order_relaxed) == NULL;
 	if (!first && time_ms == s->writer.time_ms)
 		return bits == s->writer.value ? APPEND_DUPLICATE : APPEND_CONFLICT;
 	bool in_order = first || time_ms > s->writer.time_ms;
-	if (!in_order && is_too_old(h, time_ms))
-		return APPEND_TOO_OLD;
+	if (!in_order && is_too_old(h, time_ms)) {
+		/* A retry that comes late is no error: what is asked for has been done. */
+		int outcome = look_up(h, s, time_ms, bits);
+		return outcome == APPEND_STORED ? APPEND_TOO_OLD : outcome;
+	}
 	int code = epoch_reserve(&h->epochs, RETIRED_BY_APPEND);
 	if (code == 0 && in_order)
 		code = note_batch(h, s);
@@ -530,6 +534,17 @@ int head_append(struct head *h, uint32_t number, int64_t time_ms, double value)
 	if (time_ms < h->stats.oldest_ms)
 		h->stats.oldest_ms = time_ms;
 	return APPEND_STORED;
+}
+
+void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric)
+{
+	h->max_series = max_series;
+	h->max_per_metric = max_per_metric;
+}
+
+void head_set_now(struct head *h, int64_t now_ms)
+{
+	h->now_ms = now_ms;
 }
 
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms)

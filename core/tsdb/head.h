@@ -41,8 +41,14 @@ void head_free(struct head *h);
 
 /* ---- the writer ---- */
 
-/* Samples before `from_ms` and behind `to_ms` are refused. At first any time is taken. */
-void head_set_bounds(struct head *h, int64_t from_ms, int64_t to_ms);
+/* Samples before `from_ms` are refused. At first any time is taken. */
+void head_set_floor(struct head *h, int64_t from_ms);
+
+/* How many series there may be, from now on: head_options' bounds anew. */
+void head_set_max(struct head *h, uint32_t max_series, uint32_t max_per_metric);
+
+/* The writer's clock: how late a sample is is measured from the newest one, but from nothing later than this. INT64_MAX, as at first: it has none. */
+void head_set_now(struct head *h, int64_t now_ms);
 
 /* How far behind the newest sample one out of order may be, from now on. */
 void head_set_out_of_order(struct head *h, int64_t out_of_order_ms);
@@ -78,13 +84,13 @@ bool head_newest(const struct head *h, uint32_t number, struct sample *out);
 /* Has it a sample of exactly this time? 1, 0, or -ENOMEM. */
 int head_has_sample(const struct head *h, uint32_t number, int64_t time_ms);
 
-/* Appends to a living series, within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Appends to a series, within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int head_append(struct head *h, uint32_t number, int64_t time_ms, double value);
 
 /* Samples before `time_ms` were sealed: views that are opened from now on do not ask for them. They are let go, by head_trim, once those that are open now are closed. Between batches. */
 void head_cut(struct head *h, int64_t time_ms);
 
-/* Lets go of samples that were cut and that no view asks for, and of whole series whose newest sample is one of them and before `idle_ms`. Visits up to `visits` series, going on where the last call ended. 1: there are more; 0: all were
+/* Lets go of samples that were cut and that no view asks for, and of whole series whose newest sample is one of them and before `idle_ms`, or that it finds without any for the second time. Visits up to `visits` series, going on where the last call ended. 1: there are more; 0: all were
  * visited since the last 0; -ENOMEM: some of these are left as they are. Numbers that mean no series any more cost next to nothing. Between batches. */
 int head_trim(struct head *h, int64_t idle_ms, uint32_t visits);
 
@@ -125,11 +131,17 @@ struct head_view;
 
 /* NULL: -EAGAIN, as many as may be are open (EPOCH_READERS), or -ENOMEM, in *code. What the writer replaces meanwhile is kept: views are for the length of a query. */
 struct head_view *head_view_open(struct head *h, int *code);
+/* The same for those of whom there is one at a time, and who are not kept out by queries: -ENOMEM alone. */
+enum head_keeper { HEAD_CHECKPOINT, HEAD_SEALING };
+struct head_view *head_view_open_kept(struct head *h, enum head_keeper who, int *code);
 void head_view_close(struct head_view *v);
 
 /* The index, for postings_select; it may list series that have no sample in the view. The arena is the caller's. */
 void head_view_index(struct head_view *v, struct postings_source *out);
+/* Names of labels, and values of one, of the series that have any sample in the view; rising, in the arena. 0 or -ENOMEM. */
 int head_view_label_names(struct head_view *v, struct arena *arena, const struct slice **names, uint32_t *count);
+int head_view_label_values(struct head_view *v, struct slice name, struct arena *arena, const struct slice **values,
+                           uint32_t *count);
 
 /* Labels of a series that the index listed; good until the view is closed. */
 struct slice head_view_labels(const struct head_view *v, uint32_t number);

@@ -460,10 +460,29 @@ struct postings head_index_all(void *ctx)
 	return list_postings(&ix->all);
 }
 
-int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, const struct slice **values,
-                      uint32_t *count)
+/* Has the pair a series that the filter wants? 1, 0, or a negative errno. */
+static int is_wanted_pair(struct label_pair *p, const struct head_index_filter *filter)
 {
-	struct head_index *ix = ctx;
+	struct postings list = list_postings(&p->list);
+	int wanted = filter == NULL ? list.count > 0 : 0;
+	for (uint32_t i = 0; i < list.count && wanted == 0; i++)
+		wanted = filter->wants(filter->ctx, list.numbers[i]);
+	return wanted;
+}
+
+/* The same of any pair of the name. */
+static int is_wanted_name(const struct label_name *name, const struct head_index_filter *filter)
+{
+	struct label_pair *p = atomic_load_explicit(&name->first, memory_order_acquire);
+	int wanted = filter == NULL ? p != NULL : 0;
+	for (; p != NULL && wanted == 0; p = atomic_load_explicit(&p->next, memory_order_acquire))
+		wanted = is_wanted_pair(p, filter);
+	return wanted;
+}
+
+int head_index_values_of(struct head_index *ix, struct slice name_bytes, const struct head_index_filter *filter,
+                         struct arena *arena, const struct slice **values, uint32_t *count)
+{
 	struct label_name *name = find_name(ix, name_bytes);
 	struct label_pair *first = name == NULL ? NULL : atomic_load_explicit(&name->first, memory_order_acquire);
 	uint32_t n = 0, room = 0;
@@ -475,7 +494,10 @@ int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, c
 	/* From the same pair on the list only becomes shorter. */
 	for (struct label_pair *p = first; p != NULL && n < room;
 	     p = atomic_load_explicit(&p->next, memory_order_acquire)) {
-		if (list_postings(&p->list).count > 0)
+		int wanted = is_wanted_pair(p, filter);
+		if (wanted < 0)
+			return wanted;
+		if (wanted > 0)
 			out[n++] = slice_new(p->bytes, p->len);
 	}
 	qsort(out, n, sizeof *out, slice_order);
@@ -484,7 +506,13 @@ int head_index_values(void *ctx, struct slice name_bytes, struct arena *arena, c
 	return 0;
 }
 
-int head_index_names(struct head_index *ix, struct arena *arena, const struct slice **names, uint32_t *count)
+int head_index_values(void *ctx, struct slice name, struct arena *arena, const struct slice **values, uint32_t *count)
+{
+	return head_index_values_of(ctx, name, NULL, arena, values, count);
+}
+
+int head_index_names(struct head_index *ix, const struct head_index_filter *filter, struct arena *arena,
+                     const struct slice **names, uint32_t *count)
 {
 	const struct pointer_map *map = atomic_load_explicit(&ix->names, memory_order_acquire);
 	struct slice *out = arena_alloc(arena, (map->mask + 1) * sizeof *out);
@@ -494,8 +522,10 @@ int head_index_names(struct head_index *ix, struct arena *arena, const struct sl
 	for (uint64_t i = 0; i <= map->mask; i++) {
 		struct entry *entry = atomic_load_explicit(&map->slots[i], memory_order_acquire);
 		const struct label_name *name = (const struct label_name *)entry;
-		if (entry != NULL && entry != &taken_out &&
-		    atomic_load_explicit(&name->first, memory_order_acquire) != NULL)
+		int wanted = entry != NULL && entry != &taken_out ? is_wanted_name(name, filter) : 0;
+		if (wanted < 0)
+			return wanted;
+		if (wanted > 0)
 			out[n++] = slice_new(name->bytes, name->len);
 	}
 	qsort(out, n, sizeof *out, slice_order);

@@ -50,7 +50,15 @@ int head_index_remove(struct head_index *ix, struct postings numbers,
 struct postings head_index_equal(void *ctx, struct slice name, struct slice value);
 int head_index_values(void *ctx, struct slice name, struct arena *arena, const struct slice **values, uint32_t *count);
 struct postings head_index_all(void *ctx);
-/* The names of all labels, rising; in the arena. 0 or -ENOMEM. */
-int head_index_names(struct head_index *ix, struct arena *arena, const struct slice **names, uint32_t *count);
+/* Which series count: wants() says 1, 0, or a negative errno, which ends the walk. NULL in its place: all do. */
+struct head_index_filter {
+	int (*wants)(void *ctx, uint32_t number);
+	void *ctx;
+};
+/* The values of a label, and the names of all labels, that series have which count; rising, in the arena. 0, -ENOMEM, or what the filter said. */
+int head_index_values_of(struct head_index *ix, struct slice name, const struct head_index_filter *filter,
+                         struct arena *arena, const struct slice **values, uint32_t *count);
+int head_index_names(struct head_index *ix, const struct head_index_filter *filter, struct arena *arena,
+                     const struct slice **names, uint32_t *count);
 
 #endif

@@ -101,8 +101,8 @@ struct series_pages {
 
 struct head {
 	struct epochs epochs;
-	_Atomic uint64_t ended;                       /* the last batch that has ended */
-	_Atomic uint64_t view_batches[EPOCH_READERS]; /* of the views that are open, by their place; 0: none */
+	_Atomic uint64_t ended;                      /* the last batch that has ended */
+	_Atomic uint64_t view_batches[EPOCH_PLACES]; /* of the views that are open, by their place; 0: none */
 	_Atomic(struct series_pages *) pages;
 	struct head_index index;
 	struct spill *spill;
@@ -110,7 +110,7 @@ struct head {
 	/* The writer's. */
 	uint64_t batch; /* that is going on; 0: none is */
 	/* At its beginning: the batches of the views that were open, and the lowest of them; UINT64_MAX: none was. */
-	uint64_t seen[EPOCH_READERS], oldest_view;
+	uint64_t seen[EPOCH_PLACES], oldest_view;
 	uint32_t seen_count;
 	struct table table; /* by labels_hash */
 	struct leaving
@@ -120,7 +120,7 @@ struct head {
 	int64_t cut_ms;    /* of the last head_cut */
 	uint64_t cut_mark; /* the views before it */
 	int64_t trim_ms;   /* of the last one that no view is from before of: what may go */
-	int64_t from_ms, to_ms, out_of_order_ms;
+	int64_t from_ms, out_of_order_ms, now_ms;
 	uint32_t max_series, max_per_metric;
 	struct head_stats stats; /* but for what is asked of others */
 };

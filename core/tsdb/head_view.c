@@ -20,14 +20,15 @@ static uint64_t enter_batch(struct head *h, int place)
 	}
 }
 
-struct head_view *head_view_open(struct head *h, int *code)
+/* In the place that is kept for `who`; -1: in any. */
+static struct head_view *open_view(struct head *h, int who, int *code)
 {
 	struct head_view *v = mem_zalloc(1, sizeof *v);
 	*code = -ENOMEM;
 	if (v == NULL)
 		return NULL;
 	v->head = h;
-	v->place = epoch_enter(&h->epochs);
+	v->place = who < 0 ? epoch_enter(&h->epochs) : epoch_enter_kept(&h->epochs, who);
 	if (v->place < 0) {
 		*code = v->place;
 		mem_free(v);
@@ -36,6 +37,18 @@ struct head_view *head_view_open(struct head *h, int *code)
 	v->batch = enter_batch(h, v->place);
 	*code = 0;
 	return v;
+}
+
+struct head_view *head_view_open(struct head *h, int *code)
+{
+	return open_view(h, -1, code);
+}
+
+_Static_assert((int)HEAD_SEALING < (int)EPOCH_KEPT, "each has a place");
+
+struct head_view *head_view_open_kept(struct head *h, enum head_keeper who, int *code)
+{
+	return open_view(h, (int)who, code);
 }
 
 void head_view_close(struct head_view *v)
@@ -55,9 +68,22 @@ void head_view_index(struct head_view *v, struct postings_source *out)
 	    .equal = head_index_equal, .values = head_index_values, .all = head_index_all, .ctx = &v->head->index};
 }
 
+static int is_seen(void *ctx, uint32_t number)
+{
+	return head_view_sees(ctx, number);
+}
+
 int head_view_label_names(struct head_view *v, struct arena *arena, const struct slice **names, uint32_t *count)
 {
-	return head_index_names(&v->head->index, arena, names, count);
+	const struct head_index_filter seen = {is_seen, v};
+	return head_index_names(&v->head->index, &seen, arena, names, count);
+}
+
+int head_view_label_values(struct head_view *v, struct slice name, struct arena *arena, const struct slice **values,
+                           uint32_t *count)
+{
+	const struct head_index_filter seen = {is_seen, v};
+	return head_index_values_of(&v->head->index, name, &seen, arena, values, count);
 }
 
 struct slice head_view_labels(const struct head_view *v, uint32_t number)

@@ -159,7 +159,7 @@ static int seal(struct tsdb *t, struct error *err)
 	if (to <= from)
 		return 0;
 	int code;
-	struct head_view *v = head_view_open(t->head, &code);
+	struct head_view *v = head_view_open_kept(t->head, HEAD_SEALING, &code);
 	if (v == NULL)
 		return error_set(err, code, "no view of the head could be opened: %s", strerror(-code));
 	int64_t first;

@@ -113,28 +113,36 @@ static uint32_t find(const struct metadata *m, struct slice name, uint64_t *hash
 	return table_find(&m->table, *hash, has_name, m, &name);
 }
 
-bool metadata_has(const struct metadata *m, const struct sample_metadata *s)
+/* As metadata_admit; `item`: what is kept of the metric, or TABLE_NONE. */
+static int admit(struct metadata *m, const struct sample_metadata *s, uint32_t item)
+{
+	bool is_new = item == TABLE_NONE;
+
+	if (!is_new && says_the_same(&m->items[item]->m, s))
+		return 1;
+	uint64_t had = is_new ? 0 : text_bytes(&m->items[item]->m);
+	if ((!is_new || m->count < METADATA_METRICS_MAX) && text_bytes(s) <= METADATA_ENTRY_MAX &&
+	    m->bytes - had + text_bytes(s) <= METADATA_BYTES_MAX)
+		return 0;
+	m->refused++;
+	return -ENOSPC;
+}
+
+int metadata_admit(struct metadata *m, const struct sample_metadata *s)
 {
 	uint64_t hash;
-	uint32_t item = find(m, s->name, &hash);
-	return item != TABLE_NONE && says_the_same(&m->items[item]->m, s);
+	return admit(m, s, find(m, s->name, &hash));
 }
 
 int metadata_put(struct metadata *m, const struct sample_metadata *s)
 {
 	uint64_t hash;
 	uint32_t item = find(m, s->name, &hash);
-	bool is_new = item == TABLE_NONE;
+	int code = admit(m, s, item);
 
-	if (!is_new && says_the_same(&m->items[item]->m, s))
-		return 0;
-	uint64_t had = is_new ? 0 : text_bytes(&m->items[item]->m);
-	if ((is_new && m->count == METADATA_METRICS_MAX) || text_bytes(s) > METADATA_ENTRY_MAX ||
-	    m->bytes - had + text_bytes(s) > METADATA_BYTES_MAX) {
-		m->refused++;
-		return -ENOSPC;
-	}
-	return is_new ? add(m, s, hash) : replace(m, s, item);
+	if (code != 0)
+		return code == 1 ? 0 : code;
+	return item == TABLE_NONE ? add(m, s, hash) : replace(m, s, item);
 }
 
 /* ---- reading ---- */

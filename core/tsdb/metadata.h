@@ -32,8 +32,8 @@ void metadata_deinit(struct metadata *m);
 /* The writer's. As tsdb_metadata_put. */
 int metadata_put(struct metadata *m, const struct sample_metadata *s);
 
-/* The writer's. Is just this kept? */
-bool metadata_has(const struct metadata *m, const struct sample_metadata *s);
+/* The writer's. As tsdb_metadata_admit. */
+int metadata_admit(struct metadata *m, const struct sample_metadata *s);
 
 /* All of one moment, rising by name. Any thread, which is inside the epochs until metadata_copy_deinit. */
 struct metadata_copy {

@@ -8,6 +8,7 @@
 #ifndef MOONGATE_TSDB_POSTINGS_H
 #define MOONGATE_TSDB_POSTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -30,6 +31,9 @@ struct postings_source {
 	/* All series. */
 	struct postings (*all)(void *ctx);
 	void *ctx;
+	/* Asked now and then while values are matched: is the selection to end with -ECANCELED? NULL: it is not. */
+	bool (*stopped)(const void *of);
+	const void *stopped_of;
 };
 
 /* Build in the arena; 0 or -ENOMEM. `out` may be an input. Linear in the shorter input times the logarithm of the longer where they differ much (galloping), else in both. */
@@ -38,7 +42,7 @@ int postings_subtract(struct arena *arena, struct postings from, struct postings
 /* Of two lists a merge; of more a bitmap over the range of their numbers, or where those are few in a wide range, merges of two, of four, … */
 int postings_union(struct arena *arena, const struct postings *lists, uint32_t count, struct postings *out);
 
-/* The series that all matchers match. No matcher: all. A value of a label is asked of a regular expression at most once by each. 0 or -ENOMEM, then the arena is as it was. */
+/* The series that all matchers match. No matcher: all. A value of a label is asked of a regular expression at most once by each. 0, or -ENOMEM, -ECANCELED, then the arena is as it was. */
 int postings_select(const struct postings_source *source, struct matcher *const *matchers, uint32_t count,
                     struct arena *arena, struct postings *out);
 

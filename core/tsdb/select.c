@@ -14,6 +14,13 @@ struct selection {
 	bool begun;    /* there is a first list: nothing found is nothing */
 };
 
+enum { VALUES_BETWEEN_LOOKS = 64 };
+
+static bool is_stopped(const struct selection *s)
+{
+	return s->source->stopped != NULL && s->source->stopped(s->source->stopped_of);
+}
+
 /* ---- the lists of a matcher ---- */
 
 /* Values of a label, and which of them are looked at. */
@@ -86,6 +93,8 @@ static int lists_of_values(const struct selection *s, const struct matcher *m, b
 	if (*lists == NULL)
 		return -ENOMEM;
 	for (uint32_t i = v.first; i < v.end; i++) {
+		if (i % VALUES_BETWEEN_LOOKS == 0 && is_stopped(s))
+			return -ECANCELED;
 		int matches = matcher_pattern_matches(m, v.items[i]);
 		if (matches < 0)
 			return matches;

@@ -16,7 +16,9 @@
 
 enum {
 	FILES_MAX = 4096,
-	FILE_BYTES_DEFAULT = 16 * 1024 * 1024,
+	FILE_BYTES_LEAST = 256 * 1024, /* where the size is not given */
+	FILE_BYTES_MOST = 16 * 1024 * 1024,
+	FILES_HELD = 8, /* so that about so many hold what there is */
 	FILE_BYTES_MIN = 64 * 1024,
 	UNIT = 8, /* bytes that an offset in a reference counts */
 	SLOT = 64 /* no two records begin in the same so many bytes */
@@ -38,7 +40,7 @@ struct file {
 struct spill {
 	char *dir;
 	struct epochs *epochs;
-	uint32_t file_bytes;
+	uint32_t file_bytes;                     /* 0: next_bytes() says */
 	_Atomic uint32_t first;                  /* number of the oldest file */
 	_Atomic uint32_t next;                   /* of the one to be begun */
 	size_t end;                              /* bytes used of the last file */
@@ -76,8 +78,20 @@ static void drop_file(void *block)
 	close_file(block);
 }
 
-/* Opens a file, made where `flags` say so, and maps it. NULL with a negative errno in *code. */
-static struct file *open_file(const struct spill *s, uint32_t number, int flags, int *code)
+/* Of the file that is to be begun. It is allocated whole, and the last one stays when all before it have gone: of few series a large one would be mostly air. */
+static uint32_t next_bytes(const struct spill *s)
+{
+	uint64_t held = spill_bytes(s);
+	uint32_t bytes = FILE_BYTES_LEAST;
+	if (s->file_bytes != 0)
+		return s->file_bytes;
+	while (bytes < FILE_BYTES_MOST && bytes < held / FILES_HELD)
+		bytes *= 2;
+	return bytes;
+}
+
+/* Opens a file, made of `bytes` where `flags` say so, and maps it. NULL with a negative errno in *code. */
+static struct file *open_file(const struct spill *s, uint32_t number, int flags, uint32_t bytes, int *code)
 {
 	char name[32];
 	struct file *f = mem_zalloc(1, sizeof *f);
@@ -95,7 +109,7 @@ static struct file *open_file(const struct spill *s, uint32_t number, int flags,
 	f->fd = file_open(f->path, flags);
 	*code = f->fd < 0 ? f->fd : 0;
 	if (*code == 0 && (flags & O_CREAT) != 0)
-		*code = file_allocate(f->fd, s->file_bytes);
+		*code = file_allocate(f->fd, bytes);
 	int64_t size = *code == 0 ? file_size(f->fd) : *code;
 	if (size < 0)
 		*code = (int)size;
@@ -182,7 +196,7 @@ static int find_file(void *ctx, const char *name)
 		found->code = error_set(found->err, -EFBIG, "%s has more than %d files of chunks", s->dir, FILES_MAX);
 		return found->code;
 	}
-	struct file *f = open_file(s, (uint32_t)number, O_RDONLY, &found->code);
+	struct file *f = open_file(s, (uint32_t)number, O_RDONLY, 0, &found->code);
 	if (f == NULL) {
 		error_set(found->err, found->code, "%s/%s cannot be opened: %s", s->dir, name, strerror(-found->code));
 		return found->code;
@@ -200,8 +214,7 @@ static int find_file(void *ctx, const char *name)
 
 struct spill *spill_open(const struct spill_options *o, struct error *err)
 {
-	uint32_t file_bytes = o->file_bytes == 0 ? FILE_BYTES_DEFAULT : o->file_bytes;
-	CHECK(file_bytes >= FILE_BYTES_MIN && file_bytes % UNIT == 0);
+	CHECK(o->file_bytes == 0 || (o->file_bytes >= FILE_BYTES_MIN && o->file_bytes % UNIT == 0));
 	struct spill *s = mem_zalloc(1, sizeof *s);
 	if (s == NULL || (s->dir = mem_strndup(o->dir, strlen(o->dir))) == NULL) {
 		error_set(err, -ENOMEM, "out of memory while opening %s", o->dir);
@@ -209,7 +222,7 @@ struct spill *spill_open(const struct spill_options *o, struct error *err)
 		return NULL;
 	}
 	s->epochs = o->epochs;
-	s->file_bytes = file_bytes;
+	s->file_bytes = o->file_bytes;
 	struct found found = {.spill = s, .err = err};
 	int code = file_make_dirs(s->dir, err);
 	if (code == 0)
@@ -236,22 +249,28 @@ void spill_close(struct spill *s)
 
 /* ---- writing ---- */
 
-/* The file that has room for `len` more bytes, begun where none has; NULL with a negative errno in *code. */
-static struct file *writable(struct spill *s, size_t len, int *code)
+/* Begins another file; NULL with a negative errno in *code. */
+static struct file *begin_file(struct spill *s, uint32_t bytes, int *code)
 {
-	struct file *f = s->next == s->first ? NULL : file_of(s, s->next - 1);
-	if (f != NULL && f->fd >= 0 && !f->in_doubt && f->size >= s->end && f->size - s->end >= len)
-		return f;
 	*code = -EFBIG;
 	if (s->next - s->first >= FILES_MAX)
 		return NULL;
-	f = open_file(s, s->next, O_RDWR | O_CREAT | O_TRUNC, code);
+	struct file *f = open_file(s, s->next, O_RDWR | O_CREAT | O_TRUNC, bytes, code);
 	if (f == NULL)
 		return NULL;
 	atomic_store_explicit(&s->files[s->next % FILES_MAX], f, memory_order_release);
 	s->next++;
 	s->end = UNIT;
 	return f;
+}
+
+/* The file that has room for `len` more bytes, begun where none has; NULL with a negative errno in *code. */
+static struct file *writable(struct spill *s, size_t len, int *code)
+{
+	struct file *f = s->next == s->first ? NULL : file_of(s, s->next - 1);
+	if (f != NULL && f->fd >= 0 && !f->in_doubt && f->size >= s->end && f->size - s->end >= len)
+		return f;
+	return begin_file(s, next_bytes(s), code);
 }
 
 int spill_add(struct spill *s, struct spilled *record, const _Atomic uint64_t *words, spill_ref *out)
@@ -298,7 +317,7 @@ static int renew_file(struct spill *s, struct file *old)
 	buf_free(&path);
 	if (code != 0)
 		return code;
-	struct file *f = open_file(s, old->number, O_RDWR, &code);
+	struct file *f = open_file(s, old->number, O_RDWR, 0, &code);
 	if (f == NULL)
 		return code;
 	f->newest_ms = old->newest_ms;
@@ -339,8 +358,18 @@ int spill_mend(struct spill *s)
 	return 0;
 }
 
+/* Where nothing in a large last file is asked for either, a small one becomes the last: one stays, since numbers go on from it after a start. Without room for it all stays as it is. */
+static void replace_last(struct spill *s, int64_t time_ms)
+{
+	const struct file *last = s->next == s->first ? NULL : file_of(s, s->next - 1);
+	int code;
+	if (last != NULL && last->newest_ms < time_ms && last->size > FILE_BYTES_LEAST)
+		(void)begin_file(s, FILE_BYTES_LEAST, &code);
+}
+
 int spill_release(struct spill *s, int64_t time_ms)
 {
+	replace_last(s, time_ms);
 	while (s->next - s->first > 1) {
 		struct file *f = file_of(s, s->first);
 		if (f != NULL && f->newest_ms >= time_ms)

@@ -32,7 +32,8 @@ struct spilled {
 struct spill_options {
 	const char *dir;       /* made where missing */
 	struct epochs *epochs; /* borrowed: files that go are retired there */
-	uint32_t file_bytes;   /* of one file. Default (0): 16 MiB; at least 64 KiB */
+	uint32_t
+	    file_bytes; /* of each file, at least 64 KiB. Default (0): an eighth of what there is, 256 KiB to 16 MiB */
 };
 
 /* Opens the files of a directory. NULL with a sentence. Owned by the caller: spill_close; no reader is left then. */
@@ -54,7 +55,7 @@ int spill_sync(struct spill *s);
 /* Writes files that could not be synced anew, under the same references: a sync that failed is not tried again on its file. 0 also where there is nothing to mend. The writer's, while no spill_sync runs. */
 int spill_mend(struct spill *s);
 
-/* Lets go of files all of whose chunks end before `time_ms`: they are removed once no reader is left. The one that is being filled stays. 0 or -ENOMEM with nothing changed. */
+/* Lets go of files all of whose chunks end before `time_ms`: they are removed once no reader is left. The one that is being filled stays, or a small one in its place. 0 or -ENOMEM with nothing changed. */
 int spill_release(struct spill *s, int64_t time_ms);
 
 /* Bytes of all files, for moongate's own metrics. */

@@ -40,8 +40,8 @@ struct tsdb {
 	_Atomic int64_t oldest_ms, newest_ms;
 	_Atomic bool stopping; /* tsdb_maintain_stop */
 
-	int64_t ceiling_ms; /* the writer's, as the next one */
-	int64_t cut_ms;     /* what the head was told to cut */
+	int64_t now_ms; /* the writer's clock; INT64_MAX: it has none */
+	int64_t cut_ms; /* the writer's: what the head was told to cut */
 
 	_Atomic uint64_t sealed, merged, removed, refused, lost;
 };
@@ -64,7 +64,18 @@ struct tsdb_view {
 	struct tsdb *t;
 	struct head_view *head;
 	struct block_set *set;
+	bool (*stopped)(const void *ctx); /* NULL: nobody stops it */
+	const void *stopped_ctx;
+	uint32_t looks; /* series since it was asked */
 };
+
+enum { SERIES_BETWEEN_LOOKS = 64 };
+
+/* Is what the view is asked to end? Called between series. */
+static inline bool view_is_stopped(struct tsdb_view *v)
+{
+	return v->stopped != NULL && ++v->looks % SERIES_BETWEEN_LOOKS == 0 && v->stopped(v->stopped_ctx);
+}
 
 /* tsdb.c: the set of this moment, with a reference; any thread. */
 struct block_set *block_set_get(struct tsdb *t);

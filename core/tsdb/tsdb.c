@@ -239,7 +239,7 @@ static void set_defaults(struct tsdb_options *o)
 		o->exemplars = EXEMPLARS_DEFAULT;
 }
 
-/* Bounds and cut of the head, after what is sealed has changed. */
+/* Floor and cut of the head, after what is sealed has changed. */
 static void follow_sealed(struct tsdb *t)
 {
 	int64_t sealed = atomic_load(&t->sealed_ms);
@@ -249,9 +249,9 @@ static void follow_sealed(struct tsdb *t)
 	head_cut(t->head, sealed);
 }
 
-static void set_bounds(struct tsdb *t)
+static void set_floor(struct tsdb *t)
 {
-	head_set_bounds(t->head, atomic_load(&t->seal_to_ms), t->ceiling_ms);
+	head_set_floor(t->head, atomic_load(&t->seal_to_ms));
 }
 
 struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void *ctx, const struct error *why),
@@ -265,8 +265,8 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 		goto out;
 	t->options = *options;
 	set_defaults(&t->options);
-	t->ceiling_ms = INT64_MAX;
 	t->cut_ms = INT64_MIN;
+	t->now_ms = INT64_MAX;
 	atomic_store(&t->oldest_ms, INT64_MAX);
 	atomic_store(&t->newest_ms, INT64_MIN);
 	mutex_init(&t->lock);
@@ -293,7 +293,7 @@ struct tsdb *tsdb_open(const struct tsdb_options *options, void (*refused)(void 
 		code = t->head == NULL ? err->code : 0;
 	}
 	if (code == 0) {
-		set_bounds(t);
+		set_floor(t);
 		follow_sealed(t);
 	}
 out:
@@ -327,17 +327,17 @@ void tsdb_close(struct tsdb *t)
 
 /* ---- the writer ---- */
 
-void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms)
-{
-	t->ceiling_ms = time_ms;
-	set_bounds(t);
-}
-
 uint32_t tsdb_numbers(const struct tsdb *t)
 {
 	struct head_state state;
 	head_state(t->head, &state);
 	return state.next_number;
+}
+
+void tsdb_set_now(struct tsdb *t, int64_t now_ms)
+{
+	t->now_ms = now_ms;
+	head_set_now(t->head, now_ms);
 }
 
 void tsdb_batch_begin(struct tsdb *t)
@@ -395,13 +395,23 @@ void tsdb_mark(struct tsdb *t, uint32_t number, bool marked)
 	head_mark(t->head, number, marked);
 }
 
+static uint32_t a_quarter_more(uint32_t bound)
+{
+	return bound > UINT32_MAX - bound / 4 ? UINT32_MAX : bound + bound / 4;
+}
+
 void tsdb_replay_begin(struct tsdb *t)
 {
+	struct head_stats h;
+	head_stats(t->head, &h);
+	uint32_t most = h.series > t->options.max_series ? (uint32_t)h.series : t->options.max_series;
+	head_set_max(t->head, a_quarter_more(most), a_quarter_more(t->options.max_per_metric));
 	head_set_out_of_order(t->head, t->options.out_of_order_ms + REPLAY_SLACK_MS);
 }
 
 void tsdb_replay_end(struct tsdb *t)
 {
+	head_set_max(t->head, t->options.max_series, t->options.max_per_metric);
 	head_set_out_of_order(t->head, t->options.out_of_order_ms);
 }
 
@@ -441,20 +451,18 @@ bool tsdb_tick(struct tsdb *t)
 	head_state(t->head, &state);
 	atomic_store(&t->oldest_ms, state.oldest_ms);
 	atomic_store(&t->newest_ms, state.newest_ms);
-	int64_t edge = state.samples == 0 ? INT64_MIN : seal_edge(t, state.newest_ms);
+	int64_t newest_ms = state.newest_ms < t->now_ms ? state.newest_ms : t->now_ms;
+	int64_t edge = state.samples == 0 ? INT64_MIN : seal_edge(t, newest_ms);
 	if (edge > atomic_load(&t->seal_to_ms) && edge > state.oldest_ms) {
 		/* First nothing more is taken, then the keeper may look. */
-		head_set_bounds(t->head, edge, t->ceiling_ms);
+		head_set_floor(t->head, edge);
 		atomic_store(&t->seal_to_ms, edge);
 	}
 	follow_sealed(t);
-	bool more = false;
-	if (t->cut_ms != INT64_MIN) {
-		int64_t idle_ms =
-		    state.newest_ms < INT64_MIN + t->options.idle_ms ? INT64_MIN : state.newest_ms - t->options.idle_ms;
-		/* What memory does not suffice for is done at another tick. */
-		more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
-	}
+	/* Also before anything was cut: series that never got a sample leave. What memory does not suffice for is done at another tick. */
+	int64_t idle_ms =
+	    state.newest_ms < INT64_MIN + t->options.idle_ms ? INT64_MIN : state.newest_ms - t->options.idle_ms;
+	bool more = head_trim(t->head, idle_ms, TRIM_VISITS) == 1;
 	head_collect(t->head);
 	extras_collect(t->extras);
 	return more;
@@ -507,7 +515,7 @@ struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code)
 	c->t = t;
 	*code = extras_cut(t->extras, &c->extras);
 	if (*code == 0)
-		c->view = head_view_open(t->head, code);
+		c->view = head_view_open_kept(t->head, HEAD_CHECKPOINT, code);
 	if (c->view == NULL) {
 		extras_cut_deinit(&c->extras);
 		mem_free(c);
@@ -554,7 +562,7 @@ int tsdb_load(struct tsdb *t, const char *name, struct error *err)
 	head_state(t->head, &state);
 	if (state.from_ms > atomic_load(&t->seal_to_ms))
 		atomic_store(&t->seal_to_ms, state.from_ms);
-	set_bounds(t);
+	set_floor(t);
 	return 0;
 }
 

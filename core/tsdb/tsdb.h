@@ -6,8 +6,9 @@
  *
  * One writer appends in batches, and a view sees each of them whole or not at all. One keeper (a maintenance thread) seals, merges and removes. Views are for any thread, and stop neither.
  *
- * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed, or further in the future than tsdb_set_ceiling says, is refused (APPEND_TOO_OLD, APPEND_TOO_NEW), so that what comes from before 1970 or after 2100 is taken
- * where a whole store is of such times, and refused beside others. enum append_outcome has the others. */
+ * What a sample must be. Times are any int64, in milliseconds; but one before what was sealed is refused (APPEND_TOO_OLD), so that what comes from before 1970 is taken where a whole store is of such times, and refused beside others. The newest sample is the
+ * store's clock: what is sealed, idle, or past its retention is so by that. So whoever appends keeps away what lies in the future, once, on the way in, so that a journal stores the same again. enum append_outcome
+ * has the other reasons. */
 #ifndef MOONGATE_TSDB_TSDB_H
 #define MOONGATE_TSDB_TSDB_H
 
@@ -47,10 +48,9 @@ void tsdb_close(struct tsdb *t);
 /* What became of a sample. */
 enum append_outcome {
 	APPEND_STORED,
-	APPEND_DUPLICATE, /* the same time and value are there: nothing was done */
-	APPEND_CONFLICT,  /* another value is there at this time: refused */
+	APPEND_DUPLICATE, /* the same time and value are there, however old, unless sealed: nothing was done */
+	APPEND_CONFLICT,  /* another value is there at this time, likewise: refused */
 	APPEND_TOO_OLD,   /* before what was sealed, or out of order by more than out_of_order: refused */
-	APPEND_TOO_NEW,   /* behind the ceiling: refused */
 	APPEND_TOO_LATE,  /* more samples out of order than a series may have waiting: refused */
 	APPEND_OUTCOMES
 };
@@ -58,8 +58,8 @@ enum append_outcome {
 /* Numbers of series that were given so far are below. */
 uint32_t tsdb_numbers(const struct tsdb *t);
 
-/* Samples later than this are refused: the engine's clock and some minutes. At first none are. */
-void tsdb_set_ceiling(struct tsdb *t, int64_t time_ms);
+/* The writer's clock. How late a sample is, and what is old enough to be sealed, is measured from the newest sample, but from nothing later than this: one sender that is ahead of time makes nobody else late. At first there is none. */
+void tsdb_set_now(struct tsdb *t, int64_t now_ms);
 
 void tsdb_batch_begin(struct tsdb *t);
 void tsdb_batch_end(struct tsdb *t);
@@ -81,7 +81,7 @@ void tsdb_prefetch_chunk(const struct tsdb *t, uint32_t number);
 bool tsdb_is_marked(const struct tsdb *t, uint32_t number);
 void tsdb_mark(struct tsdb *t, uint32_t number, bool marked);
 
-/* Between these two samples come again that were appended before, from a journal. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
+/* Between these two samples come again that were appended before, from a journal, and what has no admitted series of its own asks for one once more (tsdb_series). The series that had left meanwhile to make room may all be there still: the bounds of series are a quarter wider. Where live samples and those of ticks were appended is then known to some seconds only, so that a sample may be out of order by a minute more. */
 void tsdb_replay_begin(struct tsdb *t);
 void tsdb_replay_end(struct tsdb *t);
 
@@ -94,7 +94,7 @@ bool tsdb_newest(const struct tsdb *t, uint32_t number, struct sample *out);
 /* Has the series, in the head, a sample of exactly this time? 1, 0, or -ENOMEM. The writer's. */
 int tsdb_has_sample(struct tsdb *t, uint32_t number, int64_t time_ms);
 
-/* Within a batch. enum append_outcome, or -ENOMEM with nothing changed. */
+/* Within a batch. enum append_outcome; -ESTALE: the number means no series; -ENOMEM. Nothing was changed where it is negative. */
 int tsdb_append(struct tsdb *t, uint32_t number, int64_t time_ms, double value);
 
 /* What the writer has to do now and then, between batches: bounds, letting go of what was sealed, a part at a time (some thousand series, a millisecond). True: more is left, which may be done soon; else once a second will do. Not while samples come again from a journal: it may raise the time before which they are refused, above that of samples which were taken. */
@@ -109,7 +109,7 @@ void tsdb_maintain_stop(struct tsdb *t);
 
 /* ---- checkpoints ---- */
 
-/* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches; NULL: -EAGAIN, -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
+/* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches, one at a time; however many readers there are. NULL: -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
 struct tsdb_cut;
 struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code);
 /* Writes it to dir/name, a name that no checkpoint refers to yet, and makes durable what it refers to. Any thread, one at a time; tsdb_cut is not called meanwhile. 0 or a negative errno with a sentence. */
@@ -162,13 +162,16 @@ struct tsdb_view;
 struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code);
 void tsdb_view_close(struct tsdb_view *v);
 
+/* From here on whatever is asked of the view asks `stopped` now and then, between series and between values of a label that are matched; when it says yes, -ECANCELED with a sentence is the answer. */
+void tsdb_view_stop_when(struct tsdb_view *v, bool (*stopped)(const void *ctx), const void *ctx);
+
 /* The series that all matchers match and that may have samples in from_ms..to_ms, in the order of their labels (labels_compare). Owned by the caller, used before the view is closed. NULL with a sentence. */
 struct series_set;
 struct series_set *tsdb_select(struct tsdb_view *v, struct matcher *const *matchers, uint32_t count, int64_t from_ms,
                                int64_t to_ms, struct error *err);
 void series_set_free(struct series_set *s);
 
-/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
+/* The next one: 1 and its labels, good until the next call; 0: there is none; -ENOMEM, -ECANCELED (tsdb_view_stop_when), or -EBADMSG with a sentence: a block is damaged, and the set is at its end. */
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err);
 
 /* The samples of that one within the time that was selected, rising; arrays are the set's, until the next call. 0; -ENOMEM; -EBADMSG with a sentence: a block is damaged there, which is named; the others can be read. */
@@ -255,8 +258,8 @@ enum {
 /* The writer's. What was said of the metric last holds. 0; -ENOSPC: a bound, and all is as it was, which is counted; -ENOMEM. */
 int tsdb_metadata_put(struct tsdb *t, const struct sample_metadata *m);
 
-/* Would that change nothing? The writer's. */
-bool tsdb_metadata_has(const struct tsdb *t, const struct sample_metadata *m);
+/* What would tsdb_metadata_put make of it? 1: nothing, it is there; 0: it would be kept, if there is memory; -ENOSPC: a bound, which is counted as there. For who has to write it down first. The writer's. */
+int tsdb_metadata_admit(struct tsdb *t, const struct sample_metadata *m);
 
 /* Calls `each` for the metric of this name, or, where it is empty, for all, rising by name, until it returns false. Of one moment; any thread; slices are good for the call. 0; -EAGAIN, -ENOMEM with a sentence. */
 int tsdb_metadata_each(struct tsdb *t, struct slice name, bool (*each)(void *ctx, const struct sample_metadata *m),

@@ -47,6 +47,12 @@ void tsdb_view_close(struct tsdb_view *v)
 	mem_free(v);
 }
 
+void tsdb_view_stop_when(struct tsdb_view *v, bool (*stopped)(const void *ctx), const void *ctx)
+{
+	v->stopped = stopped;
+	v->stopped_ctx = ctx;
+}
+
 /* ---- sources ---- */
 
 /* A block, or the head. */
@@ -77,6 +83,20 @@ static int out_of_memory(struct error *err)
 	return error_set(err, -ENOMEM, "out of memory while selecting series");
 }
 
+static int failed(struct error *err, int code)
+{
+	if (code == -ECANCELED)
+		return error_set(err, code, "nobody wants the answer any more");
+	return out_of_memory(err);
+}
+
+/* Lets the view be stopped while an index is searched. */
+static void watch(const struct tsdb_view *v, struct postings_source *source)
+{
+	source->stopped = v->stopped;
+	source->stopped_of = v->stopped_ctx;
+}
+
 /* How many series ahead what the head has of one is fetched. */
 enum { AHEAD_SLOT = 32, AHEAD_SERIES = 24, AHEAD_CHUNK = 16, AHEAD_SPILLED = 8 };
 
@@ -85,12 +105,16 @@ static int select_head(struct series_set *s, struct source *of, struct matcher *
 	struct postings_source source;
 	struct postings found;
 	head_view_index(s->view->head, &source);
+	watch(s->view, &source);
 	int code = postings_select(&source, matchers, count, &s->arena, &found);
-	struct labels_item *entries =
-	    code == 0 ? arena_alloc(&s->arena, (found.count + (size_t)1) * sizeof *entries) : NULL;
+	if (code != 0)
+		return code;
+	struct labels_item *entries = arena_alloc(&s->arena, (found.count + (size_t)1) * sizeof *entries);
 	if (entries == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < found.count; i++) {
+		if (view_is_stopped(s->view))
+			return -ECANCELED;
 		if (i + AHEAD_SERIES < found.count)
 			head_view_prefetch(s->view->head, found.numbers[i + AHEAD_SERIES], HEAD_FETCH_SERIES);
 		struct slice labels = head_view_labels(s->view->head, found.numbers[i]);
@@ -129,9 +153,10 @@ static int select_block(struct series_set *s, struct source *of, struct matcher 
 	if (of->reader == NULL)
 		return out_of_memory(err);
 	block_reader_index(of->reader, &source);
-	if (postings_select(&source, matchers, count, &s->arena, &of->numbers) != 0 ||
-	    block_reader_index_failed(of->reader))
-		return out_of_memory(err);
+	watch(s->view, &source);
+	int code = postings_select(&source, matchers, count, &s->arena, &of->numbers);
+	if (code != 0 || block_reader_index_failed(of->reader))
+		return failed(err, code);
 	of->count = of->numbers.count;
 	return load_labels(of, err);
 }
@@ -158,8 +183,10 @@ struct series_set *tsdb_select(struct tsdb_view *v, struct matcher *const *match
 		of->held = v->set->items[i];
 		code = select_block(s, of, matchers, count, err);
 	}
-	if (code == 0 && to_ms >= v->set->sealed_ms && select_head(s, &s->sources[s->count++], matchers, count) != 0)
-		code = out_of_memory(err);
+	if (code == 0 && to_ms >= v->set->sealed_ms) {
+		code = select_head(s, &s->sources[s->count++], matchers, count);
+		code = code != 0 ? failed(err, code) : 0;
+	}
 	if (code == 0)
 		return s;
 	series_set_free(s);
@@ -244,7 +271,7 @@ static const struct source *mark_least(struct series_set *s)
 
 int series_set_next(struct series_set *s, struct slice *labels, struct error *err)
 {
-	int code = move_on(s, err);
+	int code = view_is_stopped(s->view) ? failed(err, -ECANCELED) : move_on(s, err);
 	if (code != 0)
 		return code;
 	s->read = false;

@@ -92,6 +92,7 @@ static int add_of_indexes(struct tsdb_view *v, const struct slice *name, int64_t
 	for (uint32_t i = 0; i <= v->set->count && code == 0; i++) {
 		struct block_reader *r = NULL;
 		struct postings_source source;
+		count = 0;
 		if (i < v->set->count) {
 			const struct block *b = v->set->items[i]->block;
 			if (block_info(b)->to_ms <= from_ms || block_info(b)->from_ms > to_ms)
@@ -104,9 +105,8 @@ static int add_of_indexes(struct tsdb_view *v, const struct slice *name, int64_t
 			block_reader_index(r, &source);
 			code = name != NULL ? source.values(source.ctx, *name, &arena, &items, &count)
 			                    : block_reader_label_names(r, &arena, &items, &count);
-		} else {
-			head_view_index(v->head, &source);
-			code = name != NULL ? source.values(source.ctx, *name, &arena, &items, &count)
+		} else if (to_ms >= v->set->sealed_ms) {
+			code = name != NULL ? head_view_label_values(v->head, *name, &arena, &items, &count)
 			                    : head_view_label_names(v->head, &arena, &items, &count);
 		}
 		for (uint32_t k = 0; k < count && code == 0; k++)

@@ -1,9 +1,9 @@
 /* A sender of remote_write 1.0 for benches: the series of a fleet of agents (support/series.h), round by round, over several connections of their own to one receiver on loopback. Series are dealt to the
  * connections once and for all, as Prometheus's shards are, and no connection is more than a round ahead. Requests are made while they are sent: what is measured is the receiver's CPU time, by others.
  *
- *   bench_push --port N [--path /api/v1/write] [--agents 179] [--rounds 1440] [--a-request 1] [--series 1000] [--connections 4] [--ago 60]
+ *   bench_push --port N [--path /api/v1/write] [--agents 179] [--rounds 1440] [--a-request 1] [--series 1000] [--connections 4] [--ago 60] [--named 0]
  *
- * --rounds: samples of each series, 15 s apart, the last one --ago seconds old; --a-request: how many of a series stand in one request; --series: how many series do. Prints one line: series, samples, requests, bytes. Any answer but 204 ends it
+ * --rounds: samples of each series, 15 s apart, the last one --ago seconds old; --named 1: metrics are called as what they are, buckets with their `le`; else all alike; --a-request: how many of a series stand in one request; --series: how many series do. Prints one line: series, samples, requests, bytes. Any answer but 204 ends it
  * with exit code 1. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -23,7 +23,7 @@
 enum { ANSWER_MAX = 8192 };
 
 struct options {
-	uint32_t port, agents, rounds, a_request, series, connections, ago;
+	uint32_t port, agents, rounds, a_request, series, connections, ago, named;
 	const char *path;
 };
 
@@ -60,17 +60,21 @@ static void die(const char *what, const char *more)
 static void make_labels(uint32_t i, struct buf *out)
 {
 	char name[48], agent[24], instance[32];
-	uint32_t number = i % o.agents;
+	struct fleet_name named = fleet_name(i, o.agents);
+	uint32_t number = o.named ? named.agent : i % o.agents;
 	snprintf(name, sizeof name, "agent_metric_%02u_total", i / o.agents);
 	snprintf(agent, sizeof agent, "agent-%05u", number);
 	snprintf(instance, sizeof instance, "10.0.0.%u:9090", number % 16);
-	struct label set[] = {{LABEL_METRIC_NAME, slice_cstr(name)},
-	                      {SLICE("agent_id"), slice_cstr(agent)},
-	                      {SLICE("instance"), slice_cstr(instance)},
-	                      {SLICE("job"), SLICE("agents")},
-	                      {SLICE("template_id"), number % 2 == 0 ? SLICE("support") : SLICE("research")}};
+	struct label set[7] = {{LABEL_METRIC_NAME, slice_cstr(o.named ? named.metric : name)},
+	                       {SLICE("agent_id"), slice_cstr(agent)},
+	                       {SLICE("instance"), slice_cstr(instance)},
+	                       {SLICE("job"), SLICE("agents")},
+	                       {SLICE("template_id"), number % 2 == 0 ? SLICE("support") : SLICE("research")}};
 	struct error err = {0};
-	if (labels_canonical(set, sizeof set / sizeof *set, out, &err) != 0)
+	uint32_t count = 5;
+	for (int extra = 0; o.named && extra < 2 && named.labels[extra][0] != NULL; extra++)
+		set[count++] = (struct label){slice_cstr(named.labels[extra][0]), slice_cstr(named.labels[extra][1])};
+	if (labels_canonical(set, count, out, &err) != 0)
 		die(err.text, "");
 }
 
@@ -208,7 +212,7 @@ static void read_options(int argc, char **argv)
 	} numbers[] = {{"--port", &o.port},     {"--agents", &o.agents},
 	               {"--rounds", &o.rounds}, {"--a-request", &o.a_request},
 	               {"--series", &o.series}, {"--connections", &o.connections},
-	               {"--ago", &o.ago}};
+	               {"--ago", &o.ago},       {"--named", &o.named}};
 	for (int i = 1; i + 1 < argc; i += 2) {
 		size_t k = 0;
 		while (k < sizeof numbers / sizeof *numbers && strcmp(argv[i], numbers[k].name) != 0)

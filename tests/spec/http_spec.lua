@@ -5,10 +5,6 @@ local json = require "cjson"
 local one_event = '{"type":"x"}'
 
 -- SHA-256 of "ingest-token", "query-token", "admin-token", made with sha256sum.
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
-end
-
 describe("the HTTP server", function()
   local server
   local function start(options)
@@ -46,8 +42,8 @@ describe("the HTTP server", function()
 
   it("answers a token over its rate 429, throws the body away and keeps the connection", function()
     start { conf = { threads = 2, tokens = {
-      { sha256 = sha256("slow-token"), scopes = { "ingest", "query" }, rate = 1, burst = 1000000 },
-      { sha256 = sha256("dear-token"), scopes = { "ingest" }, rate = 1, burst = 2 },
+      { sha256 = moongate.sha256("slow-token"), scopes = { "ingest", "query" }, rate = 1, burst = 1000000 },
+      { sha256 = moongate.sha256("dear-token"), scopes = { "ingest" }, rate = 1, burst = 2 },
     } } }
     local c = server:connect()
     local function post(body, more)
@@ -175,9 +171,9 @@ describe("the HTTP server", function()
 
   it("wants a token with the right scope where tokens are configured", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } },
-      { sha256 = sha256("query-token"), scopes = { "query" } },
-      { sha256 = sha256("admin-token"), scopes = { "admin" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } },
+      { sha256 = moongate.sha256("query-token"), scopes = { "query" } },
+      { sha256 = moongate.sha256("admin-token"), scopes = { "admin" } },
     } } }
     local routes = {
       { "POST", "/v1/events", "ingest" }, { "GET", "/metrics", "query" }, { "POST", "/-/reload", "admin" },

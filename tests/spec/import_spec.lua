@@ -5,10 +5,6 @@ local json = require "cjson"
 
 local PATH = "/api/v1/import/prometheus"
 
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
-end
-
 describe("POST " .. PATH, function()
   local server
 
@@ -46,7 +42,7 @@ describe("POST " .. PATH, function()
 
   it("takes lines of text with 204, by POST and by PUT, with a line end behind the last or none", function()
     start()
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     local text = ("# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{kind=\"a\"} 1 %d\n\njobs_total{kind=\"b\"} 2.5e3 %d\n"):format(t, t)
     local status, _, reply = post(text)
     assert.equal(204, status)
@@ -61,7 +57,7 @@ describe("POST " .. PATH, function()
 
   it("gives samples without a time that of their arrival, or that of the parameter timestamp", function()
     start()
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     assert.equal(204, (post("job_seconds 1\n")))
     assert.equal(204, (post("at_seconds 1\n", "timestamp=" .. t)))
     assert.equal(204, (post(("at_seconds 1 %d\n"):format(t))))
@@ -103,7 +99,7 @@ describe("POST " .. PATH, function()
 
   it("puts extra labels on all series, in the place of their own", function()
     start()
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     local text = ('up{job="a",zone="z"} 1 %d\nup{job="b",zone="z"} 1 %d\n'):format(t, t)
     assert.equal(204, (post(text, "extra_label=job=x")))
     assert.is_true(has(1)) -- they have become one
@@ -154,7 +150,7 @@ describe("POST " .. PATH, function()
 
   it("takes what can be taken, and names the lines that were refused", function()
     start()
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     local long = ("x"):rep(5000)
     local text = ('a 1 %d\na 2 %d\nb{l="%s"} 1 %d\nc 1 %d\nd 1 %d\n'):format(t, t, long, t, t + 3600 * 1000, t)
     local status, why = post(text)
@@ -172,7 +168,7 @@ describe("POST " .. PATH, function()
 
   it("takes what prom-client writes, text and OpenMetrics, to the last value", function()
     start()
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     local folder = (os.getenv("MOONGATE_CAPTURES") or "../shared/captures") .. "/prom-client"
     local text = moongate.read_file(folder .. "/metrics.prom.txt") or ([[
 # HELP request_seconds Seconds.
@@ -216,7 +212,7 @@ lag Nan
 
   it("takes compressed text, within the limits of bodies", function()
     start { conf = { http = { body_bytes = "64KiB" } } }
-    local t = os.time() * 1000
+    local t = moongate.now_ms()
     assert.equal(204, (post(moongate.gzip(("a 1 %d\n"):format(t)), nil, { ["Content-Encoding"] = "gzip" })))
     assert.equal(413, (post(moongate.gzip(("# x\n"):rep(20000)), nil, { ["Content-Encoding"] = "gzip" })))
     assert.equal(413, (post(("# x\n"):rep(20000))))
@@ -225,7 +221,7 @@ lag Nan
 
   it("is for POST and PUT alone, by tokens for ingest", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = sha256("query-token"), scopes = { "query", "admin" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = moongate.sha256("query-token"), scopes = { "query", "admin" } },
     } } }
     assert.equal(401, (post("a 1\n")))
     assert.equal(403, (post("a 1\n", nil, { Authorization = "Bearer query-token" })))

@@ -1,20 +1,13 @@
 -- POST /v1/metrics as an OpenTelemetry SDK or Collector sees it. What is in the store is asked by writing it once more with remote_write: the same value is a duplicate, another one a conflict.
 local moongate = require "tests.spec.support.moongate"
+local history = require "tests.spec.support.history"
 local otlp = require "tests.spec.support.otlp"
 local remote_write = require "tests.spec.support.remote_write"
 local json = require "cjson"
 
 local ENCODINGS = { "json", "protobuf" }
 
-local function now_ms() return os.time() * 1000 end
-
-local function outcomes(server)
-  local m, list = server:metrics(), {}
-  for _, outcome in ipairs { "stored", "duplicate", "conflict", "too_old", "too_late" } do
-    list[outcome] = m:get("moongate_store_samples_total", { outcome = outcome })
-  end
-  return list
-end
+local now_ms, outcomes = moongate.now_ms, history.outcomes
 
 -- A series for remote_write: its labels in order, and samples.
 local function series(labels, ...)
@@ -312,9 +305,8 @@ describe("POST /v1/metrics", function()
   end)
 
   it("is for POST alone, by tokens for ingest", function()
-    local function sha256(text) return (moongate.sh("sha256sum", text):match("^%x+")) end
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = sha256("query-token"), scopes = { "query" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = moongate.sha256("query-token"), scopes = { "query" } },
     } } }
     local function status(token)
       return server:request(otlp.post("{}", "json", { Authorization = token and "Bearer " .. token })).status
@@ -363,11 +355,11 @@ end
 
 describe("a real SDK's bodies", function()
   it("are taken, once and again, and are there after kill -9", function()
-    local server = moongate.start()
+    local server, bodies = moongate.start(), captured()
     finally(function() server:stop() end)
     local function send_all()
       local c = server:connect()
-      for i, request in ipairs(captured()) do
+      for i, request in ipairs(bodies) do
         local reply = c:request(request)
         assert.equal(200, reply.status, i .. ": " .. reply.body)
         local refused, why = otlp.partial_success(reply)

@@ -1,7 +1,7 @@
 -- A real Prometheus, with moongate at the other end of its remote_write.
 local moongate = require "tests.spec.support.moongate"
 local history = require "tests.spec.support.history"
-local socket = require "socket"
+local prometheus = require "tests.spec.support.prometheus"
 
 local CONF = [[
 global: { scrape_interval: 1s }
@@ -12,13 +12,6 @@ remote_write:
   - url: http://%s/api/v1/write
     queue_config: { min_shards: 1, max_shards: 1, batch_send_deadline: 100ms }
 ]]
-
-local function free_port()
-  local probe = assert(socket.bind("127.0.0.1", 0))
-  local _, port = probe:getsockname()
-  probe:close()
-  return port
-end
 
 -- The value of one of Prometheus's own figures, as it shows them itself.
 local function figure(port, name)
@@ -47,14 +40,10 @@ end
 
 describe("a real Prometheus", function()
   it("writes to moongate all that it has", function()
-    local server, port = moongate.start(), free_port()
-    local dir, at = server.dir .. "/prometheus", "127.0.0.1:" .. port
-    moongate.write_file(server.dir .. "/prometheus.yml", CONF:format(port, server.addr, server.addr))
-    local prometheus = moongate.process.spawn({ "prometheus", "--config.file=" .. server.dir .. "/prometheus.yml", "--storage.tsdb.path=" .. dir,
-      "--web.listen-address=" .. at }, server.dir .. "/prom.out", server.dir .. "/prom.err")
+    local server, port = moongate.start(), prometheus.free_port()
+    local peer = prometheus.start(server.dir, CONF:format(port, server.addr, server.addr), {}, port)
     finally(function()
-      prometheus:signal("TERM")
-      prometheus:wait(30)
+      peer:stop()
       server:stop()
     end)
     local function outcome(which)
@@ -68,10 +57,9 @@ describe("a real Prometheus", function()
     for _, lost in ipairs { "failed", "dropped", "retried" } do
       assert.equal(0, figure(port, "prometheus_remote_storage_samples_" .. lost .. "_total"))
     end
-    prometheus:signal("TERM")
-    prometheus:wait(60)
+    peer:stop()
 
-    local theirs, held = dump(dir)
+    local theirs, held = dump(peer.dir)
     local ours, _, stored = history.read(server, '{job=~"prometheus|moongate"}')
     local same = 0
     for key, samples in pairs(ours) do

@@ -1,13 +1,12 @@
--- What is no PromQL is refused in the words and at the place in which Debian's Prometheus refuses it: expressions, and the same with words altered by a seed.
+-- What is no PromQL is refused in the words and at the place in which Debian's Prometheus refuses it: expressions, and the same with words altered by a
+-- seed.
 --
 -- That is 2.42, so what 3 says otherwise is kept out of them: durations alone and reckoned with, numbers in ranges, names in quotes, start(), end(),
 -- step() and range() as functions, info, limitk and limit_ratio, fill, anchored and smoothed, words in brackets, metrics' names (with a colon) as
 -- labels, the text of an @ that cannot be there ("<Item 57385>"), and what a regular expression lacks, which RE2 says in its own words.
 local moongate = require "tests.spec.support.moongate"
 local json = require "cjson"
-local socket = require "socket"
-local http = require "socket.http"
-local ltn12 = require "ltn12"
+local prometheus = require "tests.spec.support.prometheus"
 
 local expressions = {
   "1", "-1", "0x1F", "1.5e9", "NaN", "+Inf", "'a'", [["\x41\n\u00e9"]], "`a\\b`", "foo", "foo:bar", "sum", "offset",
@@ -82,40 +81,26 @@ local function escape(text)
   return (text:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
 
-local function free_port()
-  local probe = assert(socket.bind("127.0.0.1", 0))
-  local _, port = probe:getsockname()
-  probe:close()
-  return port
-end
-
 describe("PromQL's errors", function()
-  local server, prometheus, port
+  local server, peer, theirs_at
 
   setup(function()
-    server, port = moongate.start { scripts = {} }, free_port()
-    moongate.write_file(server.dir .. "/prometheus.yml", "global: {}\n")
-    prometheus = moongate.process.spawn({ "prometheus", "--config.file=" .. server.dir .. "/prometheus.yml",
-      "--storage.tsdb.path=" .. server.dir .. "/prom", "--web.listen-address=127.0.0.1:" .. port },
-      server.dir .. "/prom.out", server.dir .. "/prom.err")
-    moongate.wait_until(function() return select(2, http.request(("http://127.0.0.1:%d/-/ready"):format(port))) == 200 end, 30,
-      "Prometheus")
+    server = moongate.start { scripts = {} }
+    peer = prometheus.start(server.dir, "global: {}\n")
+    theirs_at = peer:connect()
   end)
 
   teardown(function()
-    prometheus:signal("TERM")
-    prometheus:wait(30)
+    theirs_at:close()
+    peer:stop()
     server:stop()
   end)
 
   local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
   local function theirs(expression)
-    local body, parts = "time=0&query=" .. escape(expression), {}
-    local ok, status = http.request { url = ("http://127.0.0.1:%d/api/v1/query"):format(port), method = "POST", source = ltn12.source.string(body),
-      headers = { ["Content-Type"] = headers["Content-Type"], ["Content-Length"] = #body }, sink = ltn12.sink.table(parts) }
-    assert(ok, status)
-    local answer = json.decode(table.concat(parts))
+    local body = "time=0&query=" .. escape(expression)
+    local answer = json.decode(theirs_at:request { method = "POST", path = "/api/v1/query", headers = headers, body = body }.body)
     if answer.errorType ~= "bad_data" then return "it is one" end
     local error = answer.error:gsub('^invalid parameter "query": ', "")
     return (error:gsub("in offset, expected duration$", "in offset, expected number, duration, step(), or range()"))

@@ -6,19 +6,10 @@ local json = require "cjson"
 
 local WRITTEN = "x-prometheus-remote-write-%s-written"
 
-local function now_ms() return os.time() * 1000 end
+local now_ms, outcomes = moongate.now_ms, history.outcomes
 
 local function series(name, job, ...)
   return { labels = { { "__name__", name }, { "job", job } }, samples = { ... } }
-end
-
--- Samples in the store's words: how many came to what, since the start and with what was replayed.
-local function outcomes(server)
-  local m, list = server:metrics(), {}
-  for _, outcome in ipairs { "stored", "duplicate", "conflict", "too_old", "too_late" } do
-    list[outcome] = m:get("moongate_store_samples_total", { outcome = outcome })
-  end
-  return list
 end
 
 local function message_of(reply)
@@ -31,10 +22,6 @@ local function assert_written(reply, samples, exemplars)
   assert.equal(tostring(samples), reply.headers[WRITTEN:format("samples")])
   assert.equal("0", reply.headers[WRITTEN:format("histograms")])
   assert.equal(tostring(exemplars or 0), reply.headers[WRITTEN:format("exemplars")])
-end
-
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
 end
 
 describe("POST /api/v1/write", function()
@@ -128,6 +115,60 @@ describe("POST /api/v1/write", function()
     local reply = post { series("up", "b", { 3, t + 1 }, { 3, t + 2 }) }
     assert.equal(204, reply.status)
     assert.equal(5, outcomes(server).stored)
+  end)
+
+  it("takes for done what comes again long after it was stored", function()
+    start { conf = { store = { out_of_order = 1 } } }
+    local t = now_ms()
+    local early = { series("up", "a", { 1, t - 60000 }, { 2, t - 50000 }) }
+    assert.equal(204, post(early).status)
+    assert.equal(204, post({ series("up", "a", { 3, t }) }).status)
+    local reply = post(early)
+    assert.equal(204, reply.status, reply.body)
+    assert_written(reply, 2)
+    assert.equal(400, post({ series("up", "a", { 9, t - 60000 }) }).status)
+    assert.equal(400, post({ series("up", "a", { 1, t - 55000 }) }).status)
+    local list = outcomes(server)
+    assert.same({ 3, 2, 1, 1 }, { list.stored, list.duplicate, list.conflict, list.too_old })
+  end)
+
+  it("lets a clock that is wrong put nothing off", function()
+    start { conf = { journal = { checkpoint = 0.2 } } }
+    local t, future = now_ms(), 4102444800000 -- 2100
+    local function exemplar(time) return { { { "trace_id", tostring(time) } }, 1, time } end
+    local wrong, right = series("up", "wrong", { 1, future }, { 2, future + 1 }), series("up", "right", { 1, t - 60000 }, { 2, future })
+    right.exemplars = { exemplar(future) }
+    local ahead = series("up", "ahead", { 1, t + 590000 }) -- by as much as is taken
+    local reply = post({ wrong, right, ahead }, 2)
+    assert.equal(400, reply.status)
+    assert_written(reply, 2, 0)
+    assert.match("^3 of 5 samples were refused, the others were taken: ", (message_of(reply)))
+    assert.equal(1, server:metrics():get("moongate_store_exemplars_refused_total"))
+
+    -- Whatever is right is taken afterwards: what follows, what is late, the next exemplar; and again after a kill.
+    for round = 1, 2 do
+      local list = { series("up", "right", { 3, t + round }), series("up", "late", { 4, t + round }, { 5, t - 300000 - round }) }
+      list[1].exemplars = { exemplar(t + round) }
+      reply = post(list, 2)
+      assert.equal(204, reply.status, reply.body)
+      assert_written(reply, 3, 1)
+      local status
+      moongate.wait_until(function()
+        status = json.decode(server:request { path = "/api/v1/status/tsdb" }.body).data.headStats
+        return status.maxTime >= t + round
+      end, 10, "the store to look at its head")
+      assert.is_true(status.maxTime < t + 600000)
+      if round == 1 then
+        server:kill9()
+        server:restart()
+      end
+    end
+    local all = history.read(server, "up")
+    local times = {}
+    for time in pairs(all[history.key { __name__ = "up", job = "right" }]) do times[#times + 1] = time - t end
+    table.sort(times)
+    assert.same({ -60000, 1, 2 }, times)
+    assert.is_nil(all[history.key { __name__ = "up", job = "wrong" }])
   end)
 
   it("says so when nothing of it could be taken", function()
@@ -260,7 +301,7 @@ describe("POST /api/v1/write", function()
 
   it("is for POST alone, by tokens for ingest", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = sha256("query-token"), scopes = { "query", "admin" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } }, { sha256 = moongate.sha256("query-token"), scopes = { "query", "admin" } },
     } } }
     local function status(token)
       return post({ series("up", "a", { 1, now_ms() }) }, 1, { Authorization = token and "Bearer " .. token }).status

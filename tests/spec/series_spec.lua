@@ -6,10 +6,6 @@ local json = require "cjson"
 
 local FORM = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 
-local function sha256(text)
-  return (moongate.sh("sha256sum", text):match("^%x+"))
-end
-
 local function escape(text)
   return (tostring(text):gsub("[^%w%-_.]", function(c) return ("%%%02X"):format(c:byte()) end))
 end
@@ -35,7 +31,7 @@ describe("the history", function()
   local function start(options)
     server = nil
     server = moongate.start(options or {})
-    now = os.time() * 1000
+    now = moongate.now_ms()
   end
 
   -- Lines of text, or series of remote_write.
@@ -181,8 +177,8 @@ describe("the history", function()
 
   it("is for tokens that may query", function()
     start { conf = { tokens = {
-      { sha256 = sha256("ingest-token"), scopes = { "ingest" } },
-      { sha256 = sha256("query-token"), scopes = { "query" } },
+      { sha256 = moongate.sha256("ingest-token"), scopes = { "ingest" } },
+      { sha256 = moongate.sha256("query-token"), scopes = { "query" } },
     } } }
     for _, path in ipairs { "series?match[]=up", "labels", "label/a/values", "export?match[]=up", "status/tsdb", "status/buildinfo", "metadata",
       "query_exemplars?query=up" } do
@@ -351,6 +347,30 @@ describe("the history", function()
     assert.same({ "a", "c" }, promtool "labels --match=other --match='up{instance=\"2\"}' %s job")
     assert.same({ '{__name__="other", job="c"}', '{__name__="up", instance="2", job="a"}' },
       promtool "series --match=other --match='up{instance=\"2\"}' %s")
+  end)
+
+  it("stops to work for clients that have gone", function()
+    start()
+    local lines = {}
+    for i = 1, 20000 do lines[i] = ('up{name="%s%d"} 1\n'):format(("x"):rep(100), i) end
+    write(table.concat(lines))
+    -- Half a minute of work for each: each of the values against each of the patterns.
+    local parameters = {}
+    for i = 1, 100 do parameters[i] = { "match[]", ('up{name=~".*(x?){100}.*[a-z]%d"}'):format(i) } end
+    local function ended(result) return server:metrics():get("moongate_history_queries_total", { result = result }) end
+    local function ask()
+      local connection = server:connect()
+      connection:send { path = "/api/v1/series?" .. query(parameters) }
+      return connection
+    end
+    local clients = {}
+    for i = 1, 4 do clients[i] = ask() end -- two are answered at a time
+    moongate.wait_until(function() return server:metrics():get "moongate_http_connections" >= 5 end, 10, "the connections")
+    for _, client in ipairs(clients) do client:close() end
+    moongate.wait_until(function() return ended "canceled" == 4 end, 20, "the ends of the queries")
+    assert.equal(0, ended "ok")
+    assert.equal(1, #data("series", match 'up{name=~".*x7"}'))
+    assert.equal(1, ended "ok")
   end)
 
   it("answers many at once", function()

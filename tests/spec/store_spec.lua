@@ -269,6 +269,41 @@ describe("the store", function()
     check()
   end)
 
+  -- The last sample of the only series of a name: its time and its bytes.
+  local function last_of(name)
+    local all = history.read(server, name)
+    local _, samples = next(all)
+    local last = -math.huge
+    for time in pairs(samples or {}) do last = math.max(last, time) end
+    return last, samples and samples[last]
+  end
+
+  it("ends live series that went while nobody looked", function()
+    server = moongate.start {
+      scripts = { ["metrics/brief.lua"] = [[
+local brief = counter "brief_total" { labels = { "n" }, idle = "4s" }
+on("brief", function(ev) brief:inc(ev.n) end)
+]] },
+      conf = { journal = { checkpoint = 0.1 }, store = { resolution = 1 } },
+    }
+    for _, way in ipairs { "kill9", "stop" } do
+      assert.equal(200, server:request { method = "POST", path = "/v1/events", body = ('{"type":"brief","n":"%s"}'):format(way) }.status)
+      local name = ('brief_total{n="%s"}'):format(way)
+      local value
+      moongate.wait_until(function() -- it is in a checkpoint that stands behind its last tick
+        value = select(2, last_of(name))
+        return value and value ~= STALE
+      end, 10, "a sample")
+      local cut = server:metrics():get "moongate_checkpoints_total"
+      moongate.wait_until(function() return server:metrics():get "moongate_checkpoints_total" > cut end, 10, "a checkpoint")
+      assert.are_not.equal(STALE, select(2, last_of(name)), "the machine is too slow for this test")
+      server[way](server)
+      socket.sleep(4.5) -- it is idle by then
+      server:restart()
+      moongate.wait_until(function() return select(2, last_of(name)) == STALE end, 10, "the end of the series")
+    end
+  end)
+
   it("has what comes before a torn end of the journal, and what a checkpoint has", function()
     math.randomseed(os.time())
     start { journal = { segment_bytes = "1MiB", checkpoint = 3600 } }

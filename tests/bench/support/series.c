@@ -161,6 +161,44 @@ struct fleet fleet_make(uint32_t agents, uint32_t samples, uint32_t jitter_ms, u
 	return f;
 }
 
+struct fleet_name fleet_name(uint32_t i, uint32_t agents)
+{
+	static const struct fleet_name single[HISTOGRAM] = {
+	    {0, "agent_model_calls_total", {{"model", "large"}, {"outcome", "ok"}}},
+	    {0, "agent_model_calls_total", {{"model", "large"}, {"outcome", "error"}}},
+	    {0, "agent_model_calls_total", {{"model", "small"}, {"outcome", "ok"}}},
+	    {0, "agent_model_calls_total", {{"model", "small"}, {"outcome", "error"}}},
+	    {0, "agent_tokens_total", {{"direction", "input"}, {"model", "large"}}},
+	    {0, "agent_tokens_total", {{"direction", "output"}, {"model", "large"}}},
+	    {0, "agent_tokens_total", {{"direction", "input"}, {"model", "small"}}},
+	    {0, "agent_tokens_total", {{"direction", "output"}, {"model", "small"}}},
+	    {0, "agent_cost_usd_total", {{"model", "large"}}},
+	    {0, "agent_cost_usd_total", {{"model", "small"}}},
+	    {0, "agent_errors_total", {{NULL}}},
+	    {0, "agent_active_count", {{NULL}}},
+	    {0, "agent_memory_bytes", {{NULL}}},
+	    {0, "agent_cpu_ratio", {{NULL}}},
+	};
+	static const char *const steps[HISTOGRAMS] = {"model", "tool", "queue"};
+	static const char *const bounds[BUCKETS + 1] = {"+Inf", "0.01", "0.025", "0.05", "0.1", "0.25",
+	                                                "0.5",  "1",    "10",    "2.5",  "30",  "5"};
+	if (i < HISTOGRAM * agents) {
+		struct fleet_name name = single[i / agents];
+		name.agent = i % agents;
+		return name;
+	}
+	uint32_t rest = i - HISTOGRAM * agents, size = (BUCKETS + 3) * agents;
+	const char *step = steps[rest / size];
+	rest %= size;
+	if (rest < (BUCKETS + 1) * agents)
+		return (struct fleet_name){rest / (BUCKETS + 1),
+		                           "agent_step_seconds_bucket",
+		                           {{"le", bounds[rest % (BUCKETS + 1)]}, {"step", step}}};
+	rest -= (BUCKETS + 1) * agents;
+	return (struct fleet_name){
+	    rest % agents, rest < agents ? "agent_step_seconds_count" : "agent_step_seconds_sum", {{"step", step}}};
+}
+
 void fleet_free(struct fleet *f)
 {
 	for (uint32_t i = 0; i < f->count; i++) {

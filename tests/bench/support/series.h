@@ -21,6 +21,14 @@ struct fleet {
  * costs and durations in doubles, as a registry does, so that these are no short decimals; the others round them. A fifth is idle. */
 struct fleet fleet_make(uint32_t agents, uint32_t samples, uint32_t jitter_ms, uint64_t seed);
 
+/* What series `i` of a fleet would be called. */
+struct fleet_name {
+	uint32_t agent;
+	const char *metric;
+	const char *labels[2][2]; /* beside agent_id: name and value; NULL: there is none */
+};
+struct fleet_name fleet_name(uint32_t i, uint32_t agents);
+
 void fleet_free(struct fleet *f);
 
 #endif

@@ -4,6 +4,15 @@ local json = require "cjson"
 
 local history = {}
 
+-- Samples in the store's words: how many came to what, since the start and with what was replayed.
+function history.outcomes(server)
+  local m, list = server:metrics(), {}
+  for _, outcome in ipairs { "stored", "duplicate", "conflict", "too_old", "too_late" } do
+    list[outcome] = m:get("moongate_store_samples_total", { outcome = outcome })
+  end
+  return list
+end
+
 -- The eight bytes of a double, since NaNs are told apart, and zeros.
 function history.bytes(value)
   return ffi.string(ffi.new("double[1]", value), 8)

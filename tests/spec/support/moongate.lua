@@ -58,6 +58,14 @@ function moongate.sh(command, input)
   return output, tonumber(code)
 end
 
+-- In hexadecimal, as the configuration has tokens.
+function moongate.sha256(text)
+  return (moongate.sh("sha256sum", text):match("^%x+"))
+end
+
+-- A time of now, for samples.
+function moongate.now_ms() return os.time() * 1000 end
+
 -- The binary's path, good from any directory.
 function moongate.absolute_binary()
   if moongate.binary:sub(1, 1) == "/" then return moongate.binary end
@@ -83,6 +91,21 @@ moongate.lua_literal = lua_literal
 
 -- ---- HTTP, written by hand so that specs can send anything ----
 
+-- A body in chunks, whose trailers are passed over. Nil where the connection ends in it.
+local function read_chunks(sock)
+  local parts = {}
+  while true do
+    local line = sock:receive("*l")
+    local length = line and tonumber(line:match("^%x+"), 16)
+    if not length then return nil end
+    if length == 0 then break end
+    parts[#parts + 1] = sock:receive(length)
+    if sock:receive(2) ~= "\r\n" then return nil end
+  end
+  repeat local line = sock:receive("*l") until line == "" or not line
+  return table.concat(parts)
+end
+
 local function read_reply(sock, method)
   local line, why = sock:receive("*l")
   if not line then return nil, why end
@@ -95,9 +118,11 @@ local function read_reply(sock, method)
     local name, value = line:match("^([^:]+):%s*(.-)%s*$")
     headers[name:lower()] = value
   end
-  assert(headers["content-length"] or status < 200 or status == 204, "a reply without Content-Length")
+  local chunked = headers["transfer-encoding"] == "chunked"
+  assert(chunked or headers["content-length"] or status < 200 or status == 204, "a reply without a length")
   local length = tonumber(headers["content-length"] or 0)
   local body = ""
+  if chunked and method ~= "HEAD" then body = assert(read_chunks(sock), "the body ends too early") end
   if length > 0 and method ~= "HEAD" then body = assert(sock:receive(length)) end
   return { status = status, headers = headers, body = body }
 end

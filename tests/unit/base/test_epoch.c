@@ -80,10 +80,20 @@ static void test_places_run_out(void **state)
 	for (int i = 0; i < EPOCH_READERS; i++)
 		assert_int_equal(epoch_enter(&e), i);
 	assert_int_equal(epoch_enter(&e), -EAGAIN);
+	freed = 0;
+	for (int i = 0; i < EPOCH_KEPT; i++)
+		assert_int_equal(epoch_enter_kept(&e, i), EPOCH_READERS + i);
+	retire(&e);
 	epoch_leave(&e, 17);
 	assert_int_equal(epoch_enter(&e), 17);
 	for (int i = 0; i < EPOCH_READERS; i++)
 		epoch_leave(&e, i);
+	epoch_collect(&e);
+	assert_int_equal(freed, 0);
+	for (int i = 0; i < EPOCH_KEPT; i++)
+		epoch_leave(&e, EPOCH_READERS + i);
+	epoch_collect(&e);
+	assert_int_equal(freed, 1);
 	epochs_deinit(&e);
 }
 

@@ -376,8 +376,8 @@ static void checks_what_hangs_together(void **state)
 	memset(data, 'd', sizeof data);
 	data[CONFIG_DATA_MAX + 1] = '\0';
 	assert_check("data", data, "data: the path has 401 bytes, wanted at most 400");
-	assert_check("journal.retention_bytes", "100MiB",
-	             "journal.retention_bytes: found 104857600, wanted at least two segments");
+	assert_check("journal.retention_bytes", "20MiB",
+	             "journal.retention_bytes: found 20971520, wanted at least two segments");
 	assert_check("timezone", "Mars/Olympus", "timezone: ");
 	assert_check("timezone", "Europe/Berlin", NULL);
 	assert_check("timezone", "UTC", NULL);
@@ -391,7 +391,7 @@ static void names_the_line_of_what_does_not_fit(void **state)
 	    {"return {\n data = ('d'):upper(), http = {\n burst = 5 } }",
 	     ":3: http.burst: found 5 without a rate, wanted http.rate as well"},
 	    {"return {\n http = { body_bytes = '8MiB',\n bodies_bytes = '1MiB' } }", ":3: http.bodies_bytes: found"},
-	    {"return { journal = {\n retention_bytes = '100MiB' } }", ":2: journal.retention_bytes: found"},
+	    {"return { journal = {\n retention_bytes = '20MiB' } }", ":2: journal.retention_bytes: found"},
 	    {"return {\n timezone = 'Mars/Olympus' }", ":2: timezone: "},
 	    {"local t = {} t['time' .. 'zone'] = 'Mars' return t", ": timezone: "},
 	    {"return { tokens = { { sha256 = '" HASH "', scopes = { 'query' } } },\n http = {\n rate = 9 } }",

@@ -77,6 +77,31 @@ static void test_it_is_the_last_one_on_its_way(void **state)
 	assert_true(newest() == 15);
 }
 
+/* A point that comes again while it is in flight is known, whichever of its series it is. */
+static void test_points_are_known_while_they_are_on_their_way(void **state)
+{
+	(void)state;
+	assert_false(deltas_has(deltas, number, 1));
+	put(1, 10, 1);
+	put(2, 15, 1);
+	put(3, 16, 2);
+	for (int64_t time_ms = 1; time_ms <= 3; time_ms++)
+		assert_true(deltas_has(deltas, number, time_ms));
+	assert_false(deltas_has(deltas, number, 4));
+	assert_false(deltas_has(deltas, number + 1, 1));
+	deltas_given_up(deltas, 2);
+	assert_true(deltas_has(deltas, number, 2));
+	assert_false(deltas_has(deltas, number, 3));
+	for (int64_t time_ms = 100; time_ms < 5000; time_ms++) { /* more than are kept at once */
+		put(time_ms, 1, (uint64_t)time_ms);
+		deltas_applied(deltas, (uint64_t)time_ms - 10);
+		assert_true(deltas_has(deltas, number, time_ms - 9 < 100 ? 100 : time_ms - 9));
+		assert_false(deltas_has(deltas, number, time_ms - 10));
+	}
+	deltas_failed(deltas);
+	assert_false(deltas_has(deltas, number, 4999));
+}
+
 /* Memory ran out while a group was filled: those before it are written all the same. */
 static void test_a_group_that_is_given_up_takes_its_own_along(void **state)
 {
@@ -121,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_it_is_the_last_one_on_its_way, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_points_are_known_while_they_are_on_their_way, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_a_group_that_is_given_up_takes_its_own_along, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_without_one_before_it_the_store_has_the_newest, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_after_a_failure_none_is_on_its_way, set_up, tear_down),

@@ -1,5 +1,6 @@
 /* Samples through the whole engine: framed, stored, and there again after a kill, from the journal alone and from a checkpoint and what lies behind it. A kill is a copy of the data directory of an engine that runs on. */
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -172,13 +173,18 @@ static struct sending *sending_new(void)
 	return w;
 }
 
-static void send_off(struct engine *e, struct sending *w)
+static void await(struct sending *w)
 {
-	engine_submit(e, &w->s);
 	mutex_lock(&w->lock);
 	while (!w->over)
 		condition_wait(&w->wake, &w->lock);
 	mutex_unlock(&w->lock);
+}
+
+static void send_off(struct engine *e, struct sending *w)
+{
+	engine_submit(e, &w->s);
+	await(w);
 }
 
 static void sending_free(struct sending *w)
@@ -485,6 +491,64 @@ static void increments_are_added_up_once(void **state)
 	close_engine(e);
 }
 
+/* A sender that had no answer in time sends again what is still under way: it is told what the first one is. */
+static void increments_that_come_again_at_once_count_once(void **state)
+{
+	enum { ROUNDS = 50, TIMES = 3 };
+	(void)state;
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	for (int64_t round = 0; round < ROUNDS; round++) {
+		struct sample points[] = {{t + 10 * round, 1}, {t + 10 * round + 3, 2}, {t + 10 * round + 6, 4}};
+		struct sending *w[TIMES];
+		uint64_t stored = 0, duplicate = 0;
+		for (int i = 0; i < TIMES; i++) {
+			w[i] = sending_new();
+			add(w[i], "spent_total", 1, points, 3)->delta = true;
+			engine_submit(e, &w[i]->s);
+		}
+		for (int i = 0; i < TIMES; i++) {
+			await(w[i]);
+			assert_int_equal(w[i]->s.status, 0);
+			assert_int_equal(w[i]->s.results.refused_total, 0);
+			stored += w[i]->s.results.stored;
+			duplicate += w[i]->s.results.duplicate;
+			sending_free(w[i]);
+		}
+		assert_int_equal(stored, 3);
+		assert_int_equal(duplicate, 3 * (TIMES - 1));
+	}
+	close_engine(e);
+}
+
+/* An increment that is no number would be all that is ever seen of its series. */
+static void increments_are_numbers(void **state)
+{
+	(void)state;
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	struct sample points[] = {{t, NAN},   {t + 1, 1},       {t + 2, INFINITY}, {t + 3, -NAN},
+	                          {t + 4, 2}, {t + 5, DBL_MAX}, {t + 6, DBL_MAX}};
+	struct sending *w = sending_new();
+	add(w, "spent_total", 1, points, 7)->delta = true;
+	send_off(e, w);
+	assert_int_equal(w->s.status, 0);
+	assert_int_equal(w->s.results.stored, 3);
+	assert_int_equal(w->s.results.refused[SAMPLE_REFUSED_INCREMENT], 4);
+	sending_free(w);
+	assert_string_equal(samples_of(e, "spent_total", 1, t), "1=1 4=3 5=1.79769e+308");
+	/* What was written as no number, by whoever did, does not stay. */
+	struct sample nan = {t + 7, NAN};
+	w = sending_new();
+	add(w, "spent_total", 1, &nan, 1);
+	send_off(e, w);
+	sending_free(w);
+	send_increments(e, &(struct sample){t + 8, 6}, 1, 0, 1, 0, 0);
+	send_increments(e, &(struct sample){t + 9, 7}, 1, 0, 1, 0, 0);
+	assert_string_equal(samples_of(e, "spent_total", 1, t), "1=1 4=3 5=1.79769e+308 7=nan 8=6 9=13");
+	close_engine(e);
+}
+
 /* The one exemplar of up{job="j1"}, and what is known of `up`. */
 static const char *extras_of(struct engine *e)
 {
@@ -557,6 +621,33 @@ static void exemplars_and_metadata_are_kept_too(void **state)
 	buf_free(&labels);
 }
 
+/* Metadata that the store has no room for is said with every request, and fills no journal. */
+static void metadata_that_is_refused_is_not_journaled(void **state)
+{
+	(void)state;
+	struct engine *e = start_engine("data");
+	int64_t t = now_ms() - MINUTE;
+	char *help = mem_alloc(METADATA_ENTRY_MAX);
+	memset(help, 'h', METADATA_ENTRY_MAX);
+	send_round(e, 1, t, 10, 0);
+	uint64_t frames = e->counters.applied_frames;
+	for (uint32_t times = 1; times <= 3; times++) {
+		struct tsdb_stats stats;
+		struct sending *w = sending_new();
+		*sample_batch_add_metadata(w->s.samples) = (struct sample_metadata){
+		    SLICE("up"), slice_new(help, METADATA_ENTRY_MAX), SLICE(""), METADATA_GAUGE};
+		send_off(e, w);
+		assert_int_equal(w->s.status, 0);
+		sending_free(w);
+		tsdb_stats(engine_history(e), &stats);
+		assert_int_equal(stats.metadata, 0);
+		assert_int_equal(stats.metadata_refused, times);
+		assert_int_equal(e->counters.applied_frames, frames);
+	}
+	mem_free(help);
+	close_engine(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -569,7 +660,10 @@ int main(void)
 	                                    tear_down),
 	    cmocka_unit_test_setup_teardown(a_group_that_failed_defines_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(increments_are_added_up_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(increments_that_come_again_at_once_count_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(increments_are_numbers, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(exemplars_and_metadata_are_kept_too, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(metadata_that_is_refused_is_not_journaled, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

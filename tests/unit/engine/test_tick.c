@@ -214,7 +214,7 @@ static void a_tick_is_due_once(void **state)
 	assert_int_equal(tick_ns, at(5));
 	go(21); /* the clock jumped */
 	assert_false(ticker_due(ticker, at(24), &tick_ns));
-	ticker_resume(ticker, at(32));
+	assert_int_equal(ticker_resume(ticker, at(32), NULL), 0);
 	assert_false(ticker_due(ticker, at(34), &tick_ns));
 	assert_true(ticker_due(ticker, at(35), &tick_ns));
 	assert_int_equal(stats().ticks, 2);
@@ -295,7 +295,10 @@ static void a_start_among_old_series(void **state)
 {
 	(void)state;
 	struct metric *c = define("c", METRIC_COUNTER, "a", 0);
+	struct metric *idle = define("i", METRIC_COUNTER, "a", 15);
 	add(c, "old", 1000);
+	registry_set_now(live, at(7));
+	add(idle, "y", 5);
 	registry_set_now(live, at(13));
 	add(c, "new", 1);
 	go(17);
@@ -303,11 +306,14 @@ static void a_start_among_old_series(void **state)
 	ticker = ticker_new(store, STEP * NS_PER_S);
 	registry_set_now(live, at(22));
 	add(c, "later", 2);
-	ticker_resume(ticker, at(23));
+	add(idle, "x", 1);
+	assert_int_equal(ticker_resume(ticker, at(23), registry_snapshot_at(live, ticker_last(ticker, at(23)))), 0);
 	go(26);
 	expect("c{a=\"later\"} 20=0 25=2\n"
 	       "c{a=\"new\"} 10=0 15=1 25=1\n"
-	       "c{a=\"old\"} 15=1000 25=1000\n");
+	       "c{a=\"old\"} 15=1000 25=1000\n"
+	       "i{a=\"x\"} 20=0 25=1\n"
+	       "i{a=\"y\"} 15=5 25=end\n"); /* after 22 s, and so after the last tick before the checkpoint */
 }
 
 static void an_idle_series_ends(void **state)

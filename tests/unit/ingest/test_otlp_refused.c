@@ -138,6 +138,41 @@ static void buckets(void **state)
 	refuses(body("e", EXPONENTIAL, below, DELTA, fine), 1, "its zeroThreshold is below zero");
 }
 
+static struct buf with_double(struct buf b, uint32_t field, double value)
+{
+	put_double(&b, field, value);
+	return b;
+}
+
+static struct buf at_time(void)
+{
+	struct buf b = {0};
+	put_fixed(&b, 3, TIME_NS);
+	return b;
+}
+
+/* What is added up stays in the sum for ever. Of a sum itself, and of a gauge, any double is a value. */
+static void increments(void **state)
+{
+	static const double bounds[] = {1}, wrong[] = {NAN, INFINITY, -INFINITY};
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		refuses(body("m", SUM, with_double(at_time(), 4, wrong[i]), DELTA, number("a", "b")), 1,
+		        "it is an increment that is no finite number");
+		refuses(body("h", HISTOGRAM, with_double(histogram(bounds, 1, 2), 5, wrong[i]), DELTA,
+		             histogram(bounds, 1, 2)),
+		        1, "it is an increment that is no finite number");
+		refuses(body("e", EXPONENTIAL, with_double(at_time(), 5, wrong[i]), DELTA, at_time()), 1,
+		        "it is an increment that is no finite number");
+	}
+	struct buf taken = body("m", SUM, with_double(at_time(), 4, NAN), CUMULATIVE, number("a", "b"));
+	struct decoded d = decode(ingest_otlp_metrics_protobuf, buf_slice(&taken));
+	assert_int_equal(d.rejects.points, 0);
+	assert_int_equal(d.batch->series_count, 2);
+	done(&d);
+	buf_free(&taken);
+}
+
 /* What is left out beside a point that is taken. */
 static void left_out(void **state)
 {
@@ -288,9 +323,9 @@ static void without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(numbers),        cmocka_unit_test(buckets),   cmocka_unit_test(left_out),
-	    cmocka_unit_test(cut_off),        cmocka_unit_test(malformed), cmocka_unit_test(limits),
-	    cmocka_unit_test(without_memory),
+	    cmocka_unit_test(numbers),  cmocka_unit_test(increments),     cmocka_unit_test(buckets),
+	    cmocka_unit_test(left_out), cmocka_unit_test(cut_off),        cmocka_unit_test(malformed),
+	    cmocka_unit_test(limits),   cmocka_unit_test(without_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

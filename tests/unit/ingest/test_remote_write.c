@@ -137,11 +137,95 @@ static void damaged(void **state)
 	assert_in_range(taken, ROUNDS, ROUNDS * 4 - 100);
 }
 
+/* ---- plain samples ---- */
+
+/* A varint of `len` bytes, in its shortest form or filled up with zeros. */
+static size_t put_varint(char *to, uint64_t v, size_t len)
+{
+	for (size_t i = 0; i < len; i++, v >>= 7)
+		to[i] = (char)((v & 0x7f) | (i + 1 < len ? 0x80 : 0));
+	return len;
+}
+
+/* A series with one sample, as bytes: value and time, or the other way round. */
+static struct slice one_sample(char *to, double value, uint64_t time, size_t time_len, bool time_first)
+{
+	char sample[32], *at = sample;
+	for (int i = 0; i < 2; i++) {
+		if ((i == 0) == time_first) {
+			*at++ = 0x10;
+			at += put_varint(at, time, time_len);
+		} else {
+			*at++ = 0x09;
+			memcpy(at, &value, sizeof value);
+			at += sizeof value;
+		}
+	}
+	size_t len = (size_t)(at - sample), labels = sizeof NAME_UP - 1;
+	to[0] = 0x0a;
+	to[1] = (char)(labels + 2 + len);
+	memcpy(to + 2, NAME_UP, labels);
+	to[2 + labels] = 0x12;
+	to[3 + labels] = (char)len;
+	memcpy(to + 4 + labels, sample, len);
+	return slice_new(to, 4 + labels + len);
+}
+
+/* Times of every length, also longer than they need be, come out as protobuf-c reads them. */
+static void times_of_every_length(void **state)
+{
+	(void)state;
+	for (int round = 0; round < ROUNDS; round++) {
+		char bytes[128];
+		size_t len = 1 + draw(10), filled = len == 10 ? 10 : len + draw((uint32_t)(11 - len));
+		uint64_t time = len == 10 ? draw_bits() : draw_bits() & (UINT64_MAX >> (64 - 7 * len));
+		struct slice body = one_sample(bytes, (double)draw(1000), time, filled, draw(4) == 0);
+		struct decoded d = decode(body, INGEST_REMOTE_WRITE_1);
+		Oracle__WriteRequest1 *o = oracle__write_request1__unpack(NULL, body.len, (const uint8_t *)body.ptr);
+		assert_non_null(o);
+		assert_int_equal(d.code, 0);
+		assert_int_equal(d.batch->sample_count, 1);
+		assert_true(d.batch->series[0].samples[0].time_ms == o->timeseries[0]->samples[0]->timestamp);
+		assert_true((uint64_t)d.batch->series[0].samples[0].time_ms == time);
+		assert_true(bits_of(d.batch->series[0].samples[0].value) ==
+		            bits_of(o->timeseries[0]->samples[0]->value));
+		oracle__write_request1__free_unpacked(o, NULL);
+		done(&d);
+	}
+}
+
+/* Cut off anywhere, or with a length that is not its own: refused, or what protobuf-c makes of it. */
+static void damaged_plain_samples(void **state)
+{
+	(void)state;
+	for (int round = 0; round < ROUNDS * 4; round++) {
+		char bytes[128];
+		struct slice body = one_sample(bytes, 1, draw_bits(), 1 + draw(10), false);
+		bytes[draw((uint32_t)body.len)] = (char)draw(256);
+		body.len -= draw(3) == 0 ? draw((uint32_t)body.len) : 0;
+		struct decoded d = decode(body, INGEST_REMOTE_WRITE_1);
+		Oracle__WriteRequest1 *o = oracle__write_request1__unpack(NULL, body.len, (const uint8_t *)body.ptr);
+		if (d.code == 0 && d.batch->series_count == 1) {
+			assert_non_null(o);
+			assert_int_equal(o->timeseries[0]->n_samples, d.batch->sample_count);
+			for (size_t i = 0; i < d.batch->sample_count; i++)
+				assert_true(d.batch->series[0].samples[i].time_ms ==
+				            o->timeseries[0]->samples[i]->timestamp);
+		}
+		assert_true(o != NULL || d.code == -EINVAL || d.rejects.count > 0);
+		if (o != NULL)
+			oracle__write_request1__free_unpacked(o, NULL);
+		done(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(round_trips),
 	    cmocka_unit_test(damaged),
+	    cmocka_unit_test(times_of_every_length),
+	    cmocka_unit_test(damaged_plain_samples),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,7 @@ static void what_was_written_is_read_back(void **state)
 	harness_start(&h);
 	for (int64_t n = 0; n < 100; n += 10)
 		assert_int_equal(harness_write(&h, n, 10, 5), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(h.found.frames, 10);
 	assert_int_equal(h.found.last_seq, 10);
 	assert_int_equal(h.found.torn_bytes, 0);
@@ -41,6 +40,13 @@ static void many_starts_keep_everything(void **state)
 	harness_deinit(&h);
 }
 
+/* Records from..to, a hundred a group: 100 KB each, a segment takes ten. */
+static void write_hundreds(struct harness *h, int64_t from, int64_t to)
+{
+	for (int64_t n = from; n < to; n += 100)
+		assert_int_equal(harness_write(h, n, 100, 1000), 0);
+}
+
 /* Waits until maintenance has sealed so many files. */
 static void wait_sealed(struct harness *h, uint64_t wanted)
 {
@@ -54,26 +60,61 @@ static void wait_sealed(struct harness *h, uint64_t wanted)
 	fail_msg("only %llu segments were sealed", (unsigned long long)s.sealed_total);
 }
 
+/* Waits until so many files have been removed, half a minute at most. */
+static struct journal_stats wait_removed(struct harness *h, uint64_t wanted)
+{
+	struct journal_stats s = {0};
+	for (int i = 0; i < 3000 && s.removed_total < wanted; i++) {
+		usleep(10000);
+		journal_stats(h->journal, &s);
+	}
+	return s;
+}
+
 static void segments_are_sealed_and_recycled(void **state)
 {
 	(void)state;
 	struct harness h;
 	harness_init(&h);
 	harness_start(&h);
-	int64_t n = 0;
-	for (int i = 0; i < 60; i++, n += 100)
-		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each: a segment takes ten */
+	write_hundreds(&h, 0, 6000);
 	wait_sealed(&h, 4);
 	struct harness_read r;
 	harness_close(&h);
 	harness_start(&h);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	r = harness_replay(&h, 0);
-	assert_int_equal(r.records, n);
+	assert_int_equal(r.records, 6000);
 	assert_true(r.in_order && r.whole);
 	assert_int_equal(h.found.bad_frames, 0);
-	assert_int_equal(journal_count_since(h.journal, FRAME_EVENTS, 0), n);
+	assert_int_equal(journal_count_since(h.journal, FRAME_EVENTS, 0), 6000);
+	harness_deinit(&h);
+}
+
+static bool has_spare(const struct harness *h)
+{
+	char path[sizeof h->dir + 16];
+	snprintf(path, sizeof path, "%s/spare.tmp", h->dir);
+	return access(path, F_OK) == 0;
+}
+
+/* A gateway where little happens has one file, and not a second one full of zeros. */
+static void a_spare_is_made_when_the_segment_is_half_full(void **state)
+{
+	(void)state;
+	struct harness h;
+	harness_init(&h);
+	harness_start(&h);
+	for (int64_t n = 0; n < 400; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0); /* 100 KB each, of a segment of 1 MiB */
+	harness_close(&h);                                            /* whatever maintenance was about to do */
+	assert_false(has_spare(&h));
+	harness_start(&h);
+	for (int64_t n = 400; n < 1000; n += 100)
+		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	for (int i = 0; i < 3000 && !has_spare(&h); i++)
+		usleep(10000);
+	assert_true(has_spare(&h));
 	harness_deinit(&h);
 }
 
@@ -85,24 +126,39 @@ static void retention_removes_the_oldest_but_nothing_above_the_floor(void **stat
 	harness_init(&h);
 	h.options.retention_bytes = 1000; /* everything is too much */
 	harness_start(&h);
-	for (int64_t n = 0; n < 6000; n += 100)
-		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	write_hundreds(&h, 0, 6000);
 	wait_sealed(&h, 4);
 	journal_stats(h.journal, &s);
 	assert_int_equal(s.removed_total, 0);
 	journal_set_floor(h.journal, 40);
-	for (int64_t n = 6000; n < 9000; n += 100)
-		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_true(s.removed_total > 0);
-	harness_close(&h);
-	harness_open(&h);
+	write_hundreds(&h, 6000, 9000);
+	assert_true(wait_removed(&h, 1).removed_total > 0);
+	harness_reopen(&h);
 	struct harness_read r = harness_replay(&h, 40);
 	assert_int_equal(r.first, 4000);
 	assert_int_equal(r.records, 5000);
+	harness_deinit(&h);
+}
+
+/* What a checkpoint covers goes with it, not when the journal looks around by itself, ten seconds later. */
+static void a_floor_that_rises_is_looked_at(void **state)
+{
+	(void)state;
+	struct harness h;
+	struct journal_stats s = {0};
+	harness_init(&h);
+	h.options.retention_bytes = 1000; /* everything is too much */
+	harness_start(&h);
+	write_hundreds(&h, 0, 3000);
+	wait_sealed(&h, 2);
+	int64_t began = clock_mono_ns();
+	for (uint64_t floor = 10; floor <= 20; floor += 10) {
+		usleep(300000); /* maintenance has nothing to do */
+		journal_set_floor(h.journal, floor);
+		s = wait_removed(&h, floor / 10);
+		assert_int_equal(s.removed_total, floor / 10);
+	}
+	assert_true(clock_mono_ns() - began < 10 * NS_PER_S);
 	harness_deinit(&h);
 }
 
@@ -111,21 +167,15 @@ static void retention_by_age_reaches_the_segment_that_is_written(void **state)
 {
 	(void)state;
 	struct harness h;
-	struct journal_stats s = {0};
 	harness_init(&h);
 	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
 	harness_start(&h);
 	for (int64_t n = 0; n < 3; n++)
 		assert_int_equal(harness_write(&h, n, 1, 10), 0);
 	journal_set_floor(h.journal, 3);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(wait_removed(&h, 1).removed_total, 1);
 	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(h.found.last_seq, 4);
 	assert_int_equal(harness_replay(&h, 3).records, 1);
 	harness_deinit(&h);
@@ -144,16 +194,6 @@ static void forbid_sealing(const struct harness *h, bool forbid)
 	}
 }
 
-static struct journal_stats wait_removed(struct harness *h, uint64_t wanted)
-{
-	struct journal_stats s = {0};
-	for (int i = 0; i < 3000 && s.removed_total < wanted; i++) {
-		usleep(10000);
-		journal_stats(h->journal, &s);
-	}
-	return s;
-}
-
 /* Sealing takes room. Where there is none, what cannot be sealed must not fill the disk for good. */
 static void retention_goes_on_while_nothing_can_be_sealed(void **state)
 {
@@ -163,8 +203,7 @@ static void retention_goes_on_while_nothing_can_be_sealed(void **state)
 	h.options.retention_bytes = 2 << 20;
 	harness_start(&h);
 	forbid_sealing(&h, true);
-	for (int64_t n = 0; n < 6000; n += 100)
-		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	write_hundreds(&h, 0, 6000);
 	journal_set_floor(h.journal, 25); /* two segments and a half */
 	struct journal_stats s = wait_removed(&h, 2);
 	assert_int_equal(s.removed_total, 2);
@@ -189,26 +228,19 @@ static void numbers_go_on_when_retention_took_everything(void **state)
 {
 	(void)state;
 	struct harness h;
-	struct journal_stats s = {0};
 	harness_init(&h);
 	h.options.retention_ns[FRAME_EVENTS] = NS_PER_S; /* the frames are of 2023 */
 	harness_start(&h);
 	for (int64_t n = 0; n < 3; n++)
 		assert_int_equal(harness_write(&h, n, 1, 10), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	journal_set_floor(h.journal, 3);
 	assert_int_equal(journal_start(h.journal, NULL), 0);
-	for (int i = 0; i < 3000 && s.removed_total == 0; i++) {
-		usleep(10000);
-		journal_stats(h.journal, &s);
-	}
-	assert_int_equal(s.removed_total, 1);
+	assert_int_equal(wait_removed(&h, 1).removed_total, 1);
 	harness_close(&h);
 	harness_start(&h);
 	assert_int_equal(harness_write(&h, 3, 1, 10), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(harness_replay(&h, 3).records, 1);
 	harness_deinit(&h);
 }
@@ -222,8 +254,7 @@ static void numbers_go_on_behind_what_a_checkpoint_holds(void **state)
 	journal_skip_to(h.journal, 100);
 	assert_int_equal(journal_start(h.journal, NULL), 0);
 	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(h.found.last_seq, 101);
 	assert_int_equal(harness_replay(&h, 100).records, 1);
 	harness_deinit(&h);
@@ -384,8 +415,7 @@ static void a_flipped_byte_of_a_sealed_file_costs_its_frame_alone(void **state)
 	char path[512], *bytes;
 	harness_init(&h);
 	harness_start(&h);
-	for (int64_t n = 0; n < 1500; n += 100)
-		assert_int_equal(harness_write(&h, n, 100, 1000), 0);
+	write_hundreds(&h, 0, 1500);
 	wait_sealed(&h, 1);
 	harness_close(&h);
 	first_sealed(&h, path);
@@ -416,8 +446,7 @@ static void stray_and_empty_files_do_not_keep_it_from_opening(void **state)
 	}
 	harness_start(&h);
 	assert_int_equal(harness_write(&h, 3, 3, 3), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(harness_replay(&h, 0).records, 6);
 	harness_deinit(&h);
 }
@@ -446,8 +475,7 @@ static void fail_nth(enum fault_point point, uint64_t nth, bool always, int erro
 	assert_int_equal(journal_resume(h.journal, &err), 0);
 	assert_int_equal(harness_write(&h, told, 1, 10), 0);
 	told++;
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	struct harness_read r = harness_replay(&h, 0);
 	assert_true(r.in_order && r.whole);
 	assert_int_equal(r.records, told);
@@ -473,7 +501,7 @@ static void a_failed_group_stays_void_after_a_crash(void **state)
 	struct harness h;
 	struct error err = {0};
 	harness_init(&h);
-	harness_start_quiet(&h);
+	harness_start(&h);
 	assert_int_equal(harness_write(&h, 0, 1, 0), 0);
 	fault_set(FAULT_FSYNC, 1, false, EIO);
 	assert_true(harness_write(&h, 100, 1, 0) < 0); /* its bytes are in the file, whole */
@@ -519,8 +547,7 @@ static void a_group_may_span_segments(void **state)
 	harness_init(&h);
 	harness_start(&h);
 	assert_int_equal(write_long_group(&h, 0), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	struct harness_read r = harness_replay(&h, 0);
 	assert_int_equal(r.records, 4000);
 	assert_true(r.in_order && r.whole);
@@ -596,7 +623,7 @@ static void a_failed_sync_is_not_tried_again(void **state)
 	harness_init(&c.h);
 	c.h.options.on_commit = crowd_on_commit;
 	c.h.options.ctx = &c;
-	harness_start_quiet(&c.h);
+	harness_start(&c.h);
 	g[0] = begin_one(c.h.journal, b, 0, 600 * 1000);
 	journal_group_commit(g[0]);
 	pthread_mutex_lock(&c.h.lock);
@@ -637,8 +664,7 @@ static void syncing_by_interval_keeps_what_was_written(void **state)
 	harness_start(&h);
 	for (int64_t n = 0; n < 50; n++)
 		assert_int_equal(harness_write(&h, n, 1, 10), 0);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	assert_int_equal(harness_replay(&h, 0).records, 50);
 	harness_deinit(&h);
 }
@@ -680,7 +706,7 @@ static void syncing_by_interval_syncs_before_a_file_is_given_up(void **state)
 	struct harness h;
 	harness_init(&h);
 	h.options.interval_sync = true;
-	harness_start_quiet(&h);
+	harness_start(&h);
 	fault_set(FAULT_WRITE, 3, true, EIO); /* after the zeros ahead and the first group */
 	uint64_t before = fault_hits(FAULT_FSYNC);
 	assert_int_equal(harness_write(&h, 0, 1, 10), 0);
@@ -699,7 +725,9 @@ int main(void)
 	    cmocka_unit_test(what_was_written_is_read_back),
 	    cmocka_unit_test(many_starts_keep_everything),
 	    cmocka_unit_test(segments_are_sealed_and_recycled),
+	    cmocka_unit_test(a_spare_is_made_when_the_segment_is_half_full),
 	    cmocka_unit_test(retention_removes_the_oldest_but_nothing_above_the_floor),
+	    cmocka_unit_test(a_floor_that_rises_is_looked_at),
 	    cmocka_unit_test(retention_by_age_reaches_the_segment_that_is_written),
 	    cmocka_unit_test(retention_goes_on_while_nothing_can_be_sealed),
 	    cmocka_unit_test(numbers_go_on_when_retention_took_everything),

@@ -33,20 +33,31 @@ static void holds(struct vdisk *d, uint64_t at, uint64_t last)
 	}
 }
 
-static void start(struct harness *h)
+/* A journal that runs on a disk of its own, with syncs by interval or not; and the end of the disk. */
+static struct vdisk *begin(struct harness *h, bool interval)
 {
-	struct error err = {0};
-	if (journal_start(h->journal, &err) != 0)
-		fail_msg("%s", err.text);
+	struct vdisk *d = vdisk_new();
+	start_on(h, d);
+	if (interval) {
+		harness_close(h);
+		h->options.interval_sync = true;
+		harness_open(h);
+	}
+	harness_run(h);
+	return d;
+}
+
+static void end(struct vdisk *d)
+{
+	vdisk_install(NULL);
+	vdisk_free(d);
 }
 
 static void what_was_committed_is_there(void **state)
 {
 	struct harness h;
-	struct vdisk *d = vdisk_new();
 	(void)state;
-	start_on(&h, d);
-	start(&h);
+	struct vdisk *d = begin(&h, false);
 	uint64_t marks[6];
 	for (uint64_t n = 1; n <= 5; n++) {
 		assert_int_equal(harness_write(&h, (int64_t)n, 1, 3000), 0);
@@ -55,8 +66,7 @@ static void what_was_committed_is_there(void **state)
 	harness_close(&h);
 	for (uint64_t n = 1; n <= 5; n++)
 		holds(d, marks[n], n);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 static void seal_all(struct harness *h)
@@ -77,43 +87,36 @@ static void a_torn_segment_does_not_displace_its_sealed_files(void **state)
 	size_t len;
 	(void)state;
 	start_on(&h, d);
-	start(&h);
+	harness_run(&h);
 	for (int64_t n = 1; n <= 4; n++)
 		assert_int_equal(harness_write(&h, n, 1, 3000), 0);
 	harness_close(&h);
 	char *bytes = vdisk_get(d, path, &len);
 	assert_non_null(bytes);
 	harness_open(&h);
-	start(&h);
+	harness_run(&h);
 	seal_all(&h);
 	harness_close(&h);
 	bytes[4096 + 3500] ^= 1; /* in the second frame */
 	assert_int_equal(vdisk_put(d, path, bytes, len), 0);
 	free(bytes);
 	harness_open(&h);
-	start(&h);
+	harness_run(&h);
 	seal_all(&h);
-	harness_close(&h);
-	harness_open(&h);
+	harness_reopen(&h);
 	struct harness_read r = harness_replay(&h, 0);
 	assert_true(r.in_order && r.whole);
 	assert_int_equal(r.records, 4);
 	harness_close(&h);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 /* With syncs by interval what is done is not on disk yet; who has asked for it may rely on it. */
 static void what_was_synced_on_request_is_there(void **state)
 {
 	struct harness h;
-	struct vdisk *d = vdisk_new();
 	(void)state;
-	start_on(&h, d);
-	harness_close(&h);
-	h.options.interval_sync = true;
-	harness_open(&h);
-	start(&h);
+	struct vdisk *d = begin(&h, true);
 	for (int64_t n = 1; n <= 3; n++)
 		assert_int_equal(harness_write(&h, n, 1, 3000), 0);
 	uint64_t before = vdisk_mark(d);
@@ -123,8 +126,7 @@ static void what_was_synced_on_request_is_there(void **state)
 	harness_close(&h);
 	assert_true(after > before);
 	holds(d, after, 3);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 static int fail_syncs_of_segments(void *ctx, enum vdisk_op op, const char *path, size_t *len)
@@ -137,13 +139,8 @@ static int fail_syncs_of_segments(void *ctx, enum vdisk_op op, const char *path,
 static void what_a_failed_sync_has_left_is_in_doubt(void **state)
 {
 	struct harness h;
-	struct vdisk *d = vdisk_new();
 	(void)state;
-	start_on(&h, d);
-	harness_close(&h);
-	h.options.interval_sync = true;
-	harness_open(&h);
-	start(&h);
+	struct vdisk *d = begin(&h, true);
 	assert_int_equal(harness_write(&h, 1, 1, 3000), 0);
 	assert_int_equal(harness_write(&h, 2, 1, 3000), 0);
 	vdisk_ask(d, fail_syncs_of_segments, NULL);
@@ -159,8 +156,7 @@ static void what_a_failed_sync_has_left_is_in_doubt(void **state)
 	assert_int_equal(harness_write(&h, 3, 1, 3000), 0);
 	harness_close(&h);
 	holds(d, mark, 2);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 static void write_samples(struct harness *h)
@@ -178,13 +174,8 @@ static void write_samples(struct harness *h)
 static void samples_in_doubt_wait_for_no_checkpoint(void **state)
 {
 	struct harness h;
-	struct vdisk *d = vdisk_new();
 	(void)state;
-	start_on(&h, d);
-	harness_close(&h);
-	h.options.interval_sync = true;
-	harness_open(&h);
-	start(&h);
+	struct vdisk *d = begin(&h, true);
 	write_samples(&h);
 	vdisk_ask(d, fail_syncs_of_segments, NULL);
 	int code = journal_sync(h.journal, 1);
@@ -194,8 +185,7 @@ static void samples_in_doubt_wait_for_no_checkpoint(void **state)
 		usleep(1000);
 	assert_int_equal(journal_sync(h.journal, 1), 0);
 	harness_close(&h);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 /* A process is killed at any change; what the next one finds there it will answer for, so that a power loss must not take it any more. */
@@ -205,7 +195,7 @@ static void what_is_found_after_a_kill_is_made_durable(void **state)
 	struct vdisk *first = vdisk_new();
 	(void)state;
 	start_on(&h, first);
-	start(&h);
+	harness_run(&h);
 	for (int64_t n = 1; n <= 4; n++)
 		assert_int_equal(harness_write(&h, n, 1, 3000), 0);
 	harness_close(&h);
@@ -213,14 +203,13 @@ static void what_is_found_after_a_kill_is_made_durable(void **state)
 		struct vdisk *d = vdisk_kill(first, at);
 		start_on(&h, d);
 		uint64_t last = h.found.last_seq;
-		start(&h);
+		harness_run(&h);
 		uint64_t mark = vdisk_mark(d);
 		harness_close(&h);
 		holds(d, mark, last);
 		vdisk_free(d);
 	}
-	vdisk_install(NULL);
-	vdisk_free(first);
+	end(first);
 }
 
 static int fail_syncs(void *ctx, enum vdisk_op op, const char *path, size_t *len)
@@ -239,7 +228,7 @@ static void what_a_failed_sync_left_readable_is_made_durable(void **state)
 	(void)state;
 	vdisk_ask(first, fail_syncs, &failing);
 	start_on(&h, first);
-	start(&h);
+	harness_run(&h);
 	assert_int_equal(harness_write(&h, 1, 1, 3000), 0);
 	failing = true;
 	assert_int_equal(harness_write(&h, 2, 1, 3000), -EIO);
@@ -247,12 +236,11 @@ static void what_a_failed_sync_left_readable_is_made_durable(void **state)
 	harness_close(&h);
 	start_on(&h, d);
 	assert_int_equal(h.found.last_seq, 2);
-	start(&h);
+	harness_run(&h);
 	uint64_t mark = vdisk_mark(d);
 	harness_close(&h);
 	holds(d, mark, 2);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 	vdisk_free(first);
 }
 
@@ -295,7 +283,7 @@ static void what_was_refused_does_not_come_back_with_its_file(void **state)
 	struct hold on = {.first = true};
 	(void)state;
 	start_on(&h, d);
-	start(&h);
+	harness_run(&h);
 	vdisk_ask(d, hold, &on);
 	assert_int_equal(harness_write(&h, 1, 1, 10), 0);
 	on.refuse = true;
@@ -313,14 +301,13 @@ static void what_was_refused_does_not_come_back_with_its_file(void **state)
 		assert_int_equal(r.records, 29);
 		assert_int_equal(r.last, 29);
 		on.first = i == 0;
-		start(&h);
+		harness_run(&h);
 		while (!on.first && segments(&h) > 1)
 			usleep(1000);
 		harness_close(&h);
 	}
 	assert_null(vdisk_get(d, "data/journal/segment-00000000000000000001.open", NULL));
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 static int hold_sealing(void *ctx, enum vdisk_op op, const char *path, size_t *len)
@@ -351,7 +338,7 @@ static void damage_that_sealing_meets_is_counted(void **state)
 	(void)state;
 	vdisk_ask(d, hold_sealing, &on);
 	start_on(&h, d);
-	start(&h);
+	harness_run(&h);
 	for (int64_t n = 1; n <= 8; n++)
 		assert_int_equal(harness_write(&h, n, 1, 200000), 0);
 	while (on.tries == 0)
@@ -370,8 +357,7 @@ static void damage_that_sealing_meets_is_counted(void **state)
 	assert_int_equal(harness_replay(&h, 0).records, 6);
 	assert_int_equal(damaged(&h), 0);
 	harness_close(&h);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 /* A checkpoint may know of frames that the journal has lost: their numbers are not given again, or a start from that checkpoint would pass over
@@ -379,16 +365,14 @@ static void damage_that_sealing_meets_is_counted(void **state)
 static void numbers_are_not_given_twice(void **state)
 {
 	struct harness h;
-	struct vdisk *d = vdisk_new();
 	(void)state;
-	start_on(&h, d);
-	start(&h);
+	struct vdisk *d = begin(&h, false);
 	assert_int_equal(harness_write(&h, 1, 1, 10), 0);
 	harness_close(&h);
 	start_on(&h, d);
 	assert_int_equal(h.found.last_seq, 1);
 	journal_skip_to(h.journal, 9);
-	start(&h);
+	harness_run(&h);
 	assert_int_equal(harness_write(&h, 2, 1, 10), 0);
 	harness_close(&h);
 	start_on(&h, d);
@@ -396,8 +380,7 @@ static void numbers_are_not_given_twice(void **state)
 	assert_int_equal(harness_replay(&h, 9).records, 1);
 	assert_int_equal(harness_replay(&h, 0).records, 2);
 	harness_close(&h);
-	vdisk_install(NULL);
-	vdisk_free(d);
+	end(d);
 }
 
 int main(void)

@@ -99,6 +99,49 @@ static void what_was_written_is_read(void **state)
 	buf_free(&group.bytes);
 }
 
+/* Values of every number of bytes, one bit at each end of them; times as far as they may be. */
+static void every_value_and_time_is_read(void **state)
+{
+	static const int64_t times[] = {
+	    0, 1, -1, 15000, INT64_MAX, INT64_MIN, (INT64_C(1) << 59) - 1, -(INT64_C(1) << 59), INT64_C(1) << 59};
+	enum { TIMES = sizeof times / sizeof *times };
+	(void)state;
+	begin();
+	for (uint32_t i = 0; i < 64 * TIMES; i++) {
+		uint64_t bits = UINT64_C(1) << (i % 64);
+		struct sample s[] = {{times[i % TIMES], of_bits(bits)},
+		                     {times[i / 64], of_bits(bits | 1)},
+		                     {0, of_bits(bits | UINT64_C(1) << 63)}};
+		assert_true(journal_samples_add(&group, i, SLICE(""), s, 3) >= 0);
+	}
+	struct samples_reader r;
+	struct samples_item item;
+	struct frame f = frame();
+	samples_reader_init(&r, &f);
+	for (uint32_t i = 0; i < 64 * TIMES; i++) {
+		uint64_t bits = UINT64_C(1) << (i % 64);
+		next(&r, &item, SAMPLES_ITEM_SAMPLES, i);
+		has_sample(&r, times[i % TIMES], bits);
+		has_sample(&r, times[i / 64], bits | 1);
+		has_sample(&r, 0, bits | UINT64_C(1) << 63);
+	}
+	buf_free(&group.bytes);
+}
+
+/* As FORMAT.md has it. */
+static void the_bytes_are_those_of_the_format(void **state)
+{
+	(void)state;
+	begin();
+	struct sample s[] = {{0, 1}, {-1, 0}, {INT64_MAX, 2}};
+	assert_int_equal(journal_samples_add(&group, 0, SLICE(""), s, 3), 0);
+	static const char want[] =
+	    "\x02\x03\x02\xf0\x3f\x10\x0f\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00\x00\x00\x00\x00\x00\x40";
+	assert_int_equal(frame().payload.len, sizeof want - 1);
+	assert_memory_equal(frame().payload.ptr, want, sizeof want - 1);
+	buf_free(&group.bytes);
+}
+
 /* Reads all of a frame. 0, or -EBADMSG. */
 static int read_all(struct slice payload)
 {
@@ -165,6 +208,16 @@ static void what_no_writer_makes_is_refused(void **state)
 	assert_int_equal(read_all(SLICE("\x02\x7f\x00"
 	                                "12345678")),
 	                 -EBADMSG);
+	/* a value of nine bytes; of fourteen; a far time in its near place */
+	assert_int_equal(read_all(SLICE("\x00\x09"
+	                                "12345678901234")),
+	                 -EBADMSG);
+	assert_int_equal(read_all(SLICE("\x00\x0e"
+	                                "12345678901234")),
+	                 -EBADMSG);
+	assert_int_equal(read_all(SLICE("\x00\x1f\x00"
+	                                "12345678")),
+	                 -EBADMSG);
 }
 
 static void a_full_frame_says_so(void **state)
@@ -179,17 +232,16 @@ static void a_full_frame_says_so(void **state)
 	} while (code == 0);
 	assert_int_equal(code, 1);
 	assert_in_range(group.bytes.len - FRAME_HEADER_BYTES, JOURNAL_FRAME_BYTES, JOURNAL_FRAME_BYTES + 64);
-	assert_in_range(group.bytes.len / count, 9, 11); /* a sample */
+	assert_int_equal((group.bytes.len - FRAME_HEADER_BYTES) / count, 4); /* a sample: 1.0 takes two bytes */
 	buf_free(&group.bytes);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(what_was_written_is_read),
-	    cmocka_unit_test(a_frame_that_is_cut_off_is_none),
-	    cmocka_unit_test(what_no_writer_makes_is_refused),
-	    cmocka_unit_test(a_full_frame_says_so),
+	    cmocka_unit_test(what_was_written_is_read),          cmocka_unit_test(every_value_and_time_is_read),
+	    cmocka_unit_test(the_bytes_are_those_of_the_format), cmocka_unit_test(a_frame_that_is_cut_off_is_none),
+	    cmocka_unit_test(what_no_writer_makes_is_refused),   cmocka_unit_test(a_full_frame_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,41 @@ static void test_waits_for_definitions(void **state)
 	registry_free(r);
 }
 
+/* Who has to say that a series has ended may have it beyond its time, and across a checkpoint; for all others it is over. */
+static void test_idle_series_as_of_before(void **state)
+{
+	(void)state;
+	struct registry *r = new_registry(0);
+	struct metric_def def = def_of("c_total", METRIC_COUNTER, "x", NULL);
+	struct buf saved = {0};
+
+	def.idle_ns = 10 * NS_PER_S;
+	struct metric *m = define(r, &def);
+	assert_int_equal(metric_add(m, series1(m, "1"), 1), 0);
+	registry_set_now(r, START + 12 * NS_PER_S);
+	struct metrics_snapshot *s = registry_snapshot_at(r, START + 9 * NS_PER_S);
+	assert_int_equal(metrics_snapshot_save(s, &saved), 0);
+	metrics_snapshot_unref(s);
+	for (int times = 0; times < 2; times++) {
+		struct metrics_family family;
+		struct metrics_sampled series;
+		assert_false(has_line(r, "c_total{"));
+		s = registry_snapshot_at(r, START + 9 * NS_PER_S);
+		struct metrics_cursor *c = metrics_cursor_new(s);
+		assert_true(metrics_cursor_family(c, &family));
+		assert_true(metrics_cursor_next(c, &series));
+		metrics_cursor_free(c);
+		metrics_snapshot_unref(s);
+		registry_free(r);
+		r = load(&saved);
+		m = define(r, &def);
+	}
+	assert_int_equal(metric_add(m, series1(m, "1"), 5), 0);
+	assert_float_equal(value_of(r, "c_total{x=\"1\"}"), 5, 0); /* anew */
+	buf_free(&saved);
+	registry_free(r);
+}
+
 static void test_loads_more_than_the_limit(void **state)
 {
 	(void)state;
@@ -319,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(test_all_kinds_are_in_it),
 	    cmocka_unit_test(test_empty),
 	    cmocka_unit_test(test_waits_for_definitions),
+	    cmocka_unit_test(test_idle_series_as_of_before),
 	    cmocka_unit_test(test_loads_more_than_the_limit),
 	    cmocka_unit_test(test_cut_at_every_byte),
 	    cmocka_unit_test(test_damage),

@@ -169,7 +169,8 @@ static void open_files_bound_connections(void **state)
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	few = before;
-	few.rlim_cur = 64;
+	few.rlim_cur = 72;
+	o.files_taken = 4;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	serve(&o);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);

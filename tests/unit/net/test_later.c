@@ -262,6 +262,45 @@ static void clients_may_go_meanwhile(void **state)
 	WAIT_FOR(stats().responses[2] == CLIENTS);
 }
 
+static struct http_request *held_at(uint32_t i)
+{
+	pthread_mutex_lock(&lock);
+	struct http_request *req = held[i];
+	pthread_mutex_unlock(&lock);
+	return req;
+}
+
+/* Who computes an answer learns that nobody wants it; the memory is not handed to another request meanwhile. */
+static void handlers_learn_that_clients_have_gone(void **state)
+{
+	struct linger reset = {.l_onoff = 1};
+	struct client stays, closes, resets, half;
+	struct answer a = {0};
+	struct client *const all[] = {&stays, &closes, &resets, &half};
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++) {
+		*all[i] = dial();
+		post(all[i], "/hold", "hello");
+		WAIT_FOR(count_held() == i + 1);
+		assert_false(http_request_is_abandoned(held_at(i)));
+	}
+	hang_up(&closes);
+	setsockopt(resets.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	hang_up(&resets);
+	shutdown(half.fd, SHUT_WR);
+	for (uint32_t i = 1; i < 4; i++)
+		WAIT_FOR(http_request_is_abandoned(held_at(i)));
+	assert_false(http_request_is_abandoned(held_at(0)));
+	set_gate(true);
+	assert_true(hear(&stays, &a));
+	assert_true(hear(&half, &a)); /* it may have its answer all the same */
+	post(&stays, "/hold", "again");
+	assert_true(hear(&stays, &a));
+	answer_free(&a);
+	hang_up(&stays);
+	hang_up(&half);
+}
+
 static void bodies_can_be_taken(void **state)
 {
 	struct client c = dial();
@@ -464,6 +503,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(pipelined_ones_wait_for_their_turn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(floods_wait_in_the_socket, setup, teardown),
 	    cmocka_unit_test_setup_teardown(clients_may_go_meanwhile, setup, teardown),
+	    cmocka_unit_test_setup_teardown(handlers_learn_that_clients_have_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bodies_can_be_taken, setup, teardown),
 	    cmocka_unit_test_setup_teardown(bodies_can_be_lent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(lent_bodies_come_back_from_the_gone, setup, teardown),

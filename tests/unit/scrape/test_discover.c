@@ -132,6 +132,43 @@ static void keeps_targets_while_the_disk_fails(void **state)
 	put("single.json", NULL);
 }
 
+/* What stays broken is not said at each look. */
+static void says_what_is_broken_once(void **state)
+{
+	struct discovery *d = discovery_new(&config);
+	char text[64];
+
+	(void)state;
+	uint64_t before = log_lines(LOG_ERROR);
+	for (int i = 0; i < 20; i++) {
+		snprintf(text, sizeof text, "[ \"%d\"", i); /* broken in the same way, and never the same */
+		put("one.json", text);
+		discovery_look(d);
+	}
+	assert_int_equal(log_lines(LOG_ERROR), before + 1);
+	put("one.json", "[]");
+	discovery_look(d);
+	put("one.json", "[");
+	discovery_look(d);
+	assert_int_equal(log_lines(LOG_ERROR), before + 2);
+	/* It is broken in another way from one look to the next: that can wait. */
+	for (int i = 0; i < 20; i++) {
+		put("one.json", i % 2 == 0 ? "[{}" : "5");
+		discovery_look(d);
+	}
+	assert_int_equal(log_lines(LOG_ERROR), before + 2);
+	/* Nothing of the folder can be seen, and of the one file of the other job neither. */
+	put("one.json", "[]");
+	discovery_look(d);
+	fault_set(FAULT_OPEN, 1, true, EIO);
+	for (int i = 0; i < 20; i++)
+		discovery_look(d);
+	fault_clear();
+	assert_in_range(log_lines(LOG_ERROR), before + 3, before + 4);
+	discovery_free(d);
+	put("one.json", NULL);
+}
+
 /* What memory was missing for is there after the next look. */
 static void makes_good_what_memory_was_missing_for(void **state)
 {
@@ -169,7 +206,7 @@ static void makes_good_what_memory_was_missing_for(void **state)
 static int make_dir(void **state)
 {
 	(void)state;
-	const struct log_options quiet = {.level = LOG_FATAL};
+	const struct log_options quiet = {.level = LOG_ERROR, .file = "/dev/null"};
 	snprintf(dir, sizeof dir, "/tmp/moongate-discover-XXXXXX");
 	if (mkdtemp(dir) == NULL)
 		return -1;
@@ -190,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(follows_what_is_there),
 	    cmocka_unit_test(keeps_targets_while_the_disk_fails),
+	    cmocka_unit_test(says_what_is_broken_once),
 	    cmocka_unit_test(makes_good_what_memory_was_missing_for),
 	};
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -3,9 +3,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -369,6 +371,68 @@ static void does_not_wait_longer_than_the_timeout(void **state)
 	close(listener);
 }
 
+/* Accepts one connection, if one waits, and closes those that have ended; returns how many are open. */
+static int count_open(int listener, int *fds, int count)
+{
+	char byte;
+	int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), kept = 0;
+
+	if (fd >= 0)
+		fds[count++] = fd;
+	for (int i = 0; i < count; i++) {
+		ssize_t n;
+		while ((n = recv(fds[i], &byte, 1, 0)) > 0)
+			;
+		if (n == 0)
+			close(fds[i]);
+		else
+			fds[kept++] = fds[i];
+	}
+	return kept;
+}
+
+/* Targets that say nothing take no more connections than the limit of open files has room for, and each has its turn. */
+static void asks_as_many_as_there_are_files_for(void **state)
+{
+	enum { TARGETS = 24, FILES = 80, AT_ONCE = 5 };
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
+	socklen_t len = sizeof address;
+	struct rlimit before, few;
+	struct buf entry = {0};
+	int fds[TARGETS + 1], count = 0, most = 0;
+
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(listener, TARGETS), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	buf_str(&entry, "job = 'j', interval = 0.2, timeout = 0.1, targets = {");
+	for (int i = 1; i <= TARGETS; i++)
+		buf_printf(&entry, "'127.0.0.%d:%u',", i, ntohs(address.sin_port));
+	buf_printf(&entry, "} --%%u\n%c", 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = FILES;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	struct scrape *s = start(entry.ptr);
+	assert_int_equal(scrape_files(s), FILES / 4);
+	while (stats_of(s).scrapes[SCRAPE_TIMEOUT] < 2 * TARGETS) {
+		count = count_open(listener, fds, count);
+		assert_true(count <= AT_ONCE);
+		most = count > most ? count : most;
+		usleep(100);
+	}
+	assert_int_equal(most, AT_ONCE);
+	assert_int_equal(stats_of(s).scrapes[SCRAPE_UNREACHABLE], 0);
+	assert_true(stats_of(s).missed > 0);
+	stop(s);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	while (count > 0)
+		close(fds[--count]);
+	close(listener);
+	buf_free(&entry);
+}
+
 static void counts_what_is_not_taken(void **state)
 {
 	(void)state;
@@ -537,6 +601,7 @@ int main(void)
 	    cmocka_unit_test_setup(scrapes_and_ends_series, reset),
 	    cmocka_unit_test_setup(says_why_a_target_is_down, reset),
 	    cmocka_unit_test_setup(does_not_wait_longer_than_the_timeout, reset),
+	    cmocka_unit_test_setup(asks_as_many_as_there_are_files_for, reset),
 	    cmocka_unit_test_setup(counts_what_is_not_taken, reset),
 	    cmocka_unit_test_setup(waits_for_what_is_handed_over, reset),
 	    cmocka_unit_test_setup(follows_files, reset),

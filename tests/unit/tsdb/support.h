@@ -139,7 +139,7 @@ static inline void memory_index_init(struct memory_index *x, const struct memory
 
 static inline struct postings_source memory_source(struct memory_index *x)
 {
-	return (struct postings_source){memory_equal, memory_values, memory_all, x};
+	return (struct postings_source){.equal = memory_equal, .values = memory_values, .all = memory_all, .ctx = x};
 }
 
 /* The value that a series has; empty: none. */

@@ -131,6 +131,28 @@ static void test_a_series_comes_back_in_order(void **state)
 	close_head(&f);
 }
 
+/* How late a sample is does not hang on who is ahead of time. */
+static void test_who_is_ahead_makes_nobody_late(void **state)
+{
+	struct fixture f;
+	(void)state;
+	open_head(&f, 100);
+	uint32_t ahead = series(f.head, 1), other = series(f.head, 2);
+	int64_t now = 3 * 60 * MINUTE;
+	head_set_now(f.head, now);
+	assert_int_equal(append(f.head, ahead, now + 10 * MINUTE, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 10 * MINUTE, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 10 * MINUTE - 1, 1), APPEND_TOO_OLD);
+	assert_int_equal(append(f.head, ahead, now - 10 * MINUTE, 1), APPEND_STORED);
+	/* Nor on a clock that is ahead of all samples. */
+	head_set_now(f.head, now + 60 * MINUTE);
+	assert_int_equal(append(f.head, other, now + 2, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now + 1, 1), APPEND_STORED);
+	assert_int_equal(append(f.head, other, now - 1, 1), APPEND_TOO_OLD);
+	close_head(&f);
+}
+
 static void test_what_becomes_of_a_sample(void **state)
 {
 	struct fixture f;
@@ -140,7 +162,7 @@ static void test_what_becomes_of_a_sample(void **state)
 	open_head(&f, 100);
 	uint32_t number = series(f.head, 1);
 	int64_t now = 3 * 60 * MINUTE;
-	head_set_bounds(f.head, MINUTE, now + MINUTE);
+	head_set_floor(f.head, MINUTE);
 	assert_int_equal(append(f.head, number, now, 1), APPEND_STORED);
 	assert_int_equal(append(f.head, number, now, 1), APPEND_DUPLICATE);
 	assert_int_equal(append(f.head, number, now, 2), APPEND_CONFLICT);
@@ -148,9 +170,17 @@ static void test_what_becomes_of_a_sample(void **state)
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE, 5), APPEND_DUPLICATE);
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE, 6), APPEND_CONFLICT);
 	assert_int_equal(append(f.head, number, now - 10 * MINUTE - 1, 5), APPEND_TOO_OLD);
-	assert_int_equal(append(f.head, number, now + MINUTE + 1, 5), APPEND_TOO_NEW);
+	/* What is there may come again, however late. */
+	uint32_t retried = series(f.head, 3);
+	for (int64_t i = 0; i < 200; i++) /* some of it in files */
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i), APPEND_STORED);
+	for (int64_t i = 0; i < 200; i += 50) {
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i), APPEND_DUPLICATE);
+		assert_int_equal(append(f.head, retried, now - 30 * MINUTE + i, (double)i + 1), APPEND_CONFLICT);
+	}
+	assert_int_equal(append(f.head, retried, now - 30 * MINUTE - 1, 5), APPEND_TOO_OLD);
 	assert_int_equal(append(f.head, number, now - MINUTE, as_double(stale)), APPEND_STORED);
-	/* Another series begins as early as the bounds let it. */
+	/* Another series begins as early as the floor lets it. */
 	uint32_t other = series(f.head, 2);
 	assert_int_equal(append(f.head, other, MINUTE - 1, 1), APPEND_TOO_OLD);
 	assert_int_equal(append(f.head, other, MINUTE, -0.0), APPEND_STORED);
@@ -237,6 +267,15 @@ static void test_the_index_names_all_labels(void **state)
 	            slice_eq(values[2], SLICE("10")));
 	assert_int_equal(source.values(source.ctx, SLICE("none"), &arena, &values, &count), 0);
 	assert_int_equal(count, 0);
+	/* Those alone that a sample can be seen of. */
+	assert_int_equal(head_view_label_names(v, &arena, &values, &count), 0);
+	assert_int_equal(count, 0);
+	head_view_close(v);
+	assert_int_equal(append(f.head, series(f.head, 7), MINUTE, 1), APPEND_STORED);
+	v = view_of(f.head);
+	assert_int_equal(head_view_label_values(v, SLICE("n"), &arena, &values, &count), 0);
+	assert_int_equal(count, 1);
+	assert_true(slice_eq(values[0], SLICE("7")));
 	assert_int_equal(head_view_label_names(v, &arena, &values, &count), 0);
 	assert_int_equal(count, 3);
 	assert_true(slice_eq(values[0], LABEL_METRIC_NAME) && slice_eq(values[2], SLICE("n")));
@@ -722,6 +761,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_series_comes_back_in_order),
+	    cmocka_unit_test(test_who_is_ahead_makes_nobody_late),
 	    cmocka_unit_test(test_what_becomes_of_a_sample),
 	    cmocka_unit_test(test_late_samples_have_a_bound),
 	    cmocka_unit_test(test_too_many_series),

@@ -218,7 +218,7 @@ static void test_files_let_go_since(void **state)
 	head_free(h);
 	h = make();
 	assert_int_equal(head_load(h, dir, NAME, &err), 0);
-	head_set_bounds(h, (int64_t)STEP * 800, INT64_MAX);
+	head_set_floor(h, (int64_t)STEP * 800);
 	for (uint32_t i = 800; i < 900; i++)
 		batch(h, i, APPEND_STORED);
 	v = head_view_open(h, &code);
@@ -243,7 +243,7 @@ static void test_an_empty_head(void **state)
 	(void)state;
 	begin();
 	struct head *h = make();
-	head_set_bounds(h, 5, 10);
+	head_set_floor(h, 5);
 	struct head_view *v = head_view_open(h, &code);
 	head_state(h, &at);
 	assert_int_equal(head_save(v, &at, dir, NAME, &err), 0);

@@ -1,26 +1,14 @@
 /* The store as a whole: what was appended is what is selected, through sealing, merging, retention, checkpoints, restarts, and damage. */
+#include "store.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "record/labels.h"
 #include "tsdb/head.h"
-#include "tsdb/tsdb.h"
-
-#define MINUTE INT64_C(60000)
-#define HOUR (60 * MINUTE)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SPARSE = 1 }; /* of the steps at which something may fail, so much fewer the later they are */
@@ -28,117 +16,11 @@ enum { SPARSE = 1 }; /* of the steps at which something may fail, so much fewer 
 enum { SPARSE = 10 };
 #endif
 
-enum { SERIES = 150 };
-
-static char dir[64];
-static uint32_t refused;
-
-static void on_refused(void *ctx, const struct error *why)
-{
-	(void)ctx;
-	assert_non_null(strstr(why->text, ".block"));
-	refused++;
-}
-
-static void begin(void)
-{
-	snprintf(dir, sizeof dir, "/tmp/moongate-tsdb-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	refused = 0;
-}
-
-static void end(void)
-{
-	char command[128];
-	snprintf(command, sizeof command, "rm -r '%s'", dir);
-	assert_int_equal(system(command), 0);
-}
-
-static struct tsdb *open_with(struct tsdb_options o)
-{
-	struct error err = {0};
-	o.dir = dir;
-	struct tsdb *t = tsdb_open(&o, on_refused, NULL, &err);
-	if (t == NULL)
-		fail_msg("%s", err.text);
-	return t;
-}
-
-static struct tsdb *open_store(void)
-{
-	return open_with((struct tsdb_options){.max_series = 1000});
-}
-
-static uint32_t series(struct tsdb *t, uint32_t n)
-{
-	char text[16];
-	static struct buf b;
-	uint32_t number;
-	struct error err = {0};
-	snprintf(text, sizeof text, "%03u", n);
-	struct label labels[] = {{LABEL_METRIC_NAME, SLICE("m")},
-	                         {SLICE("n"), slice_cstr(text)},
-	                         {SLICE("odd"), n % 2 == 1 ? SLICE("yes") : SLICE("no")}};
-	buf_reset(&b);
-	assert_int_equal(labels_canonical(labels, 3, &b, &err), 0);
-	struct slice s = slice_new(b.ptr, b.len);
-	assert_int_equal(tsdb_series(t, s, labels_hash(s), &number), 0);
-	return number;
-}
-
-/* Series n has a sample at minute i: every third one only in some hours. */
-static bool has(uint32_t n, uint32_t i)
-{
-	return n % 3 != 0 || (i / 60 + n) % 5 < 2;
-}
-
-static double value_of(uint32_t n, uint32_t i)
-{
-	return n + i * 0.125;
-}
-
-static void maintain(struct tsdb *t)
-{
-	struct error err = {0};
-	int code;
-	do {
-		tsdb_tick(t);
-		code = tsdb_maintain(t, &err);
-		if (code < 0)
-			fail_msg("%s", err.text);
-	} while (code == 1);
-	for (int i = 0; i < 3; i++)
-		tsdb_tick(t);
-}
-
-/* Minutes first..last of all series; the keeper comes by every half hour. */
-static void fill(struct tsdb *t, uint32_t first, uint32_t last)
-{
-	for (uint32_t i = first; i < last; i++) {
-		tsdb_batch_begin(t);
-		for (uint32_t n = 0; n < SERIES; n++) {
-			if (has(n, i))
-				assert_int_equal(tsdb_append(t, series(t, n), i * MINUTE, value_of(n, i)),
-				                 APPEND_STORED);
-		}
-		tsdb_batch_end(t);
-		if (i % 30 == 29)
-			maintain(t);
-	}
-}
-
 static double as_double(uint64_t bits)
 {
 	double v;
 	memcpy(&v, &bits, sizeof v);
 	return v;
-}
-
-static bool has_any(uint32_t n, uint32_t first, uint32_t last)
-{
-	while (first < last && !has(n, first))
-		first++;
-	return first < last;
 }
 
 /* Is all of minutes first..last there, and nothing else? */
@@ -218,11 +100,6 @@ static void test_sealed_time_takes_no_samples(void **state)
 	tsdb_batch_begin(t);
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR - 1, 1), APPEND_TOO_OLD);
 	assert_int_equal(tsdb_append(t, series(t, 777), 4 * HOUR, 1), APPEND_STORED);
-	tsdb_batch_end(t);
-	tsdb_set_ceiling(t, 7 * HOUR);
-	tsdb_batch_begin(t);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR + 1, 1), APPEND_TOO_NEW);
-	assert_int_equal(tsdb_append(t, series(t, 777), 7 * HOUR, 1), APPEND_STORED);
 	tsdb_batch_end(t);
 	tsdb_close(t);
 	end();
@@ -331,89 +208,68 @@ static void test_retention(void **state)
 }
 
 /* How many series there are to be seen now. */
-static uint32_t count_seen(struct tsdb *t)
-{
-	struct error err = {0};
-	struct slice labels;
-	uint32_t count = 0;
-	int code;
-	struct tsdb_view *v = tsdb_view_open(t, &code);
-	assert_non_null(v);
-	struct series_set *s = tsdb_select(v, NULL, 0, INT64_MIN, INT64_MAX, &err);
-	assert_non_null(s);
-	while ((code = series_set_next(s, &labels, &err)) == 1)
-		count++;
-	assert_int_equal(code, 0);
-	series_set_free(s);
-	tsdb_view_close(v);
-	return count;
-}
-
-/* A series is seen with its first batch: it has its number before, and may be left without a sample. */
-static void test_series_are_seen_with_their_samples(void **state)
+/* Series that never got a sample, all of theirs having been refused, give their places back, also before anything was sealed, and where nothing was ever stored. */
+static void test_series_without_samples_leave(void **state)
 {
 	(void)state;
-	enum { LONG = 1000 }; /* samples: several chunks, of which only the last is in memory */
 	begin();
 	struct tsdb *t = open_store();
-	uint32_t numbers[] = {series(t, 1), series(t, 2), series(t, 3)};
-	assert_int_equal(count_seen(t), 0);
+	for (uint32_t n = 0; n < SERIES; n++)
+		series(t, n);
+	assert_int_equal(stats_of(t).series, SERIES);
+	for (int i = 0; i < 3; i++)
+		tsdb_tick(t);
+	assert_int_equal(stats_of(t).series, 0);
+	uint32_t used = series(t, 1), unused = series(t, 2);
 	tsdb_batch_begin(t);
-	assert_int_equal(tsdb_append(t, numbers[0], HOUR, 1), APPEND_STORED);
-	for (int i = 0; i < LONG; i++)
-		assert_int_equal(tsdb_append(t, numbers[1], HOUR + i, i * 0.1), APPEND_STORED);
-	assert_int_equal(count_seen(t), 0);
+	assert_int_equal(tsdb_append(t, used, HOUR, 1), APPEND_STORED);
 	tsdb_batch_end(t);
-	assert_int_equal(count_seen(t), 2);
-	tsdb_batch_begin(t);
-	for (int i = 0; i < LONG; i++)
-		assert_int_equal(tsdb_append(t, numbers[0], HOUR + 1 + i, i * 0.1), APPEND_STORED);
-	assert_int_equal(count_seen(t), 2);
-	tsdb_batch_end(t);
-	assert_int_equal(count_seen(t), 2);
+	for (int i = 0; i < 3; i++)
+		tsdb_tick(t);
+	assert_true(tsdb_has(t, used));
+	assert_false(tsdb_has(t, unused));
 	tsdb_close(t);
 	end();
 }
 
-static void test_labels(void **state)
+static int try_series(struct tsdb *t, uint32_t n)
 {
+	char text[16];
+	uint32_t number;
+	struct buf b = {0};
 	struct error err = {0};
-	struct arena arena;
-	const struct slice *texts;
-	uint32_t count;
-	int code;
+	snprintf(text, sizeof text, "%u", n);
+	struct label labels[] = {{LABEL_METRIC_NAME, n < 100 ? SLICE("m") : SLICE("other")},
+	                         {SLICE("n"), slice_cstr(text)}};
+	assert_int_equal(labels_canonical(labels, 2, &b, &err), 0);
+	int code = tsdb_series(t, buf_slice(&b), labels_hash(buf_slice(&b)), &number);
+	buf_free(&b);
+	return code;
+}
+
+/* A checkpoint has series that left soon after it, and made room for others: at a replay both are there. */
+static void test_a_replay_has_more_room(void **state)
+{
 	(void)state;
 	begin();
-	arena_init(&arena);
-	struct tsdb *t = open_store();
-	fill(t, 0, 6 * 60);
-	struct tsdb_view *v = tsdb_view_open(t, &code);
-	assert_int_equal(tsdb_label_names(v, NULL, 0, INT64_MIN, INT64_MAX, &arena, &texts, &count, &err), 0);
-	assert_int_equal(count, 3);
-	assert_int_equal(tsdb_label_values(v, SLICE("n"), NULL, 0, INT64_MIN, INT64_MAX, &arena, &texts, &count, &err),
-	                 0);
-	assert_int_equal(count, SERIES);
-	struct matcher *odd = matcher_new(MATCH_EQUAL, SLICE("odd"), SLICE("yes"), &err);
-	struct matcher *some = matcher_new(MATCH_REGEX, SLICE("n"), SLICE("00[0-9]"), &err);
-	struct matcher *both[] = {odd, some};
-	assert_int_equal(tsdb_label_values(v, SLICE("n"), both, 2, INT64_MIN, INT64_MAX, &arena, &texts, &count, &err),
-	                 0);
-	assert_int_equal(count, 5);
-	assert_true(slice_eq(texts[0], SLICE("001")) && slice_eq(texts[4], SLICE("009")));
-	assert_int_equal(tsdb_label_names(v, both, 2, INT64_MIN, INT64_MAX, &arena, &texts, &count, &err), 0);
-	assert_int_equal(count, 3);
-	struct series_set *s = tsdb_select(v, both, 2, INT64_MIN, INT64_MAX, &err);
-	struct slice labels;
-	uint32_t found = 0;
-	while (series_set_next(s, &labels, &err) == 1)
-		found++;
-	assert_int_equal(found, 5);
-	series_set_free(s);
-	matcher_free(odd);
-	matcher_free(some);
-	tsdb_view_close(v);
+	struct tsdb *t = open_with((struct tsdb_options){.max_series = 40, .max_per_metric = 20});
+	for (uint32_t n = 0; n < 20; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 20), -EDQUOT);
+	for (uint32_t n = 100; n < 120; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 120), -ENOSPC);
+	tsdb_replay_begin(t);
+	for (uint32_t n = 20; n < 25; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 25), -EDQUOT);
+	for (uint32_t n = 120; n < 125; n++)
+		assert_int_equal(try_series(t, n), 0);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	tsdb_replay_end(t);
+	assert_int_equal(try_series(t, 125), -ENOSPC);
+	assert_int_equal(try_series(t, 24), 0); /* it is there */
 	tsdb_close(t);
-	arena_deinit(&arena);
 	end();
 }
 
@@ -427,6 +283,33 @@ static void checkpoint(struct tsdb *t, const char *name)
 	assert_non_null(c);
 	assert_int_equal(tsdb_cut_write(c, name, &err), 0);
 	tsdb_cut_free(c);
+}
+
+/* As many views as may be are open, of samples and of the rest: nobody else gets one, but checkpoints are cut, and what is due is sealed. */
+static void test_readers_keep_no_checkpoint_out(void **state)
+{
+	struct tsdb_view *views[EPOCH_READERS];
+	int code;
+	(void)state;
+	begin();
+	struct tsdb *t = open_store();
+	fill(t, 0, 200);
+	for (int i = 0; i < EPOCH_READERS; i++) {
+		views[i] = tsdb_view_open(t, &code);
+		assert_non_null(views[i]);
+	}
+	assert_null(tsdb_view_open(t, &code));
+	assert_int_equal(code, -EAGAIN);
+	checkpoint(t, "cut-1");
+	uint64_t sealed = stats_of(t).sealed;
+	fill(t, 200, 6 * 60);
+	assert_true(stats_of(t).sealed > sealed);
+	checkpoint(t, "cut-2");
+	for (int i = 0; i < EPOCH_READERS; i++)
+		tsdb_view_close(views[i]);
+	check(t, 0, 6 * 60);
+	tsdb_close(t);
+	end();
 }
 
 static void test_a_cut_that_is_not_durable_is_none(void **state)
@@ -593,54 +476,6 @@ static void test_chunks_that_are_lost_are_counted(void **state)
 	end();
 }
 
-/* A query finds all that there is, or says that it could not look. */
-static void test_selecting_without_memory(void **state)
-{
-	struct error err = {0};
-	int code;
-	(void)state;
-	begin();
-	struct tsdb *t = open_store();
-	fill(t, 0, 7 * 60);
-	struct matcher *odd = matcher_new(MATCH_EQUAL, SLICE("odd"), SLICE("yes"), &err);
-	struct matcher *not_odd = matcher_new(MATCH_NOT_EQUAL, SLICE("odd"), SLICE("no"), &err);
-	struct matcher *both[] = {odd, not_odd};
-	for (uint32_t kind = 0; kind < 3; kind++) {
-		uint32_t failures = 0;
-		for (uint64_t nth = 1;; nth++) {
-			struct tsdb_view *v = tsdb_view_open(t, &code);
-			uint32_t found = 0;
-			struct slice labels;
-			struct series_samples samples;
-			fault_set(FAULT_MALLOC, nth, false, ENOMEM);
-			struct series_set *s =
-			    tsdb_select(v, both + kind % 2, kind == 2 ? 0 : 1, INT64_MIN, 4 * HOUR - 1, &err);
-			code = s == NULL ? err.code : 0;
-			while (code == 0 && (code = series_set_next(s, &labels, &err)) == 1) {
-				code = series_set_samples(s, &samples, &err);
-				found += samples.count > 0;
-			}
-			fault_clear();
-			series_set_free(s);
-			tsdb_view_close(v);
-			uint32_t there = 0;
-			for (uint32_t n = 0; n < SERIES; n++)
-				there += (kind == 2 || n % 2 == 1) && has_any(n, 0, 4 * 60);
-			if (code == 0)
-				assert_int_equal(found, there);
-			if (code == 0)
-				break;
-			assert_int_equal(code, -ENOMEM);
-			failures++;
-		}
-		assert_true(failures > 3);
-	}
-	matcher_free(odd);
-	matcher_free(not_odd);
-	tsdb_close(t);
-	end();
-}
-
 static void test_maintenance_fails_anywhere(void **state)
 {
 	static const struct {
@@ -785,14 +620,14 @@ int main(void)
 	    cmocka_unit_test(test_the_keeper_is_stopped),
 	    cmocka_unit_test(test_the_earliest_times),
 	    cmocka_unit_test(test_retention),
-	    cmocka_unit_test(test_series_are_seen_with_their_samples),
-	    cmocka_unit_test(test_labels),
+	    cmocka_unit_test(test_series_without_samples_leave),
+	    cmocka_unit_test(test_a_replay_has_more_room),
+	    cmocka_unit_test(test_readers_keep_no_checkpoint_out),
 	    cmocka_unit_test(test_a_cut_that_is_not_durable_is_none),
 	    cmocka_unit_test(test_a_restart_at_any_time),
 	    cmocka_unit_test(test_a_damaged_block_is_set_aside),
 	    cmocka_unit_test(test_damaged_samples_are_named_and_not_merged),
 	    cmocka_unit_test(test_chunks_that_are_lost_are_counted),
-	    cmocka_unit_test(test_selecting_without_memory),
 	    cmocka_unit_test(test_maintenance_fails_anywhere),
 	    cmocka_unit_test(test_readers_beside_writer_and_keeper),
 	};

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/media_type.h"
+#include "base/header.h"
 
 static void types(void **state)
 {
@@ -40,6 +40,8 @@ static void parameters(void **state)
 	is_parameter("a/b;protos=1;xproto=2", "");
 	is_parameter("a/b;proto", "");
 	is_parameter("a/b;;=;proto=x=y", "x=y");
+	is_parameter("a/b;q=\";proto=1\";proto=2", "2");
+	is_parameter("a/b;q=\"\\\";proto=1\";proto=\"a;b\"", "a;b");
 	is_parameter("proto=1", "");
 	is_parameter("", "");
 	assert_int_equal(media_type_parameter((struct slice){0}, "proto").len, 0);
