@@ -59,18 +59,23 @@ static void share_out(struct labels_item *items, uint32_t count, uint32_t shift,
 	}
 }
 
-/* By the byte at `shift` and those below it. */
-static void sort_by_key(struct labels_item *items, uint32_t count, uint32_t shift)
+/* Each call is of the uppermost byte that is not the same in all, so that there are at most eight inside one another. */
+static void sort_by_key(struct labels_item *items, uint32_t count)
 {
 	uint32_t ends[256], first = 0;
+	uint64_t differ = 0;
 
 	if (count <= FEW_KEYS) {
 		insert_by_key(items, count);
 		return;
 	}
-	share_out(items, count, shift, ends);
-	for (uint32_t byte = 0; byte < 256 && shift > 0; byte++) {
-		sort_by_key(items + first, ends[byte] - first, shift - 8);
+	for (uint32_t i = 1; i < count; i++)
+		differ |= items[i].key ^ items[0].key;
+	if (differ == 0)
+		return;
+	share_out(items, count, (63 - (uint32_t)__builtin_clzll(differ)) / 8 * 8, ends);
+	for (uint32_t byte = 0; byte < 256; byte++) {
+		sort_by_key(items + first, ends[byte] - first);
 		first = ends[byte];
 	}
 }
@@ -172,7 +177,7 @@ static void sort_from(struct labels_item *items, uint32_t count, size_t at, uint
 		qsort(items, count, sizeof *items, by_labels);
 		return;
 	}
-	sort_by_key(items, count, 56);
+	sort_by_key(items, count);
 	for (uint32_t first = 0, end; first < count; first = end) {
 		for (end = first + 1; end < count && items[end].key == items[first].key;)
 			end++;
