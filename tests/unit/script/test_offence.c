@@ -21,12 +21,15 @@ static const char *logged(void)
 	return text.ptr;
 }
 
-static struct world *small_world(void)
+/* What is to meet its memory limit first has time for it, under sanitizers too. */
+enum { SOON_MS = 10, MUCH_LATER_MS = 2000 };
+
+static struct world *small_world(uint32_t call_ms)
 {
 	struct world *w = world_new();
 
 	world_close_host(w);
-	w->options.call_ms = 10;
+	w->options.call_ms = call_ms;
 	w->options.load_ms = 40;
 	w->options.memory_mb = 4;
 	w->options.strikes = 1000;
@@ -35,9 +38,9 @@ static struct world *small_world(void)
 }
 
 /* A call of the handler for "x" is cut off (or fails) at `at`. */
-static void is_named(const char *text, const char *at)
+static void is_named(const char *text, const char *at, uint32_t call_ms)
 {
-	struct world *w = small_world();
+	struct world *w = small_world(call_ms);
 	char wanted[128];
 
 	world_file(w, "conf/endless.lua", "endless", "local n = 0\nwhile true do n = n + 1 end");
@@ -56,47 +59,48 @@ static void is_named(const char *text, const char *at)
 static void test_time(void **state)
 {
 	(void)state;
-	is_named("on('x', function()\n  local n = 0\n  while true do end\nend)", "scripts/metrics/t.lua:3");
+	is_named("on('x', function()\n  local n = 0\n  while true do end\nend)", "scripts/metrics/t.lua:3", SOON_MS);
 	/* The innermost line of the script, and the first one: a pcall that catches the cut is not where it was. */
 	is_named("local function spin()\n  while true do end\nend\non('x', function()\n  pcall(spin)\n  while true do "
 	         "pcall(spin) end\nend)",
-	         "scripts/metrics/t.lua:2");
+	         "scripts/metrics/t.lua:2", SOON_MS);
 	is_named("on('x', function()\n  coroutine.wrap(function()\n    while true do end\n  end)()\nend)",
-	         "scripts/metrics/t.lua:3");
-	is_named("on('x', function()\n\n  require 'endless'\nend)", "conf/endless.lua:2");
+	         "scripts/metrics/t.lua:3", SOON_MS);
+	is_named("on('x', function()\n\n  require 'endless'\nend)", "conf/endless.lua:2", SOON_MS);
 	/* In C functions: the line that called. */
 	is_named("on('x', function(ev)\n  local s = ev.text:rep(500)\n  local at = s:find('.-.-.-.-b')\nend)",
-	         "scripts/metrics/t.lua:3");
+	         "scripts/metrics/t.lua:3", SOON_MS);
 	/* A tail call leaves no line behind: where the handler begins. */
 	is_named("on('x', function(ev)\n  local s = ev.text:rep(500)\n  return s:find('.-.-.-.-b')\nend)",
-	         "scripts/metrics/t.lua:1");
+	         "scripts/metrics/t.lua:1", SOON_MS);
 	is_named("on('x', function(ev)\n  local s = ev.text:rep(500)\n  for _ in s:gmatch('.-.-.-b') do\n  end\nend)",
-	         "scripts/metrics/t.lua:3");
+	         "scripts/metrics/t.lua:3", SOON_MS);
 	/* In moongate's own Lua: the line that called. */
 	is_named("on('x', function()\n  table.sort({ 2, 1, 3 }, function()\n    while true do end\n  end)\nend)",
-	         "scripts/metrics/t.lua:3");
+	         "scripts/metrics/t.lua:3", SOON_MS);
 	is_named("on('x', function()\n  local t = {}\n  for i = 1, 1e5 do t[i] = -i end\n  while true do\n    "
 	         "table.sort(t)\n  end\nend)",
-	         "scripts/metrics/t.lua:5");
+	         "scripts/metrics/t.lua:5", SOON_MS);
 }
 
 static void test_memory(void **state)
 {
 	(void)state;
 	is_named("on('x', function()\n  local t = {}\n  for i = 1, 1e9 do\n    t[i] = { i }\n  end\nend)",
-	         "scripts/metrics/t.lua:4");
+	         "scripts/metrics/t.lua:4", MUCH_LATER_MS);
 	is_named("on('x', function()\n  local s = 'x'\n  while true do\n    s = s .. s\n  end\nend)",
-	         "scripts/metrics/t.lua:4");
-	is_named("on('x', function()\n  local n = 3e6\n  local s = ('x'):rep(n)\nend)", "scripts/metrics/t.lua:3");
+	         "scripts/metrics/t.lua:4", MUCH_LATER_MS);
+	is_named("on('x', function()\n  local n = 3e6\n  local s = ('x'):rep(n)\nend)", "scripts/metrics/t.lua:3",
+	         MUCH_LATER_MS);
 	is_named("on('x', function()\n  local co = coroutine.wrap(function()\n    local t = {}\n    for i = 1, 1e9 do "
 	         "t[i] = i end\n  end)\n  co()\nend)",
-	         "scripts/metrics/t.lua:6");
+	         "scripts/metrics/t.lua:6", MUCH_LATER_MS);
 }
 
 static void test_quarantine(void **state)
 {
 	(void)state;
-	struct world *w = small_world();
+	struct world *w = small_world(SOON_MS);
 
 	world_close_host(w);
 	w->options.strikes = 2;
@@ -114,7 +118,7 @@ static void test_quarantine(void **state)
 static void test_loading(void **state)
 {
 	(void)state;
-	struct world *w = small_world();
+	struct world *w = small_world(SOON_MS);
 
 	assert_string_equal(refusal(w, "local n = 0\n\nwhile true do n = n + 1 end"),
 	                    "scripts/metrics/t.lua:3: loading scripts/metrics/t.lua takes longer than it may (40 ms)");
@@ -136,20 +140,9 @@ static void failed(void *ctx, struct record *r, const char *text)
 	snprintf(why, sizeof why, "%s", text);
 }
 
-/* A filter that is to meet its memory limit first has time for it, under sanitizers too. */
-static struct world *patient_world(void)
-{
-	struct world *w = small_world();
-
-	world_close_host(w);
-	w->options.call_ms = 2000;
-	world_open_host(w);
-	return w;
-}
-
 static void filter_fails(const char *text, const char *sentence)
 {
-	struct world *w = strstr(sentence, "memory") != NULL ? patient_world() : small_world();
+	struct world *w = small_world(strstr(sentence, "memory") != NULL ? MUCH_LATER_MS : SOON_MS);
 
 	world_file(w, "scripts/metrics/t.lua", NULL, text);
 	world_load(w);
