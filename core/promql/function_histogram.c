@@ -202,11 +202,12 @@ static int labelled_row(struct histogram_node *n, struct row *out)
 	out->labels = buf_slice(&n->with_label);
 	out->values = n->out;
 	n->step = new_quantile(q, n->step + 1, steps);
-	if (n->step < steps)
-		return 1;
-	n->step = 0;
-	n->part++;
-	return 1;
+	if (n->step == steps) {
+		n->step = 0;
+		n->part++;
+	}
+	code = eval_work(n->node.ev, steps);
+	return code < 0 ? code : 1;
 }
 
 static int collect(struct histogram_node *n)

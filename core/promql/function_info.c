@@ -114,7 +114,10 @@ static int next_piece(struct info *n, const struct row *row, struct row *out)
 			n->out[k] = same ? row->values[k] : promql_absent();
 			n->given[k] = n->given[k] || same;
 		}
-		int code = enrich(n, row->labels, picks);
+		int code = eval_work(n->node.ev, steps);
+		if (code != 0)
+			return code;
+		code = enrich(n, row->labels, picks);
 		if (code == 0)
 			continue;
 		*out = (struct row){.labels = buf_slice(&n->labels), .values = n->out};

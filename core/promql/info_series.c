@@ -267,6 +267,9 @@ static int keep_newest(struct info *n)
 		return n->node.ev->err->code;
 	bool *used = steps_in_use(n, n->given);
 	for (uint32_t i = 0; i < steps; i++) {
+		int code = eval_work(n->node.ev, n->count);
+		if (code != 0)
+			return code;
 		memset(newest, 0xff, targets * sizeof *newest);
 		for (uint32_t k = 0; k < n->count; k++) {
 			struct info_series *s = &n->series[k];

@@ -209,6 +209,38 @@ static void test_cancelled_in_long_windows(void **state)
 	db_free(&db);
 }
 
+/* What is evaluated once is read as often as it stands in the query. And what is made of few samples may be many rows. */
+static void test_cancelled_beside_samples(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query;
+		uint32_t asked_least;
+	} cases[] = {
+	    /* Eight times 27,300 values. */
+	    {"count(x) + min(x) + max(x) + sum(x) + avg(x) + group(x) + stddev(x) + stdvar(x)", 13},
+	    /* 901 quantiles at as many steps. */
+	    {"histogram_quantiles(le, \"q\", time() / 1000, 0.5)", 40},
+	};
+	struct db db;
+	load(&db, 300);
+	series(&db, "le{le=\"1\"}", 0, 1, "1");
+	series(&db, "le{le=\"+Inf\"}", 0, 1, "2");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct patience p = {0, UINT32_MAX};
+		double step = i == 0 ? 1 : 0.1;
+		db.query.goes_on = goes_on;
+		db.query.ctx = &p;
+		asked(&db, cases[i].query, 0, 90, step);
+		assert_int_equal(db.code, 0);
+		assert_in_range(p.asked, cases[i].asked_least, 1000);
+		p = (struct patience){0, p.asked - 1};
+		asked(&db, cases[i].query, 0, 90, step);
+		assert_int_equal(db.code, -ECANCELED);
+	}
+	db_free(&db);
+}
+
 static void test_source_that_fails(void **state)
 {
 	(void)state;
@@ -303,6 +335,7 @@ int main(void)
 	    cmocka_unit_test(test_without_memory),
 	    cmocka_unit_test(test_cancelled),
 	    cmocka_unit_test(test_cancelled_in_long_windows),
+	    cmocka_unit_test(test_cancelled_beside_samples),
 	    cmocka_unit_test(test_source_that_fails),
 	    cmocka_unit_test(test_annotations),
 	};
