@@ -89,6 +89,11 @@ static void test_bytes_of_an_instant_range(void **state)
 	assert_int_equal(db.code, 0);
 	assert_int_equal(db.last.series_count, 40);
 	assert_int_equal(db.last.series[1].count, 99);
+	/* Of a subquery: what is made for its times is counted beside the rows, which stay. */
+	for (db.query.bytes_max = 1024, db.code = -E2BIG; db.code == -E2BIG; db.query.bytes_max += 1024)
+		asked(&db, "x[99s:1s]", 99, 99, 0);
+	assert_int_equal(db.last.series_count, 40);
+	assert_in_range(db.query.bytes_max, UINT64_C(40) * 98 * 16 + 40 * sizeof(struct promql_series), 120000);
 	db_free(&db);
 }
 
