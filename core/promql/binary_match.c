@@ -41,7 +41,7 @@ static int result_labels(struct match *m, struct slice many, struct slice one)
 		struct slice from = again(m);
 		code = labels_unnamed(from, &m->text);
 	}
-	return code == 0 ? 0 : eval_no_memory(m->node.ev);
+	return code == 0 ? 0 : labels_fail(m->node.ev, code);
 }
 
 /* ---- buckets ---- */

@@ -41,10 +41,8 @@ static int absent_labels(struct absent *a)
 	}
 	if (code == 0)
 		a->labels = arena_copy(&ev->arena, buf_slice(&set));
-	if (code == -ENOMEM || (code == 0 && a->labels.ptr == NULL))
-		code = eval_fail(ev, -ENOMEM, "no memory for labels");
-	else if (code != 0)
-		code = eval_fail(ev, code, "a label of a selector is longer than labels may be");
+	if (code != 0 || a->labels.ptr == NULL)
+		code = labels_fail(ev, code);
 	buf_free(&set);
 	buf_free(&other);
 	return code;

@@ -62,11 +62,8 @@ static int relabel(struct relabel *r, struct row *row)
 	if (changes == 0)
 		return 1;
 	int code = labels_with(row->labels, r->target, buf_slice(&r->value), &r->labels);
-	if (code == -E2BIG)
-		return eval_fail(ev, -E2BIG, "a label of more than the %d bytes that one may have",
-		                 LABEL_VALUE_BYTES_MAX);
 	if (code != 0)
-		return eval_fail(ev, code, "no memory for a label");
+		return labels_fail(ev, code);
 	row->labels = buf_slice(&r->labels);
 	/* A name that was given just now stays. */
 	if (slice_eq(r->target, LABEL_METRIC_NAME))

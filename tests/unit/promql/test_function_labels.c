@@ -69,6 +69,8 @@ static void labels_are_replaced(void **state)
 	db_free(&db);
 }
 
+#define LABELS_TOO_LONG "error: a label has at most 4096 bytes, and all labels of a series 65536\n"
+
 /* A query of 200 KiB asks for a value of a thousand times as many bytes: none of that is made first. */
 static void labels_have_bounds(void **state)
 {
@@ -92,11 +94,20 @@ static void labels_have_bounds(void **state)
 		buf_byte(&query, '\0');
 		struct rusage before, after;
 		getrusage(RUSAGE_SELF, &before);
-		instant_is(&db, query.ptr, 0, "error: a label of more than the 4096 bytes that one may have\n");
+		instant_is(&db, query.ptr, 0, LABELS_TOO_LONG);
 		getrusage(RUSAGE_SELF, &after);
 		assert_int_equal(db.code, -E2BIG);
 		assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 64 * 1024); /* KiB */
 	}
+	/* Sixteen labels are too many as well, each long as it may be. */
+	buf_reset(&query);
+	for (int i = 0; i < 16; i++)
+		buf_str(&query, "label_replace(");
+	buf_byte(&query, 'x');
+	for (int i = 0; i < 16; i++)
+		buf_printf(&query, ", \"l%d\", \"$0\", \"src\", \".*\")", i);
+	buf_byte(&query, '\0');
+	instant_is(&db, query.ptr, 0, LABELS_TOO_LONG);
 	buf_free(&query);
 	db_free(&db);
 }
