@@ -5,7 +5,6 @@
  * Pairs whose results have the same labels are one series. Mostly buckets have one row on each side, and series one pair: that is one pass over two arrays.
  *
  * Whatever breaks a rule is known before the first row goes out (binary_conflict.c). */
-#include <errno.h>
 
 #include "promql/match.h"
 #include "record/labels.h"

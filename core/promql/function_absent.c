@@ -1,5 +1,4 @@
 /* absent, absent_over_time: a series where there is none, with the labels that a selector asked for by =. */
-#include <errno.h>
 
 #include "promql/function.h"
 #include "record/labels.h"

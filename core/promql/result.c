@@ -1,7 +1,6 @@
 /* The result of a query: rows become series. */
 #include "promql/result.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "promql/plan.h"
