@@ -57,8 +57,8 @@ uint32_t regex_group_count(const struct regex *re);
 int regex_group_named(const struct regex *re, struct slice name);
 
 /* Appends a template with $1, ${1}, $name, ${name}, $$ put in, as Go's Regexp.Expand does: an unknown or absent group is empty, $1x is the group named "1x", a $ without a name stands for itself. Names are of letters,
- * digits, and underscores of ASCII. */
+ * digits, and underscores of ASCII. It ends once `out` has more than `enough` bytes: a short template may put a long group in many times. */
 void regex_expand(const struct regex *re, struct slice template_, const struct slice *groups, uint32_t count,
-                  struct buf *out);
+                  size_t enough, struct buf *out);
 
 #endif

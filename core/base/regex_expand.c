@@ -38,10 +38,10 @@ static int number_of(struct slice name)
 }
 
 void regex_expand(const struct regex *re, struct slice template_, const struct slice *groups, uint32_t count,
-                  struct buf *out)
+                  size_t enough, struct buf *out)
 {
 	struct slice rest = template_, name;
-	while (rest.len > 0) {
+	while (rest.len > 0 && out->len <= enough) {
 		char c = *rest.ptr;
 		rest = slice_new(rest.ptr + 1, rest.len - 1);
 		if (c != '$') {

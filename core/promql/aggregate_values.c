@@ -59,7 +59,7 @@ static int find_group(struct values_node *v, struct slice labels, double value, 
 	plain_number(value, &v->text);
 	int code = buf_failed(&v->text) ? -ENOMEM : labels_with(labels, v->label, buf_slice(&v->text), &v->labels);
 	if (code != 0)
-		return eval_no_memory(ev);
+		return labels_fail(ev, code);
 	code = grouping_find(&v->a.grouping, buf_slice(&v->labels), group);
 	if (code != 0 || *group < known)
 		return code;

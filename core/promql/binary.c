@@ -1,45 +1,21 @@
 /* Binary operators: two scalars, a vector and a scalar. Two vectors are in binary_match.c and binary_set.c. */
 #include "promql/binary.h"
 
-#include <errno.h>
-
 #include "base/buf.h"
+#include "promql/plan.h"
 
 /* ---- two scalars: known before any row is asked for ---- */
 
-struct scalar_node {
-	struct node node;
-	double *values;
-	bool given;
-};
-
-static int scalar_next(struct node *n, struct row *out)
+static struct node *plan_two_scalars(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
-	struct scalar_node *s = (struct scalar_node *)n;
-
-	if (s->given)
-		return 0;
-	s->given = true;
-	*out = (struct row){.values = s->values};
-	int code = eval_spend(n->ev, n->steps.count);
-	return code != 0 ? code : 1;
-}
-
-static struct node *plan_scalars(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
-{
-	static const struct node_ops ops = {scalar_next, NULL};
 	struct operands in = {0};
-	struct scalar_node *s = eval_alloc(ev, sizeof *s);
 	double *values = eval_values(ev, steps);
 
-	if (s == NULL || values == NULL)
-		return NULL;
-	*s = (struct scalar_node){{&ops, ev, e, *steps, true}, values, false};
-	if ((in.left = eval_scalar(ev, e->binary.left, steps)) == NULL ||
+	if (values == NULL || (in.left = eval_scalar(ev, e->binary.left, steps)) == NULL ||
 	    (in.right = eval_scalar(ev, e->binary.right, steps)) == NULL)
 		return NULL;
 	promql_op_rows(e->binary.op, e->binary.returns_bool, &in, values, steps->count);
-	return &s->node;
+	return plan_one_row(ev, e, steps, values);
 }
 
 /* ---- a vector and a scalar: row by row ---- */
@@ -70,14 +46,10 @@ static int scaled_next(struct node *n, struct row *out)
 	}
 	promql_op_rows(e->binary.op, e->binary.returns_bool, &in, s->out, n->steps.count);
 	out->values = s->out;
-	if (s->changes && n->ev->query->delayed_names) {
-		out->drop_name = true;
-	} else if (s->changes) {
-		if (labels_unnamed_slice(out->labels, &s->labels, &out->labels) != 0)
-			return eval_no_memory(n->ev);
-	}
 	code = eval_spend(n->ev, n->steps.count);
-	return code != 0 ? code : 1;
+	if (code != 0)
+		return code;
+	return s->changes ? row_unname(n->ev, out, &s->labels) : 1;
 }
 
 static void scaled_close(struct node *n)
@@ -117,5 +89,5 @@ struct node *plan_binary(struct eval *ev, const struct promql_expr *e, const str
 		return plan_set(ev, e, steps);
 	if (left && right)
 		return plan_matched(ev, e, steps);
-	return left || right ? plan_scaled(ev, e, steps) : plan_scalars(ev, e, steps);
+	return left || right ? plan_scaled(ev, e, steps) : plan_two_scalars(ev, e, steps);
 }

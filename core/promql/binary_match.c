@@ -5,7 +5,6 @@
  * Pairs whose results have the same labels are one series. Mostly buckets have one row on each side, and series one pair: that is one pass over two arrays.
  *
  * Whatever breaks a rule is known before the first row goes out (binary_conflict.c). */
-#include <errno.h>
 
 #include "promql/match.h"
 #include "record/labels.h"
@@ -41,7 +40,7 @@ static int result_labels(struct match *m, struct slice many, struct slice one)
 		struct slice from = again(m);
 		code = labels_unnamed(from, &m->text);
 	}
-	return code == 0 ? 0 : eval_no_memory(m->node.ev);
+	return code == 0 ? 0 : labels_fail(m->node.ev, code);
 }
 
 /* ---- buckets ---- */

@@ -263,7 +263,9 @@ int labels_except(struct slice labels, const struct slice *names, uint32_t count
 int labels_unnamed(struct slice labels, struct buf *out);
 /* The same for each row of many: *set lies in `labels` where these labels come first, as they mostly do, and in `room`, which is only then written to, where they do not. */
 int labels_unnamed_slice(struct slice labels, struct buf *room, struct slice *set);
-/* The set with a label set to a value; an empty one removes it. Also -E2BIG: a value under an empty name, or under one that is past the bounds of labels.h, as it may be itself. */
+/* The set with a label set to a value; an empty one removes it. Also -E2BIG: a value under an empty name, or under one that is past the bounds of labels.h, as it may be itself, and the whole set. */
 int labels_with(struct slice labels, struct slice name, struct slice value, struct buf *out);
+/* What they gave is no 0: the evaluation fails with it and a sentence. */
+int labels_fail(struct eval *ev, int code);
 
 #endif

@@ -6,6 +6,7 @@
 #define MOONGATE_PROMQL_FUNCTION_H
 
 #include "promql/eval.h"
+#include "promql/plan.h"
 
 /* ---- of ranges ---- */
 
@@ -85,9 +86,6 @@ plan_function plan_sort, plan_sort_desc, plan_sort_by_label, plan_sort_by_label_
 plan_function plan_absent, plan_absent_over_time;
 plan_function plan_histogram_quantile, plan_histogram_quantiles, plan_histogram_fraction, plan_histogram_nothing;
 plan_function plan_info;
-
-/* A node of one row without labels with these values, which are the arena's. NULL with the error set. */
-struct node *plan_one_row(struct eval *ev, const struct promql_expr *e, const struct steps *steps, double *values);
 
 /* ---- arguments ---- */
 

@@ -1,5 +1,4 @@
 /* absent, absent_over_time: a series where there is none, with the labels that a selector asked for by =. */
-#include <errno.h>
 
 #include "promql/function.h"
 #include "record/labels.h"
@@ -41,10 +40,8 @@ static int absent_labels(struct absent *a)
 	}
 	if (code == 0)
 		a->labels = arena_copy(&ev->arena, buf_slice(&set));
-	if (code == -ENOMEM || (code == 0 && a->labels.ptr == NULL))
-		code = eval_fail(ev, -ENOMEM, "no memory for labels");
-	else if (code != 0)
-		code = eval_fail(ev, code, "a label of a selector is longer than labels may be");
+	if (code != 0 || a->labels.ptr == NULL)
+		code = labels_fail(ev, code);
 	buf_free(&set);
 	buf_free(&other);
 	return code;

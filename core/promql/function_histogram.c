@@ -198,15 +198,16 @@ static int labelled_row(struct histogram_node *n, struct row *out)
 		n->out[i] = same_number(q[i], q[n->step]) ? results[i] : promql_absent();
 	int code = labels_with(out->labels, n->label, quantile_text(q[n->step], text), &n->with_label);
 	if (code != 0)
-		return eval_fail(n->node.ev, code, "no memory for labels");
+		return labels_fail(n->node.ev, code);
 	out->labels = buf_slice(&n->with_label);
 	out->values = n->out;
 	n->step = new_quantile(q, n->step + 1, steps);
-	if (n->step < steps)
-		return 1;
-	n->step = 0;
-	n->part++;
-	return 1;
+	if (n->step == steps) {
+		n->step = 0;
+		n->part++;
+	}
+	code = eval_work(n->node.ev, steps);
+	return code < 0 ? code : 1;
 }
 
 static int collect(struct histogram_node *n)

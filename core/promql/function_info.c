@@ -67,8 +67,9 @@ static int add_labels(struct info *n, struct slice of_row, struct slice labels)
 		struct slice other = labels_get(buf_slice(&n->labels), l.name);
 		if (other.len > 0 && !slice_eq(other, l.value))
 			return eval_fail(n->node.ev, -EINVAL, "conflicting label: %.*s", SLICE_ARG(l.name));
-		if (labels_with(buf_slice(&n->labels), l.name, l.value, &n->scratch) != 0)
-			return eval_fail(n->node.ev, -ENOMEM, "no memory for labels");
+		int code = labels_with(buf_slice(&n->labels), l.name, l.value, &n->scratch);
+		if (code != 0)
+			return labels_fail(n->node.ev, code);
 		struct buf swap = n->labels;
 		n->labels = n->scratch;
 		n->scratch = swap;
@@ -114,7 +115,10 @@ static int next_piece(struct info *n, const struct row *row, struct row *out)
 			n->out[k] = same ? row->values[k] : promql_absent();
 			n->given[k] = n->given[k] || same;
 		}
-		int code = enrich(n, row->labels, picks);
+		int code = eval_work(n->node.ev, steps);
+		if (code != 0)
+			return code;
+		code = enrich(n, row->labels, picks);
 		if (code == 0)
 			continue;
 		*out = (struct row){.labels = buf_slice(&n->labels), .values = n->out};

@@ -34,13 +34,13 @@ static int replaced_value(struct relabel *r, struct slice labels)
 		count = REGEX_GROUPS_MAX + 1;
 	int matches = regex_match_groups(r->regex, source, groups, count);
 	if (matches == 1)
-		regex_expand(r->regex, r->text, groups, count, &r->value);
+		regex_expand(r->regex, r->text, groups, count, LABEL_VALUE_BYTES_MAX, &r->value);
 	return matches;
 }
 
 static void joined_value(struct relabel *r, struct slice labels)
 {
-	for (uint32_t i = 0; i < r->joined_count; i++) {
+	for (uint32_t i = 0; i < r->joined_count && r->value.len <= LABEL_VALUE_BYTES_MAX; i++) {
 		if (i > 0)
 			buf_slice_append(&r->value, r->text);
 		buf_slice_append(&r->value, labels_get(labels, r->joined[i]));
@@ -62,11 +62,8 @@ static int relabel(struct relabel *r, struct row *row)
 	if (changes == 0)
 		return 1;
 	int code = labels_with(row->labels, r->target, buf_slice(&r->value), &r->labels);
-	if (code == -E2BIG)
-		return eval_fail(ev, -E2BIG, "a label of %zu bytes: more than the %d that one may have", r->value.len,
-		                 LABEL_VALUE_BYTES_MAX);
 	if (code != 0)
-		return eval_fail(ev, code, "no memory for a label");
+		return labels_fail(ev, code);
 	row->labels = buf_slice(&r->labels);
 	/* A name that was given just now stays. */
 	if (slice_eq(r->target, LABEL_METRIC_NAME))

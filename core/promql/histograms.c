@@ -88,17 +88,21 @@ static int add_row(struct histograms *h, const struct row *row, double upper, st
 
 static int read_rows(struct histograms *h, struct node *of, uint32_t at)
 {
-	struct bounds near = {0};
+	/* Not on the stack: histogram_quantile() may stand in itself hundreds of times. */
+	struct bounds *near = eval_alloc(h->ev, sizeof *near);
 	struct buf set = {0};
 	struct row row;
 	int code;
 
+	if (near == NULL)
+		return h->ev->err->code;
+	memset(near, 0, sizeof *near);
 	while ((code = node_next(of, &row)) == 1) {
 		struct slice le = labels_get(row.labels, SLICE("le"));
 		double upper;
 		if (row_is_empty(&row, h->steps))
 			continue;
-		if (!read_bound(&near, le, &upper)) {
+		if (!read_bound(near, le, &upper)) {
 			warn(h->ev, row.labels, le, at);
 			continue;
 		}

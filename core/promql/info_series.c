@@ -3,6 +3,7 @@
 
 #include "promql/function.h"
 #include "promql/info.h"
+#include "promql/when.h"
 #include "record/labels.h"
 
 const struct slice info_identifying[INFO_IDENTIFYING] = {SLICE("instance"), SLICE("job")};
@@ -163,24 +164,21 @@ static bool first_selector(void *ctx, struct promql_expr *e)
 	return e->kind != PROMQL_SELECTOR;
 }
 
-/* Which samples are asked for: those of all steps, or where the first selector of the base looks by `@` and offset. */
-static struct promql_select wanted(const struct info *n)
+/* Which samples are asked for: those of all steps, or where the first selector of the base looks by `@` and offset. 0, or negative with the error set. */
+static int wanted(const struct info *n, struct promql_select *out)
 {
 	const struct steps *steps = &n->node.steps;
 	const struct promql_expr *selector = NULL;
-	int64_t from = steps->start_ms, to = step_time(steps, steps->count - 1);
+	struct when when = {0};
+	int code = 0;
 
 	promql_walk(n->node.expr->call.args[0], first_selector, &selector);
-	if (selector != NULL) {
-		const struct promql_when *when = &selector->selector.when;
-		if (when->at != PROMQL_AT_NONE)
-			from = to = when->at == PROMQL_AT_TIME    ? when->at_ms
-			            : when->at == PROMQL_AT_START ? n->node.ev->query->start_ms
-			                                          : n->node.ev->query->end_ms;
-		from -= when->offset_ms;
-		to -= when->offset_ms;
-	}
-	return (struct promql_select){n->matchers, n->matcher_count, from - n->node.ev->lookback_ms + 1, to};
+	if (selector != NULL)
+		code = when_of(n->node.ev, &selector->selector.when, &when);
+	int64_t from = when_time(&when, steps->start_ms);
+	int64_t to = when_time(&when, step_time(steps, steps->count - 1));
+	*out = (struct promql_select){n->matchers, n->matcher_count, from - n->node.ev->lookback_ms + 1, to};
+	return code;
 }
 
 static int take_series(struct info *n, void *set, struct error *err)
@@ -213,14 +211,17 @@ static int take_series(struct info *n, void *set, struct error *err)
 static int select_series(struct info *n)
 {
 	const struct promql_source *source = n->node.ev->source;
-	struct promql_select what = wanted(n);
+	struct promql_select what;
 	struct error err = {0};
 	void *set = NULL;
 
 	/* Without a target there is nothing to look for. */
 	if (n->instances.count == 0 && n->jobs.count == 0)
 		return 0;
-	int code = source->ops->select(source->ctx, &what, &set, &err);
+	int code = wanted(n, &what);
+	if (code != 0)
+		return code;
+	code = source->ops->select(source->ctx, &what, &set, &err);
 	if (code != 0)
 		return eval_fail(n->node.ev, code, "%s", err.text);
 	code = take_series(n, set, &err);
@@ -266,6 +267,9 @@ static int keep_newest(struct info *n)
 		return n->node.ev->err->code;
 	bool *used = steps_in_use(n, n->given);
 	for (uint32_t i = 0; i < steps; i++) {
+		int code = eval_work(n->node.ev, n->count);
+		if (code != 0)
+			return code;
 		memset(newest, 0xff, targets * sizeof *newest);
 		for (uint32_t k = 0; k < n->count; k++) {
 			struct info_series *s = &n->series[k];

@@ -1,8 +1,6 @@
 /* Label sets by number: a table over their canonical bytes. */
 #include "promql/label_index.h"
 
-#include <errno.h>
-
 #include "record/labels.h"
 
 int eval_grow(struct eval *ev, void **items, size_t *cap, size_t wanted, size_t size)

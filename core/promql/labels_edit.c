@@ -153,5 +153,13 @@ int labels_with(struct slice labels, struct slice name, struct slice value, stru
 		out->len += size;
 	}
 	buf_append(out, behind, (size_t)(end - behind));
-	return done(out);
+	return out->len > LABELS_BYTES_MAX ? -E2BIG : done(out);
+}
+
+int labels_fail(struct eval *ev, int code)
+{
+	if (code != -E2BIG)
+		return eval_no_memory(ev);
+	return eval_fail(ev, -E2BIG, "a label has at most %d bytes, and all labels of a series %d",
+	                 LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX);
 }

@@ -1,5 +1,4 @@
 /* Numbers, durations and strings: what their characters mean. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

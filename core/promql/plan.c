@@ -4,8 +4,6 @@
  * parameter, which may depend on the step, is not looked at. */
 #include "promql/plan.h"
 
-#include <errno.h>
-
 #include "base/check.h"
 #include "promql/select.h"
 #include "promql/shared.h"
@@ -25,26 +23,6 @@ static const struct promql_expr *without_parens(const struct promql_expr *e)
 
 /* ---- numbers ---- */
 
-struct constant {
-	struct node node;
-	double *values;
-	bool given;
-};
-
-static int constant_next(struct node *n, struct row *out)
-{
-	struct constant *c = (struct constant *)n;
-
-	if (c->given)
-		return 0;
-	c->given = true;
-	*out = (struct row){.values = c->values};
-	int code = eval_spend(n->ev, n->steps.count);
-	return code < 0 ? code : 1;
-}
-
-static const struct node_ops constant_ops = {constant_next, NULL};
-
 static void fill(double *values, uint32_t count, double v)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -53,14 +31,12 @@ static void fill(double *values, uint32_t count, double v)
 
 static struct node *plan_number(struct eval *ev, const struct promql_expr *e, const struct steps *steps)
 {
-	struct constant *c = (struct constant *)eval_alloc(ev, sizeof *c);
 	double *values = eval_values(ev, steps);
 
-	if (c == NULL || values == NULL)
+	if (values == NULL)
 		return NULL;
 	fill(values, steps->count, e->number.value);
-	*c = (struct constant){.node = {&constant_ops, ev, e, *steps, true}, .values = values};
-	return &c->node;
+	return plan_one_row(ev, e, steps, values);
 }
 
 /* ---- unary minus ---- */

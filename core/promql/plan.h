@@ -13,4 +13,7 @@ int row_unname(struct eval *ev, struct row *row, struct buf *room);
 /* plan_distinct whether names went with the operation or go in the end. */
 struct node *plan_distinct_always(struct node *n, bool strict);
 
+/* A node of one row without labels with these values, which are the arena's. NULL with the error set. function_scalar.c */
+struct node *plan_one_row(struct eval *ev, const struct promql_expr *e, const struct steps *steps, double *values);
+
 #endif

@@ -323,7 +323,7 @@ struct promql_result {
 	uint64_t samples_read, samples_peak; /* what it took; for stats */
 };
 
-/* Evaluates. 0, and the result is to be freed; or with a sentence: -EINVAL: the evaluation fails, in Prometheus's words; -E2BIG: samples_max or bytes_max; -ECANCELED: goes_on; -ENOMEM; what the source said. Any thread. */
+/* Evaluates. 0, and the result is to be freed; or with a sentence: -EINVAL: the evaluation fails, in Prometheus's words; -E2BIG: samples_max or bytes_max; -ECANCELED: goes_on; -ENOMEM; what the source said. Any thread that has 1 MiB of stack: the deepest tree takes more than half of it. */
 int promql_eval(const struct promql_query *q, const struct promql_source *source, struct promql_result *out,
                 struct error *err);
 void promql_result_free(struct promql_result *r);

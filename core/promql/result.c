@@ -1,7 +1,6 @@
 /* The result of a query: rows become series. */
 #include "promql/result.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "promql/plan.h"
@@ -34,35 +33,34 @@ static void sort(struct promql_series *series, uint32_t count)
 
 /* ---- a node's rows ---- */
 
-/* A row's values without absent ones, and their times. */
+/* A row's values without absent ones, where they are, and their times. */
 static int compress(struct eval *ev, struct promql_result *out, const struct steps *steps, struct promql_series *s)
 {
-	const double *values = s->values;
+	double *values = (double *)s->values; /* the result's own */
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < steps->count; i++)
 		count += !promql_is_absent(values[i]);
 	int64_t *times = (int64_t *)result_alloc(ev, out, count * sizeof *times);
-	double *dense = (double *)result_alloc(ev, out, count * sizeof *dense);
-	if (times == NULL || dense == NULL)
+	if (times == NULL)
 		return ev->err->code;
 	s->times_ms = times;
-	s->values = dense;
-	s->count = count;
+	s->count = 0;
 	for (uint32_t i = 0; i < steps->count; i++) {
 		if (promql_is_absent(values[i]))
 			continue;
-		*times++ = step_time(steps, i);
-		*dense++ = values[i];
+		times[s->count] = step_time(steps, i);
+		values[s->count++] = values[i];
 	}
 	return 0;
 }
 
-/* The rows' memory becomes the result's. */
+/* The rows' memory becomes the result's, and is counted on. */
 static int take_rows(struct eval *ev, struct rows *rows, const struct steps *steps, struct promql_result *out)
 {
 	out->arena = rows->arena;
 	arena_init(&rows->arena);
+	rows->held = 0;
 	struct promql_series *series = (struct promql_series *)result_alloc(ev, out, rows->count * sizeof *series);
 	if (series == NULL)
 		return ev->err->code;

@@ -1,6 +1,4 @@
 /* Rows that are kept. */
-#include <errno.h>
-
 #include "promql/eval.h"
 
 void rows_init(struct rows *r, struct eval *ev)

@@ -3,8 +3,6 @@
  * A series' samples and the steps both rise: one walk over both. */
 #include "promql/select.h"
 
-#include <errno.h>
-
 /* ---- the source's side ---- */
 
 int selection_open(struct selection *s, struct eval *ev, const struct promql_expr *selector, int64_t from_ms,

@@ -259,7 +259,9 @@ static int reader_next(struct node *n, struct row *out)
 	*out = s->rows.items[r->given++];
 	memcpy(r->values, out->values, n->steps.count * sizeof *r->values);
 	out->values = r->values;
-	return 1;
+	/* They were counted when they were made. But whoever reads them may add them up without a word. */
+	int code = eval_work(n->ev, n->steps.count);
+	return code < 0 ? code : 1;
 }
 
 static void reader_close(struct node *n)

@@ -1,8 +1,6 @@
 /* Subqueries: their inside is evaluated at multiples of their own step, over all windows of the call around it at once. */
 #include "promql/subquery.h"
 
-#include <errno.h>
-
 #include "promql/when.h"
 
 /* The first multiple of `step` after `ms`. */

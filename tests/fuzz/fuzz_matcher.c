@@ -39,7 +39,7 @@ static void check_groups(const struct regex *re, struct slice value)
 	CHECK(matches == regex_matches(re, value));
 	if (matches == 1) {
 		CHECK(groups[0].len == value.len);
-		regex_expand(re, value, groups, REGEX_GROUPS_MAX + 2, &out);
+		regex_expand(re, value, groups, REGEX_GROUPS_MAX + 2, SIZE_MAX, &out);
 		buf_free(&out);
 	}
 }

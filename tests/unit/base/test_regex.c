@@ -240,10 +240,15 @@ static void test_expand(void **state)
 	assert_int_equal(regex_match_groups(re, SLICE("ab"), groups, 3), 1);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		buf_reset(&out);
-		regex_expand(re, slice_cstr(cases[i].template_), groups, 3, &out);
+		regex_expand(re, slice_cstr(cases[i].template_), groups, 3, SIZE_MAX, &out);
 		buf_byte(&out, '\0');
 		assert_string_equal(out.ptr, cases[i].wanted);
 	}
+	/* No more than the group that is one too many. */
+	buf_reset(&out);
+	regex_expand(re, SLICE("$1$1-$1$1$1"), groups, 3, 4, &out);
+	buf_byte(&out, '\0');
+	assert_string_equal(out.ptr, "abab-");
 	buf_free(&out);
 	regex_free(re);
 }

@@ -89,6 +89,11 @@ static void test_bytes_of_an_instant_range(void **state)
 	assert_int_equal(db.code, 0);
 	assert_int_equal(db.last.series_count, 40);
 	assert_int_equal(db.last.series[1].count, 99);
+	/* Of a subquery: what is made for its times is counted beside the rows, which stay. */
+	for (db.query.bytes_max = 1024, db.code = -E2BIG; db.code == -E2BIG; db.query.bytes_max += 1024)
+		asked(&db, "x[99s:1s]", 99, 99, 0);
+	assert_int_equal(db.last.series_count, 40);
+	assert_in_range(db.query.bytes_max, UINT64_C(40) * 98 * 16 + 40 * sizeof(struct promql_series), 120000);
 	db_free(&db);
 }
 
@@ -209,6 +214,38 @@ static void test_cancelled_in_long_windows(void **state)
 	db_free(&db);
 }
 
+/* What is evaluated once is read as often as it stands in the query. And what is made of few samples may be many rows. */
+static void test_cancelled_beside_samples(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query;
+		uint32_t asked_least;
+	} cases[] = {
+	    /* Eight times 27,300 values. */
+	    {"count(x) + min(x) + max(x) + sum(x) + avg(x) + group(x) + stddev(x) + stdvar(x)", 13},
+	    /* 901 quantiles at as many steps. */
+	    {"histogram_quantiles(le, \"q\", time() / 1000, 0.5)", 40},
+	};
+	struct db db;
+	load(&db, 300);
+	series(&db, "le{le=\"1\"}", 0, 1, "1");
+	series(&db, "le{le=\"+Inf\"}", 0, 1, "2");
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct patience p = {0, UINT32_MAX};
+		double step = i == 0 ? 1 : 0.1;
+		db.query.goes_on = goes_on;
+		db.query.ctx = &p;
+		asked(&db, cases[i].query, 0, 90, step);
+		assert_int_equal(db.code, 0);
+		assert_in_range(p.asked, cases[i].asked_least, 1000);
+		p = (struct patience){0, p.asked - 1};
+		asked(&db, cases[i].query, 0, 90, step);
+		assert_int_equal(db.code, -ECANCELED);
+	}
+	db_free(&db);
+}
+
 static void test_source_that_fails(void **state)
 {
 	(void)state;
@@ -303,6 +340,7 @@ int main(void)
 	    cmocka_unit_test(test_without_memory),
 	    cmocka_unit_test(test_cancelled),
 	    cmocka_unit_test(test_cancelled_in_long_windows),
+	    cmocka_unit_test(test_cancelled_beside_samples),
 	    cmocka_unit_test(test_source_that_fails),
 	    cmocka_unit_test(test_annotations),
 	};

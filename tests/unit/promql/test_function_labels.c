@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -65,6 +66,49 @@ static void labels_are_replaced(void **state)
 	db.query.delayed_names = true;
 	instant_is(&db, "label_replace(-x, \"__name__\", \"y\", \"\", \"\")", 0, "y{src=\"val-7\", to=\"old\"} -1@0\n");
 	instant_is(&db, "label_replace(-x, \"to\", \"y\", \"\", \"\")", 0, "{src=\"val-7\", to=\"y\"} -1@0\n");
+	db_free(&db);
+}
+
+#define LABELS_TOO_LONG "error: a label has at most 4096 bytes, and all labels of a series 65536\n"
+
+/* A query of 200 KiB asks for a value of a thousand times as many bytes: none of that is made first. */
+static void labels_have_bounds(void **state)
+{
+	enum { TIMES = 60000 };
+	struct buf query = {0};
+	struct db db;
+	char value[4097];
+
+	(void)state;
+	memset(value, 'v', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	db_init(&db);
+	buf_printf(&query, "x{src=\"%s\"}", value);
+	series(&db, query.ptr, 0, 10, "1");
+	for (int join = 0; join < 2; join++) {
+		buf_reset(&query);
+		buf_str(&query, join ? "label_join(x, \"to\", \"\"" : "label_replace(x, \"to\", \"");
+		for (int i = 0; i < TIMES / (1 + join); i++)
+			buf_str(&query, join ? ",\"src\"" : "$0");
+		buf_str(&query, join ? ")" : "\", \"src\", \".*\")");
+		buf_byte(&query, '\0');
+		struct rusage before, after;
+		getrusage(RUSAGE_SELF, &before);
+		instant_is(&db, query.ptr, 0, LABELS_TOO_LONG);
+		getrusage(RUSAGE_SELF, &after);
+		assert_int_equal(db.code, -E2BIG);
+		assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 64 * 1024); /* KiB */
+	}
+	/* Sixteen labels are too many as well, each long as it may be. */
+	buf_reset(&query);
+	for (int i = 0; i < 16; i++)
+		buf_str(&query, "label_replace(");
+	buf_byte(&query, 'x');
+	for (int i = 0; i < 16; i++)
+		buf_printf(&query, ", \"l%d\", \"$0\", \"src\", \".*\")", i);
+	buf_byte(&query, '\0');
+	instant_is(&db, query.ptr, 0, LABELS_TOO_LONG);
+	buf_free(&query);
 	db_free(&db);
 }
 
@@ -227,7 +271,7 @@ int main(void)
 	    cmocka_unit_test(labels_are_replaced), cmocka_unit_test(numbers_in_text_are_numbers),
 	    cmocka_unit_test(results_are_sorted),  cmocka_unit_test(many_are_sorted),
 	    cmocka_unit_test(absence_has_labels),  cmocka_unit_test(info_adds_labels),
-	    cmocka_unit_test(memory_may_run_out),
+	    cmocka_unit_test(memory_may_run_out),  cmocka_unit_test(labels_have_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
