@@ -135,7 +135,7 @@ static void answer_federate(struct query *q)
 	struct error err = {0};
 
 	buf_reset(&q->out);
-	q->bare = true;
+	q->bare = q->plain_errors = true;
 	q->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	int code = params_matches(&q->params, &q->arena, &m, &err);
 	for (uint32_t i = 0; i < m.count && code == 0 && query_has_time(q); i++)

@@ -120,6 +120,7 @@ describe("PromQL over HTTP", function()
     it("ends at the timeout", function()
       local slow = "quantile_over_time(0.5, (quantile_over_time(0.5, (calls_total)[50m:100ms]))[50m:1s])"
       refused("timed out", "query", { query = slow, time = base + 3600, timeout = "0.2" }, 503, "timeout")
+      refused("timed out", "query", { query = "1", timeout = "0" }, 503, "timeout")
     end)
 
     it("tells what it took", function()
@@ -225,7 +226,10 @@ fed_other{instance=""} 0.5 T
     assert.equal(wanted,
       (reply.body:gsub(" %d+\n", " T\n")))
     assert.equal("", server:request { path = "/federate" }.body)
-    assert.equal(400, server:request { path = "/federate?match%5B%5D=%7B" }.status)
+    local refusal = server:request { path = "/federate?match%5B%5D=%7B" }
+    assert.equal(400, refusal.status)
+    assert.equal("text/plain; charset=utf-8", refusal.headers["content-type"])
+    assert.equal('invalid parameter "match[]": 1:2: parse error: unexpected end of input inside braces\n', refusal.body)
   end)
 
   it("is read by a real Prometheus, from afar", function()
@@ -239,6 +243,10 @@ fed_other{instance=""} 0.5 T
     local reply, ours = connection:request { path = "/api/v1/query?" .. query(p) }, data("query", p)
     assert.same(ours, json.decode(reply.body).data)
     assert.equal(2, #ours.result)
+    -- Chunks are all that this client takes.
+    local refusal = server:request { method = "POST", path = "/api/v1/read", body = "\3\8\18\1\1", headers = { ["Content-Type"] = "application/x-protobuf" } }
+    assert.equal(400, refusal.status)
+    assert.equal("there are answers of samples only, which the client does not take\n", refusal.body)
   end)
 
   it("is what promtool asks", function()
@@ -258,6 +266,8 @@ fed_other{instance=""} 0.5 T
 
   it("tells of the server what Prometheus tells", function()
     assert.same({ groups = {} }, data("rules"))
+    assert.same({ groups = {} }, data("rules", { type = "alert" }))
+    refused('invalid parameter "type": not supported value "foo"', "rules", { type = "foo" })
     assert.same({ alerts = {} }, data("alerts"))
     assert.equal("5m", data("status/flags")["query.lookback-delta"])
     assert.equal("15d", data("status/runtimeinfo").storageRetention)
