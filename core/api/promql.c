@@ -8,7 +8,12 @@
 #include "querier/querier.h"
 #include "tsdb/tsdb.h"
 
-enum { POINTS_MAX = 11000 /* of a series, as Prometheus has it: what one asks for more has mistyped the step */ };
+enum {
+	POINTS_MAX = 11000,   /* of a series, as Prometheus has it: what one asks for more has mistyped the step */
+	AT_ONCE_VALUES = 4096 /* of an answer that is written on the loop: half a millisecond */
+};
+#define AT_ONCE_MS                                                                                                     \
+	(INT64_C(2) * 3600 * 1000) /* what is older may lie in blocks, whose pages a disk has to be asked for */
 
 static bool goes_on(void *ctx)
 {
@@ -57,13 +62,49 @@ static void fail_evaluation(struct query *q, int code, const struct error *err)
 		query_fail_code(q, code, err);
 }
 
+/* Is the answer so small that it may be written on the loop? */
+static bool is_small(const struct promql_result *r)
+{
+	uint64_t values = 0;
+	for (uint32_t i = 0; i < r->series_count && values <= AT_ONCE_VALUES; i++)
+		values += r->series[i].count;
+	return values <= AT_ONCE_VALUES;
+}
+
+/* The store, as long as nothing is asked of it that may have to be read from a disk. */
+static int select_recent(void *ctx, const struct promql_select *what, void **set, struct error *err)
+{
+	struct query *q = ctx;
+	struct promql_source whole = querier_of_view(q->view);
+
+	if (what->from_ms < clock_wall_ns() / NS_PER_MS - AT_ONCE_MS) {
+		query_not_at_once(q);
+		return error_set(err, -ECANCELED, "what is asked for lies too far back");
+	}
+	return whole.ops->select(whole.ctx, what, set, err);
+}
+
+static int evaluate_at_once(struct query *q, const struct promql_query *asked, struct promql_result *out,
+                            struct error *err)
+{
+	struct promql_source_ops ops = *querier_of_view(q->view).ops;
+
+	ops.select = select_recent;
+	int code = promql_eval(asked, &(struct promql_source){&ops, q}, out, err);
+	if (code != 0 || is_small(out))
+		return code;
+	promql_result_free(out);
+	query_not_at_once(q);
+	return error_set(err, -ECANCELED, "the answer is too large");
+}
+
 static void evaluate(struct query *q, const struct promql_query *asked, uint32_t limit)
 {
 	struct promql_source source = querier_of_view(q->view);
 	struct promql_result result;
 	struct error err = {0};
 	struct answer_stats stats = {.wanted = params_get(&q->params, "stats").len > 0, .begun_ns = clock_mono_ns()};
-	int code = promql_eval(asked, &source, &result, &err);
+	int code = q->at_once ? evaluate_at_once(q, asked, &result, &err) : promql_eval(asked, &source, &result, &err);
 
 	if (code != 0) {
 		fail_evaluation(q, code, &err);
@@ -94,7 +135,7 @@ static void answer_instant(struct query *q)
 
 void api_query(void *ctx, struct http_request *req)
 {
-	query_start(ctx, req, answer_instant);
+	query_start_at_once(ctx, req, answer_instant);
 }
 
 /* ---- /api/v1/query_range ---- */
@@ -169,5 +210,5 @@ static void answer_range(struct query *q)
 
 void api_query_range(void *ctx, struct http_request *req)
 {
-	query_start(ctx, req, answer_range);
+	query_start_at_once(ctx, req, answer_range);
 }

@@ -10,7 +10,8 @@
 #include "base/mem.h"
 #include "tsdb/tsdb.h"
 
-enum { STEPS_BETWEEN_LOOKS = 256 };
+enum { STEPS_BETWEEN_LOOKS = 256, AT_ONCE_TEXT = 1024 /* bytes of parameters */ };
+#define AT_ONCE_NS (300 * NS_PER_US)
 
 /* ---- the gateway's end ---- */
 
@@ -277,17 +278,15 @@ static void refuse_all(struct query *first, enum query_error error, const char *
 	}
 }
 
-/* On a worker. */
-static void answer(struct query *q)
+/* Makes the answer, or the error. What is kept then, until a slow client has read, is the text alone. */
+static void make_answer(struct query *q, int64_t timeout_ns)
 {
 	struct error err = {0};
 
-	q->timeout_ns = q->api->config->query.timeout_ns;
-	q->deadline_ns = clock_mono_ns() + q->timeout_ns;
-	if (!query_has_time(q)) {
-		reply(q);
+	q->timeout_ns = timeout_ns;
+	q->deadline_ns = clock_mono_ns() + timeout_ns;
+	if (!query_has_time(q))
 		return;
-	}
 	int code = params_read(form_of(q->req), http_request_query(q->req), &q->arena, &q->params, &err);
 	if (code == 0) {
 		q->history = engine_history(q->api->engine);
@@ -302,11 +301,70 @@ static void answer(struct query *q)
 		buf_str(&q->out, "{\"status\":\"success\",\"data\":");
 		q->answer(q);
 	}
-	/* What is kept until a slow client has read is the text alone. */
 	tsdb_view_close(q->view);
 	q->view = NULL;
 	arena_deinit(&q->arena);
+}
+
+/* On a worker. */
+static void answer(struct query *q)
+{
+	make_answer(q, q->api->config->query.timeout_ns);
 	reply(q);
+}
+
+/* ---- on the loop ---- */
+
+void query_not_at_once(struct query *q)
+{
+	query_fail(q, QUERY_TIMEOUT, "the query goes to a worker");
+}
+
+/* Is it so small that it is likely to be answered at once? A regular expression may have to be matched with each value of a label, and its compilation cannot be stopped. */
+static bool looks_small(const struct http_request *req)
+{
+	const struct slice texts[] = {http_request_query(req), form_of(req)};
+	size_t bytes = texts[0].len + texts[1].len;
+
+	for (int i = 0; i < 2 && bytes <= AT_ONCE_TEXT; i++) {
+		for (size_t k = 0; k < texts[i].len; k++) {
+			const char *at = texts[i].ptr + k;
+			if (*at == '~' || (*at == '%' && k + 2 < texts[i].len && at[1] == '7' && (at[2] | 0x20) == 'e'))
+				return false;
+		}
+	}
+	return bytes <= AT_ONCE_TEXT;
+}
+
+/* As if it had not been tried. */
+static void begin_anew(struct query *q)
+{
+	if (q->rest != NULL)
+		q->free_rest(q->rest);
+	buf_reset(&q->out);
+	buf_reset(&q->notes[NOTE_WARNING]);
+	buf_reset(&q->notes[NOTE_INFO]);
+	q->more = NULL;
+	q->rest = NULL;
+	q->rest_bytes = 0;
+	q->status = 0;
+	q->steps = 0;
+	q->at_once = false;
+}
+
+/* True: it is replied to. */
+static bool answered_at_once(struct query *q)
+{
+	if (!looks_small(q->req))
+		return false;
+	q->at_once = true;
+	make_answer(q, AT_ONCE_NS);
+	if (q->status == 0 || q->why != QUERY_TIMEOUT) {
+		reply(q);
+		return true;
+	}
+	begin_anew(q);
+	return false;
 }
 
 /* ---- the queue ---- */
@@ -416,18 +474,23 @@ static void leave(struct query_queue *queue, const char *why)
 	refuse_all(orphans, QUERY_UNAVAILABLE, why);
 }
 
-void query_start(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))
+static struct query *query_new(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))
 {
 	struct query *q = mem_zalloc(1, sizeof *q);
 
 	if (q == NULL) {
 		http_reply_error(req, 503, 1, "out of memory for a query");
-		return;
+		return NULL;
 	}
 	q->api = a;
 	q->req = req;
 	q->answer = answer_it;
 	arena_init(&q->arena);
+	return q;
+}
+
+static void take_turn(struct api *a, struct http_request *req, struct query *q)
+{
 	enum turn turn = enter(&a->queries, q);
 	if (turn == TURN_NEVER) {
 		refuse(q, "too many queries wait already");
@@ -435,4 +498,18 @@ void query_start(struct api *a, struct http_request *req, void (*answer_it)(stru
 		leave(&a->queries, "no worker can be had");
 		refuse(q, "no worker can be had");
 	}
+}
+
+void query_start(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))
+{
+	struct query *q = query_new(a, req, answer_it);
+	if (q != NULL)
+		take_turn(a, req, q);
+}
+
+void query_start_at_once(struct api *a, struct http_request *req, void (*answer_it)(struct query *q))
+{
+	struct query *q = query_new(a, req, answer_it);
+	if (q != NULL && !answered_at_once(q))
+		take_turn(a, req, q);
 }

@@ -1,6 +1,6 @@
 /* The operators on numbers, and on rows of them: loops that the compiler makes vector instructions of (CMakeLists.txt).
  *
- * fmod, pow and atan2 of C have the same special cases as those of Go, which Prometheus uses: x % 0 is NaN, 1 ^ NaN is 1. The last bit of an angle may differ. */
+ * fmod, pow and atan2 of C have the same special cases as those of Go, which Prometheus uses: x % 0 is NaN, 1 ^ NaN is 1. */
 #include "promql/binary.h"
 #include "promql/go_math.h"
 
@@ -62,7 +62,7 @@ double promql_op_apply(enum promql_op op, double a, double b)
 	case PROMQL_POW:
 		return power(a, b);
 	case PROMQL_ATAN2:
-		return atan2(a, b);
+		return go_atan2(a, b);
 	case PROMQL_EQ:
 		return a == b;
 	case PROMQL_NE:

@@ -1,7 +1,7 @@
 /* The functions of the language, one C function each, and what they share. Private to this folder; the table of them is in functions.c.
  *
- * They give what Prometheus 3 gives, to the last bit where IEEE 754 decides: sums in the same order, the same compensation, the same divisions. That is why no window's sum is made from the one before. Only what is
- * made of sines is the C library's, whose last digit may be another. */
+ * They give what Prometheus 3 gives on amd64, to the last bit: sums in the same order, the same compensation, the same divisions. That is why no window's sum is made from the one before. What is
+ * no single operation is reckoned as Go does it (go_math.h). */
 #ifndef MOONGATE_PROMQL_FUNCTION_H
 #define MOONGATE_PROMQL_FUNCTION_H
 

@@ -121,16 +121,14 @@ int result_make_raw(struct eval *ev, const struct promql_expr *e, struct promql_
 		return ev->err->code;
 	int code = collect(&r, ranges);
 	ranges_close(ranges);
-	struct promql_series *series = NULL;
-	if (code == 0) {
-		series = (struct promql_series *)result_alloc(ev, out, r.count * sizeof *series);
-		code = series == NULL ? ev->err->code : 0;
-	}
-	if (code == 0) {
-		if (r.count > 0)
+	if (code == 0 && r.count > 0) {
+		struct promql_series *series = (struct promql_series *)result_alloc(ev, out, r.count * sizeof *series);
+		if (series != NULL) {
 			memcpy(series, r.series, r.count * sizeof *series);
-		out->series = series;
-		out->series_count = r.count;
+			out->series = series;
+			out->series_count = r.count;
+		}
+		code = ev->err->code;
 	}
 	eval_release(ev, r.series, r.cap * sizeof *r.series);
 	return code;

@@ -165,10 +165,14 @@ struct node *plan_selector(struct eval *ev, const struct promql_expr *e, const s
 	bool smoothed = e->selector.extended == PROMQL_SMOOTHED && !times; /* a time is that of a sample */
 	*s = (struct instant){.times = times, .smoothed = smoothed, .values = values};
 	s->node = (struct node){&instant_ops, ev, e, *steps, selector_has_name(e)};
-	s->first_ms = when_time(&when, steps->start_ms);
+	int64_t looked_at = when_time(&when, steps->start_ms);
+	s->first_ms = looked_at;
 	s->step_ms = when.fixed ? 0 : steps->step_ms;
-	int64_t last = s->first_ms + (int64_t)(steps->count - 1) * s->step_ms + (smoothed ? ev->lookback_ms : 0);
-	if (selection_open(&s->from, ev, e, s->first_ms - ev->lookback_ms + 1, last) != 0) {
+	/* Prometheus's timestamp() selects as @ and offset say, and then looks at the time of @ alone. */
+	if (times && when.fixed)
+		s->first_ms = when.at_ms;
+	int64_t last = looked_at + (int64_t)(steps->count - 1) * s->step_ms + (smoothed ? ev->lookback_ms : 0);
+	if (selection_open(&s->from, ev, e, looked_at - ev->lookback_ms + 1, last) != 0) {
 		selection_close(&s->from);
 		return NULL;
 	}

@@ -71,7 +71,7 @@ static int reckon(struct eval *ev, const struct promql_expr *e, double *out)
 
 int when_duration(struct eval *ev, int64_t ms, const struct promql_expr *e, bool is_offset, int64_t *out)
 {
-	double seconds;
+	double seconds = 0;
 
 	if (e == NULL) {
 		*out = when_clamp(ms);

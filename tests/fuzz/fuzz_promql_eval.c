@@ -209,7 +209,10 @@ static void check_result(const struct promql_result *r, bool range)
 
 static bool same_value(double a, double b)
 {
-	return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b) && !promql_is_absent(a) && !promql_is_absent(b));
+	uint64_t x, y;
+	memcpy(&x, &a, sizeof x);
+	memcpy(&y, &b, sizeof y);
+	return x == y || (isnan(a) && isnan(b) && !promql_is_absent(a) && !promql_is_absent(b));
 }
 
 static void check_same(const struct promql_result *a, const struct promql_result *b)

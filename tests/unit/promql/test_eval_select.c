@@ -103,6 +103,10 @@ static void test_timestamp(void **state)
 	range_is(&db, "timestamp((x{a=\"1\"}))", 8, 8, 10, "{a=\"1\"} 0@8\n");
 	range_is(&db, "timestamp(x{a=\"1\"} offset 10s)", 28, 38, 10, "{a=\"1\"} 10@28 20@38\n");
 	range_is(&db, "timestamp(x{a=\"1\"} @ 18)", 28, 38, 10, "{a=\"1\"} 10@28 10@38\n");
+	/* The samples are those up to 28 s or from there on, and what is looked at is the one at 38 s. */
+	range_is(&db, "timestamp(x{a=\"1\"} @ 38 offset 10s)", 28, 38, 10, "{a=\"1\"} 20@28 20@38\n");
+	range_is(&db, "timestamp(x{a=\"1\"} @ 38 offset 18001ms)", 28, 38, 10, "");
+	range_is(&db, "timestamp(x{a=\"1\"} @ 28 offset -10s)", 28, 38, 10, "{a=\"1\"} 20@28 20@38\n");
 	range_is(&db, "timestamp(-x{a=\"1\"})", 28, 38, 10, "{a=\"1\"} 28@28 38@38\n");
 	range_is(&db, "timestamp(timestamp(x{a=\"1\"}))", 28, 38, 10, "{a=\"1\"} 28@28 38@38\n");
 	db_free(&db);

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "promql/buckets.h"
-#include "promql/go_math.h"
 #include "support/asked.h"
 
 #define REPAIRED                                                                                                       \
@@ -227,18 +226,6 @@ static void memory_may_run_out(void **state)
 	db_free(&db);
 }
 
-/* What Go 1.19 prints on amd64. */
-static void last_digits_are_gos(void **state)
-{
-	(void)state;
-	assert_true(go_exp(1) == 2.718281828459045 && go_exp(10) == 22026.465794806718);
-	assert_true(go_exp(-1000) == 0 && go_exp(710) == INFINITY && go_exp(-INFINITY) == 0);
-	assert_true(go_exp(-745) == 5e-324 && isnan(go_exp(NAN)));
-	assert_true(go_log(1000) == 6.907755278982137 && go_log(0) == -INFINITY && isnan(go_log(-1)));
-	assert_true(go_log2(1000) == 9.965784284662087 && go_log2(0.125) == -3);
-	assert_true(go_log10(1e15) == 14.999999999999998 && go_log10(3) == 0.4771212547196624);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,7 +239,6 @@ int main(void)
 	    cmocka_unit_test(quantiles_are_told_without_histograms),
 	    cmocka_unit_test(many_buckets),
 	    cmocka_unit_test(memory_may_run_out),
-	    cmocka_unit_test(last_digits_are_gos),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

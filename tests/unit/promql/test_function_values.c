@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "promql/go_math.h"
 #include "support/asked.h"
 
 struct expected {
@@ -159,13 +160,55 @@ static void of_scalars(void **state)
 	db_free(&db);
 }
 
+/* What Go 1.19 prints on amd64. */
+static void last_digits_are_gos(void **state)
+{
+	(void)state;
+	assert_true(go_exp(1) == 2.718281828459045 && go_exp(10) == 22026.465794806718);
+	assert_true(go_exp(-1000) == 0 && go_exp(710) == INFINITY && go_exp(-INFINITY) == 0);
+	assert_true(go_exp(-745) == 5e-324 && isnan(go_exp(NAN)));
+	assert_true(go_log(1000) == 6.907755278982137 && go_log(0) == -INFINITY && isnan(go_log(-1)));
+	assert_true(go_log2(1000) == 9.965784284662087 && go_log2(0.125) == -3);
+	assert_true(go_log10(1e15) == 14.999999999999998 && go_log10(3) == 0.4771212547196624);
+	assert_true(go_sin(1) == 0.8414709848078965);
+	assert_true(go_sin(-100) == 0.5063656411097588);
+	assert_true(go_sin(1e+09) == 0.5458434494486994);
+	assert_true(go_sin(1e+300) == -0.8178819121159087);
+	assert_true(go_cos(1) == 0.5403023058681398);
+	assert_true(go_cos(3) == -0.9899924966004454);
+	assert_true(go_cos(1e+22) == 0.5232147853951389);
+	assert_true(go_tan(1) == 1.557407724654902);
+	assert_true(go_tan(-1.5) == -14.101419947171719);
+	assert_true(go_tan(1e+15) == -1.6724147821275832);
+	assert_true(go_asin(0.5) == 0.5235987755982989);
+	assert_true(go_asin(-0.9) == -1.1197695149986342);
+	assert_true(go_acos(0.3) == 1.266103672779499);
+	assert_true(go_atan(0.5) == 0.4636476090008061);
+	assert_true(go_atan(1) == 0.7853981633974483);
+	assert_true(go_atan(-10) == -1.4711276743037345);
+	assert_true(go_sinh(0.3) == 0.3045202934471426);
+	assert_true(go_sinh(-3) == -10.017874927409903);
+	assert_true(go_sinh(30) == 5.34323729076223e+12);
+	assert_true(go_cosh(3) == 10.067661995777765);
+	assert_true(go_cosh(30) == 5.34323729076223e+12);
+	assert_true(go_tanh(0.3) == 0.2913126124515909);
+	assert_true(go_tanh(-0.7) == -0.6043677771171635);
+	assert_true(go_tanh(50) == 1);
+	assert_true(go_asinh(0.3) == 0.29567304756342244);
+	assert_true(go_asinh(-5) == -2.3124383412727525);
+	assert_true(go_asinh(1e+10) == 23.7189981105004);
+	assert_true(go_acosh(1.5) == 0.9624236501192069);
+	assert_true(go_acosh(5) == 2.2924316695611777);
+	assert_true(go_acosh(1e+10) == 23.7189981105004);
+	assert_true(go_atanh(0.3) == 0.30951960420311175);
+	assert_true(go_atanh(-0.7) == -0.8673005276940531);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(of_a_number),
-	    cmocka_unit_test(they_keep_gaps_and_drop_names),
-	    cmocka_unit_test(of_dates),
-	    cmocka_unit_test(of_scalars),
+	    cmocka_unit_test(of_a_number), cmocka_unit_test(they_keep_gaps_and_drop_names), cmocka_unit_test(of_dates),
+	    cmocka_unit_test(of_scalars),  cmocka_unit_test(last_digits_are_gos),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
