@@ -37,10 +37,10 @@ static bool read_common(struct query *q, struct promql_query *asked, uint32_t *l
 	};
 	int code = params_limit(&q->params, "limit", 0, limit, &err);
 	if (code == 0)
-		code = params_duration(&q->params, "timeout", q->timeout_ns / NS_PER_MS, &timeout_ms, &q->arena, &err);
+		code = params_duration(&q->params, "timeout", INT64_MAX, &timeout_ms, &q->arena, &err);
 	if (code == 0)
 		code = params_duration(&q->params, "lookback_delta", 0, &lookback_ms, &q->arena, &err);
-	if (code == 0 && timeout_ms < q->timeout_ns / NS_PER_MS)
+	if (code == 0 && timeout_ms <= q->timeout_ns / NS_PER_MS)
 		query_set_timeout(q, timeout_ms > 0 ? timeout_ms * NS_PER_MS : 0);
 	if (code == 0 && lookback_ms > 0)
 		asked->lookback_ms = lookback_ms;
