@@ -244,7 +244,8 @@ fed_other{instance=""} 0.5 T
     assert.same(ours, json.decode(reply.body).data)
     assert.equal(2, #ours.result)
     -- Chunks are all that this client takes.
-    local refusal = server:request { method = "POST", path = "/api/v1/read", body = "\3\8\18\1\1", headers = { ["Content-Type"] = "application/x-protobuf" } }
+    local refusal = server:request { method = "POST", path = "/api/v1/read", body = "\3\8\18\1\1",
+      headers = { ["Content-Type"] = "application/x-protobuf" } }
     assert.equal(400, refusal.status)
     assert.equal("there are answers of samples only, which the client does not take\n", refusal.body)
   end)
