@@ -143,7 +143,7 @@ struct http_reply {
 	void (*release)(void *owner);
 	void *owner;
 	/* For a body that is too large to be made before it is sent; `release` must be given. Called on the loop's thread, each time the client has taken what came before, to append the next part, some 64 KiB: all other connections of that
-	 * loop wait meanwhile. True: there is more. `body`, which may be empty, is lent and comes first. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
+	 * loop wait meanwhile. True: there is more. `body` is lent and comes first, compressed and framed within http_reply; where it is empty, or the compressor keeps all of it, so is what is produced next. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
 	 * sees that the answer is not whole. */
 	bool (*produce)(void *owner, struct buf *out);
 	size_t owner_bytes; /* that the owner holds until the release: they count among streams_bytes */
