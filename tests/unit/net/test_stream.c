@@ -327,6 +327,19 @@ static void who_does_not_read_makes_way(void **state)
 	hang_up(&second);
 }
 
+/* Nobody waits for a client that does not read: past the grace its stream is given up, and released. */
+static void the_server_s_end_ends_it(void **state)
+{
+	struct client c = dial();
+
+	(void)state;
+	assert_true(say(&c, "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_true(hear_more(&c));
+	http_server_stop(server, NS_PER_S / 10);
+	assert_int_equal(released, 1);
+	hang_up(&c);
+}
+
 /* More than waiting replies may take, but no more than streams may hold: two clients that read, slower than it comes, both go on. */
 static void who_reads_goes_on_beside_others(void **state)
 {
@@ -354,6 +367,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(without_memory_it_does_not_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(who_goes_ends_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(who_does_not_read_makes_way, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_server_s_end_ends_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(who_reads_goes_on_beside_others, setup_for_two, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
