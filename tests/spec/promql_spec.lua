@@ -287,6 +287,11 @@ fed_other{instance=""} 0.5 T
     text = run(("calls_total --at %d --range 10m --plot"):format(base + 600))
     assert.matches("80 ┤", text, 1, true)
     assert.matches('calls_total{job="b"}', text, 1, true)
+    -- What would be a command to the terminal is none.
+    local hostile = [['label_replace(vector(1), "l", "a\u009b31m\x1b[31mb", "", "")']]
+    for _, how in ipairs { "", " --range 10m", " --plot" } do
+      assert.matches("a?31m?[31mb", run(hostile .. how), 1, true)
+    end
     local why, code = run "'rate('"
     assert.equal(1, code)
     assert.equal('moongate query: invalid parameter "query": 1:6: parse error: unclosed left parenthesis\n', why)
