@@ -119,7 +119,7 @@ describe("PromQL over HTTP", function()
 
     it("ends at the timeout", function()
       local slow = "quantile_over_time(0.5, (quantile_over_time(0.5, (calls_total)[50m:100ms]))[50m:1s])"
-      refused("timed out", "query", { query = slow, time = base + 3600, timeout = "0.2" }, 503, "timeout")
+      refused("timed out", "query", { query = slow, time = base + 3600, timeout = "0.02" }, 503, "timeout")
       refused("timed out", "query", { query = "1", timeout = "0" }, 503, "timeout")
     end)
 
