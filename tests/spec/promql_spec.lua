@@ -226,6 +226,14 @@ fed_other{instance=""} 0.5 T
     assert.equal(wanted,
       (reply.body:gsub(" %d+\n", " T\n")))
     assert.equal("", server:request { path = "/federate" }.body)
+    page = '{"fed.utf-8é","a:b.c"="x",instance="i"} 1\n'
+    assert.equal(204, server:request { method = "POST", path = "/api/v1/import/prometheus", body = page }.status)
+    local path = "/federate?" .. query { ["match[]"] = '{__name__="fed.utf-8é"}' }
+    reply = server:request { path = path }
+    assert.equal('# TYPE fed_utf_8_ untyped\nfed_utf_8_{a_b_c="x",instance="i"} 1 T\n', (reply.body:gsub(" %d+\n", " T\n")))
+    reply = server:request { path = path, headers = { Accept = "text/plain;version=1.0.0;escaping=allow-utf-8" } }
+    assert.equal("text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", reply.headers["content-type"])
+    assert.equal('# TYPE "fed.utf-8é" untyped\n{"fed.utf-8é","a:b.c"="x",instance="i"} 1 T\n', (reply.body:gsub(" %d+\n", " T\n")))
     local refusal = server:request { path = "/federate?match%5B%5D=%7B" }
     assert.equal(400, refusal.status)
     assert.equal("text/plain; charset=utf-8", refusal.headers["content-type"])
