@@ -87,6 +87,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	    .header_bytes = c->http.header_bytes,
 	    .body_bytes = c->http.body_bytes,
 	    .bodies_bytes = c->http.bodies_bytes,
+	    .streams_bytes = c->query.max_concurrency * c->query.max_bytes,
 	    .header_timeout_ns = c->http.header_timeout_ns,
 	    .body_timeout_ns = c->http.body_timeout_ns,
 	    .idle_timeout_ns = c->http.idle_timeout_ns,

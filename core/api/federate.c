@@ -17,6 +17,7 @@ struct newest {
 struct federation {
 	struct query *q;
 	int64_t from_ms, to_ms;
+	bool takes_utf8; /* the client reads names in quotes */
 	struct newest *items;
 	size_t count, cap;
 };
@@ -66,23 +67,44 @@ static int order(const void *a, const void *b)
 	return by_name != 0 ? by_name : labels_compare(x->labels, y->labels);
 }
 
-static void put_label(struct buf *out, struct label l, char between)
+static bool is_plain(char c, bool first, bool colon)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (!first && c >= '0' && c <= '9') ||
+	       (colon && c == ':');
+}
+
+/* A name for those who know legacy ones only: a scrape of theirs would fail at the first quote. As Prometheus does it, an underscore for each character that it may not have. */
+static void put_name(struct buf *out, struct slice name, bool takes_utf8, bool colon)
+{
+	if (takes_utf8) {
+		label_name_text(name, out);
+		return;
+	}
+	for (size_t i = 0; i < name.len; i++) {
+		if (is_plain(name.ptr[i], i == 0, colon))
+			buf_byte(out, name.ptr[i]);
+		else if (((unsigned char)name.ptr[i] & 0xc0) != 0x80)
+			buf_byte(out, '_');
+	}
+}
+
+static void put_label(struct buf *out, struct label l, char between, bool takes_utf8)
 {
 	buf_byte(out, between);
-	label_name_text(l.name, out);
+	put_name(out, l.name, takes_utf8, false);
 	buf_byte(out, '=');
 	label_value_text(l.value, out);
 }
 
 /* Labels in their order, with an empty instance where there is none. */
-static void put_sample(struct buf *out, const struct newest *n)
+static void put_sample(struct buf *out, const struct newest *n, bool takes_utf8)
 {
 	struct slice rest = n->labels;
 	struct buf name = {0};
 	char between = '{';
 	bool has_instance = labels_get(n->labels, SLICE("instance")).len > 0;
 
-	label_name_text(n->name, &name);
+	put_name(&name, n->name, takes_utf8, true);
 	bool quoted = name.len > 0 && name.ptr[0] == '"'; /* a name beyond the legacy ones stands within the braces */
 	if (quoted) {
 		buf_byte(out, '{');
@@ -92,13 +114,13 @@ static void put_sample(struct buf *out, const struct newest *n)
 	out->failed |= buf_failed(&name);
 	buf_free(&name);
 	if (!has_instance) {
-		put_label(out, (struct label){SLICE("instance"), SLICE("")}, between);
+		put_label(out, (struct label){SLICE("instance"), SLICE("")}, between, takes_utf8);
 		between = ',';
 	}
 	for (struct label l; labels_next(&rest, &l);) {
 		if (slice_eq(l.name, LABEL_METRIC_NAME))
 			continue;
-		put_label(out, l, between);
+		put_label(out, l, between, takes_utf8);
 		between = ',';
 	}
 	buf_str(out, "} ");
@@ -118,12 +140,20 @@ static void put_all(struct query *q, const struct federation *f)
 			continue; /* two match[] have it */
 		if (last == NULL || !slice_eq(last->name, n->name)) {
 			buf_str(&q->out, "# TYPE ");
-			label_name_text(n->name, &q->out);
+			put_name(&q->out, n->name, f->takes_utf8, true);
 			buf_str(&q->out, " untyped\n");
 		}
-		put_sample(&q->out, n);
+		put_sample(&q->out, n, f->takes_utf8);
 		last = n;
 	}
+}
+
+static bool takes_utf8(const struct http_request *req)
+{
+	const struct slice word = SLICE("escaping=allow-utf-8");
+	struct slice accept = http_request_header(req, "accept");
+
+	return accept.len > 0 && memmem(accept.ptr, accept.len, word.ptr, word.len) != NULL;
 }
 
 static void answer_federate(struct query *q)
@@ -135,8 +165,10 @@ static void answer_federate(struct query *q)
 	struct error err = {0};
 
 	buf_reset(&q->out);
-	q->bare = true;
-	q->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	q->bare = q->plain_errors = true;
+	f.takes_utf8 = takes_utf8(q->req);
+	q->content_type = f.takes_utf8 ? "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+	                               : "text/plain; version=0.0.4; charset=utf-8";
 	int code = params_matches(&q->params, &q->arena, &m, &err);
 	for (uint32_t i = 0; i < m.count && code == 0 && query_has_time(q); i++)
 		code = add_match(&f, &m.items[i], &err);

@@ -37,11 +37,11 @@ static bool read_common(struct query *q, struct promql_query *asked, uint32_t *l
 	};
 	int code = params_limit(&q->params, "limit", 0, limit, &err);
 	if (code == 0)
-		code = params_duration(&q->params, "timeout", 0, &timeout_ms, &q->arena, &err);
+		code = params_duration(&q->params, "timeout", INT64_MAX, &timeout_ms, &q->arena, &err);
 	if (code == 0)
 		code = params_duration(&q->params, "lookback_delta", 0, &lookback_ms, &q->arena, &err);
-	if (code == 0 && timeout_ms > 0)
-		query_set_timeout(q, timeout_ms * NS_PER_MS);
+	if (code == 0 && timeout_ms <= q->timeout_ns / NS_PER_MS)
+		query_set_timeout(q, timeout_ms > 0 ? timeout_ms * NS_PER_MS : 0);
 	if (code == 0 && lookback_ms > 0)
 		asked->lookback_ms = lookback_ms;
 	if (code == 0 && (code = promql_parse(params_get(&q->params, "query"), &q->arena, &e, &err)) == -EINVAL)
@@ -50,7 +50,7 @@ static bool read_common(struct query *q, struct promql_query *asked, uint32_t *l
 		query_fail_code(q, code, &err);
 	else
 		asked->expr = e;
-	return code == 0;
+	return query_has_time(q);
 }
 
 /* What the expression comes to is no fault of the request's form: Prometheus tells the two apart. */

@@ -193,6 +193,11 @@ static void release(void *owner)
 static void put_error(struct query *q)
 {
 	buf_reset(&q->out);
+	if (q->plain_errors) {
+		buf_str(&q->out, q->error.text);
+		buf_byte(&q->out, '\n');
+		return;
+	}
 	buf_str(&q->out, "{\"status\":\"error\",\"errorType\":\"");
 	buf_str(&q->out, errors[q->why].type);
 	buf_str(&q->out, "\",\"error\":");
@@ -237,7 +242,9 @@ static void reply(struct query *q)
 	    .status = fine ? 200 : q->status,
 	    .headers = &header,
 	    .header_count = header.name != NULL,
-	    .content_type = fine ? q->content_type : NULL,
+	    .content_type = fine              ? q->content_type
+	                    : q->plain_errors ? "text/plain; charset=utf-8"
+	                                      : NULL,
 	    .body = buf_slice(&q->out),
 	    .gzip = !fine || q->encoding == NULL,
 	    .release = release,

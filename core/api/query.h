@@ -53,6 +53,7 @@ struct query {
 	struct buf out;
 	bool bare;                /* all of the body; else it is the `data` of Prometheus's envelope */
 	struct buf notes[2];      /* by enum query_note: texts as JSON has them, commas between */
+	bool plain_errors;        /* its errors are plain text, as Prometheus has them beside its envelope */
 	const char *content_type; /* NULL: JSON */
 	const char *encoding; /* Content-Encoding that `out` has; NULL: none, and it is gzipped for who takes that */
 	/* An answer that is too large to be written at once: `more` goes on with it when the client has taken what came before, on the loop, until it returns false. It has nothing but `rest` then: no view, no arena. The query has that freed. */

@@ -114,7 +114,7 @@ static void answer_read(struct query *q)
 	struct error err = {0};
 
 	buf_reset(&q->out);
-	q->bare = true;
+	q->bare = q->plain_errors = true;
 	int code = ingest_remote_read(http_request_body(q->req), &q->arena, &asked, &err);
 	for (uint32_t i = 0; code == 0 && i < asked.count && query_has_time(q); i++)
 		code = answer_one(q, &asked.queries[i], &message, &result, &err);

@@ -43,6 +43,8 @@ void clock_set_source(int64_t (*wall)(void *ctx), int64_t (*mono)(void *ctx), vo
  * fractional digits, further ones cut; a leap second 60 counts as 59 of the same minute plus one second). False when
  * `s` is not one or lies outside 1970..2261. */
 bool clock_parse_rfc3339(struct slice s, int64_t *ns);
+/* The same in milliseconds, rounded down, and in the years 0000..9999. */
+bool clock_parse_rfc3339_ms(struct slice s, int64_t *ms);
 
 /* The same, remembering the minute of the last text in UTC, for streams of times that lie close together: one of the same minute is read from its
  * seconds on. Zeroed it knows none. */

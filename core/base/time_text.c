@@ -100,9 +100,10 @@ static bool parse_offset(const char **at, const char *end, int64_t *offset)
 	return true;
 }
 
-bool clock_parse_rfc3339(struct slice text, int64_t *ns)
+/* As seconds since the epoch and nanoseconds behind them, in any year of four digits. */
+static bool parse_rfc3339(struct slice text, int64_t *seconds, int64_t *fraction)
 {
-	int64_t s, fraction, offset;
+	int64_t s, offset;
 
 	if (text.len < sizeof "2026-01-02T03:04:05Z" - 1)
 		return false;
@@ -112,9 +113,28 @@ bool clock_parse_rfc3339(struct slice text, int64_t *ns)
 		return false;
 	if (!either(&at, end, 'T', 't') && !either(&at, end, ' ', ' '))
 		return false;
-	if (!parse_time(&at, end, &s, &fraction) || !parse_offset(&at, end, &offset) || at != end)
+	if (!parse_time(&at, end, &s, fraction) || !parse_offset(&at, end, &offset) || at != end)
 		return false;
-	s -= offset;
+	*seconds = s - offset;
+	return true;
+}
+
+bool clock_parse_rfc3339_ms(struct slice text, int64_t *ms)
+{
+	int64_t s, fraction;
+
+	if (!parse_rfc3339(text, &s, &fraction))
+		return false;
+	*ms = s * 1000 + fraction / NS_PER_MS;
+	return true;
+}
+
+bool clock_parse_rfc3339(struct slice text, int64_t *ns)
+{
+	int64_t s, fraction;
+
+	if (!parse_rfc3339(text, &s, &fraction))
+		return false;
 	/* 2262-01-01 is the first year's end that nanoseconds in 64 bits do not reach. */
 	if (s < 0 || s >= civil_day(2262, 1, 1) * CIVIL_DAY_S)
 		return false;

@@ -208,8 +208,13 @@ static void print_axis(const struct canvas *c, FILE *out)
 /* Names are what somebody sent: control characters are shown as question marks. */
 static void print_name(struct slice name, FILE *out)
 {
-	for (size_t i = 0; i < name.len; i++)
-		fputc((unsigned char)name.ptr[i] < 0x20 || name.ptr[i] == 0x7f ? '?' : name.ptr[i], out);
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.ptr[i];
+		/* U+0080..U+009F, some of which terminals obey. */
+		bool wide = c == 0xc2 && i + 1 < name.len && (unsigned char)name.ptr[i + 1] < 0xa0;
+		fputc(wide || c < 0x20 || c == 0x7f ? '?' : c, out);
+		i += wide;
+	}
 }
 
 static void series_name(const struct query_series *s, struct buf *out)

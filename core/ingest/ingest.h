@@ -170,7 +170,7 @@ struct ingest_read {
 	uint32_t count;
 };
 
-/* Prometheus's remote read: the message prometheus.ReadRequest, inflated. Hints, and the types of answers that the client takes, are passed over. 0; -EINVAL: the body is malformed, or asks for more than above, with a sentence; -ENOMEM. */
+/* Prometheus's remote read: the message prometheus.ReadRequest, inflated. Hints are passed over. 0; -EINVAL: the body is malformed, asks for more than above, or for answers of other types than samples alone, with a sentence; -ENOMEM. */
 int ingest_remote_read(struct slice body, struct arena *arena, struct ingest_read *out, struct error *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 enum {
 	FIELD_QUERIES = 1,
+	FIELD_ANSWERS = 2,
 	FIELD_START = 1,
 	FIELD_END = 2,
 	FIELD_MATCHERS = 3,
@@ -13,6 +14,8 @@ enum {
 	FIELD_NAME = 2,
 	FIELD_VALUE = 3
 };
+
+enum { ANSWER_SAMPLES = 0 }; /* of ReadRequest.ResponseType */
 
 static bool read_matcher(struct protobuf *p, struct ingest_read_matcher *out)
 {
@@ -68,6 +71,26 @@ static bool read_query(struct protobuf *p, struct arena *arena, struct ingest_re
 	return p->error == NULL;
 }
 
+/* Adds a type of answers that the client takes, or a packed list of them. */
+static void read_answers(struct protobuf *p, const struct protobuf_field *f, bool *any, bool *samples)
+{
+	uint64_t type;
+
+	if (f->type == PROTOBUF_VARINT) {
+		*any = true;
+		*samples |= f->value == ANSWER_SAMPLES;
+		return;
+	}
+	if (!protobuf_is(p, f, PROTOBUF_BYTES))
+		return;
+	const char *outer = protobuf_enter(p, f);
+	while (p->at < p->end && protobuf_varint(p, &type)) {
+		*any = true;
+		*samples |= type == ANSWER_SAMPLES;
+	}
+	protobuf_leave(p, outer);
+}
+
 int ingest_remote_read(struct slice body, struct arena *arena, struct ingest_read *out, struct error *err)
 {
 	struct protobuf p = protobuf_begin(body);
@@ -77,8 +100,10 @@ int ingest_remote_read(struct slice body, struct arena *arena, struct ingest_rea
 	if (room > INGEST_READ_QUERIES)
 		return error_set(err, -EINVAL, "more than %d queries", INGEST_READ_QUERIES);
 	out->queries = arena_alloc(arena, (room + (size_t)1) * sizeof *out->queries);
-	bool fine = out->queries != NULL;
+	bool fine = out->queries != NULL, any = false, samples = false;
 	for (struct protobuf_field f = {0}; fine && protobuf_next(&p, &f);) {
+		if (f.number == FIELD_ANSWERS)
+			read_answers(&p, &f, &any, &samples);
 		if (f.number != FIELD_QUERIES || !protobuf_is(&p, &f, PROTOBUF_BYTES))
 			continue;
 		const char *outer = protobuf_enter(&p, &f);
@@ -90,5 +115,9 @@ int ingest_remote_read(struct slice body, struct arena *arena, struct ingest_rea
 	}
 	if (p.error != NULL)
 		return error_set(err, -EINVAL, "body at byte %zu: %s", protobuf_offset(&p), p.error);
-	return fine ? 0 : error_set(err, -ENOMEM, "out of memory for the request");
+	if (!fine)
+		return error_set(err, -ENOMEM, "out of memory for the request");
+	if (any && !samples)
+		return error_set(err, -EINVAL, "there are answers of samples only, which the client does not take");
+	return 0;
 }

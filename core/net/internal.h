@@ -96,6 +96,7 @@ struct conn {
 	size_t pending_at, pending_len;
 	uint64_t lingered;    /* bytes thrown away */
 	size_t blocked_bytes; /* memory of a reply that waits for the client; on the loop's list of those when not 0 */
+	size_t held_bytes;    /* by the owner of its reply's body meanwhile */
 	bool reading;         /* uv_read_start is on */
 	bool direct;          /* the read in progress goes into the body */
 	bool feeding;         /* conn_feed is on the stack */
@@ -135,7 +136,7 @@ struct loop {
 	uint32_t refused_open;  /* refused connections that linger */
 	struct conn_list conns; /* all but closing ones */
 	struct conn_list blocked;
-	size_t blocked_bytes;
+	size_t blocked_bytes, held_bytes; /* of all of them */
 	struct conn_list yielded;
 	struct request_list handed; /* requests that handlers have */
 	uint32_t handed_count;

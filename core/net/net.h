@@ -62,13 +62,15 @@ struct http_token {
 };
 
 struct http_options {
-	const char *listen;              /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
-	uint32_t threads;                /* loops; at least 1 */
-	uint32_t max_connections;        /* in all. Default 10000; fewer where the limit of open files asks for it */
-	uint32_t files_taken;            /* open files that others of this process may need, beside a few hundred */
-	uint32_t header_bytes;           /* request line and headers. Default 16384 */
-	uint64_t body_bytes;             /* as sent, and once more after inflating. Default 16 MiB */
-	uint64_t bodies_bytes;           /* all bodies in flight together, until http_body_release. Default 64 MiB */
+	const char *listen;       /* "127.0.0.1:4318", "[::1]:0"; port 0 takes a free one */
+	uint32_t threads;         /* loops; at least 1 */
+	uint32_t max_connections; /* in all. Default 10000; fewer where the limit of open files asks for it */
+	uint32_t files_taken;     /* open files that others of this process may need, beside a few hundred */
+	uint32_t header_bytes;    /* request line and headers. Default 16384 */
+	uint64_t body_bytes;      /* as sent, and once more after inflating. Default 16 MiB */
+	uint64_t bodies_bytes;    /* all bodies in flight together, until http_body_release. Default 64 MiB */
+	uint64_t
+	    streams_bytes; /* what the owners of bodies that are made while they are sent hold, of one loop. Default 256 MiB */
 	int64_t header_timeout_ns;       /* from the first byte to the end of headers. Default 10 s */
 	int64_t body_timeout_ns;         /* the whole body. Default 30 s, and at least 1 KiB/s after the first 10 s */
 	int64_t idle_timeout_ns;         /* between requests. Default 75 s */
@@ -141,11 +143,10 @@ struct http_reply {
 	void (*release)(void *owner);
 	void *owner;
 	/* For a body that is too large to be made before it is sent; `release` must be given. Called on the loop's thread, each time the client has taken what came before, to append the next part, some 64 KiB: all other connections of that
-	 * loop wait meanwhile. True: there is more. `body`, which may be empty, is lent and comes first. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
+	 * loop wait meanwhile. True: there is more. `body` is lent and comes first, compressed and framed within http_reply; where it is empty, or the compressor keeps all of it, so is what is produced next. It is sent in chunks, to a client of HTTP/1.0 until the connection ends. Where `out` has failed the connection is reset: the client
 	 * sees that the answer is not whole. */
 	bool (*produce)(void *owner, struct buf *out);
-	size_t
-	    owner_bytes; /* that the owner holds until the release: they count among the answers that clients do not read */
+	size_t owner_bytes; /* that the owner holds until the release: they count among streams_bytes */
 };
 /* Answers the request, as said above. */
 void http_reply(struct http_request *req, const struct http_reply *reply);

@@ -79,6 +79,17 @@ void reply_release(struct http_request *req)
 	req->lent = (struct slice){0};
 }
 
+/* Appends the first part to what was rendered: it is the largest, and compressing it is not the loop's work where another thread replies. */
+static bool begin_body(struct http_request *req)
+{
+	int more = stream_next(req->stream, &req->out);
+
+	req->body_len = req->out.len - req->body_at;
+	if (more == 0)
+		reply_release(req);
+	return more >= 0;
+}
+
 /* The body follows the head part by part. A HEAD is told how, and gets none. Without memory for a stream it is a 503 as any other. */
 static void begin_stream(struct http_request *req, const struct http_reply *reply, bool zipped)
 {
@@ -88,11 +99,11 @@ static void begin_stream(struct http_request *req, const struct http_reply *repl
 		return;
 	}
 	req->stream = stream_new(reply, zipped, req->reader.head.minor > 0);
-	if (req->stream != NULL)
+	if (req->stream != NULL && begin_body(req))
 		return;
 	req->streams = false;
 	buf_free(&req->out);
-	req->body_at = 0;
+	req->body_at = req->body_len = 0;
 	req->status = 503;
 	reply_release(req);
 }

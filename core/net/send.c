@@ -117,20 +117,42 @@ static unsigned cut(struct http_request *req, size_t most, uv_buf_t bufs[PARTS],
 
 /* ---- a client that does not keep up ---- */
 
+static void give_way(struct conn *c)
+{
+	count(&c->loop->counters.timeouts, 1);
+	conn_abort(c);
+}
+
+/* The one before `c` that has not read for the longest time, of those that stream. */
+static struct conn *first_holder(const struct loop *l, const struct conn *c)
+{
+	struct conn *first;
+
+	TAILQ_FOREACH(first, &l->blocked, blocked)
+	{
+		if (first == c || first->held_bytes > 0)
+			break;
+	}
+	return first != c ? first : NULL;
+}
+
+/* What streams hold has a budget of its own: a large answer whose client reads, but not faster than it is made, does not have those of others reset. */
 static void block(struct conn *c)
 {
 	struct loop *l = c->loop;
+	const struct stream *stream = c->req->stream;
 	size_t share = (size_t)(l->server->budget.max / REPLIES_SHARE / l->server->options.threads);
+	struct conn *holder;
 
 	c->blocked_bytes = c->req->out.cap + c->req->lent.len + 1; /* as if nobody else had the lent ones */
-	if (c->req->stream != NULL)
-		c->blocked_bytes += stream_bytes(c->req->stream);
+	c->held_bytes = stream != NULL ? stream_bytes(stream) : 0;
 	l->blocked_bytes += c->blocked_bytes;
+	l->held_bytes += c->held_bytes;
 	TAILQ_INSERT_TAIL(&l->blocked, c, blocked);
-	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c) {
-		count(&l->counters.timeouts, 1);
-		conn_abort(TAILQ_FIRST(&l->blocked));
-	}
+	while (l->blocked_bytes > share && TAILQ_FIRST(&l->blocked) != c)
+		give_way(TAILQ_FIRST(&l->blocked));
+	while (l->held_bytes > l->server->options.streams_bytes && (holder = first_holder(l, c)) != NULL)
+		give_way(holder);
 }
 
 void send_unblock(struct conn *c)
@@ -139,7 +161,8 @@ void send_unblock(struct conn *c)
 		return;
 	TAILQ_REMOVE(&c->loop->blocked, c, blocked);
 	c->loop->blocked_bytes -= c->blocked_bytes;
-	c->blocked_bytes = 0;
+	c->loop->held_bytes -= c->held_bytes;
+	c->blocked_bytes = c->held_bytes = 0;
 }
 
 static void write_slice(struct conn *c);

@@ -27,6 +27,7 @@ static void set_options(struct http_server *s, const struct http_options *from)
 	o->header_bytes = (uint32_t)or_default(o->header_bytes, 16384);
 	o->body_bytes = o->body_bytes > 0 ? o->body_bytes : UINT64_C(16) << 20;
 	o->bodies_bytes = o->bodies_bytes > 0 ? o->bodies_bytes : UINT64_C(64) << 20;
+	o->streams_bytes = o->streams_bytes > 0 ? o->streams_bytes : UINT64_C(256) << 20;
 	o->header_timeout_ns = or_default(o->header_timeout_ns, 10 * NS_PER_S);
 	o->body_timeout_ns = or_default(o->body_timeout_ns, 30 * NS_PER_S);
 	o->idle_timeout_ns = or_default(o->idle_timeout_ns, 75 * NS_PER_S);

@@ -119,7 +119,8 @@ describe("PromQL over HTTP", function()
 
     it("ends at the timeout", function()
       local slow = "quantile_over_time(0.5, (quantile_over_time(0.5, (calls_total)[50m:100ms]))[50m:1s])"
-      refused("timed out", "query", { query = slow, time = base + 3600, timeout = "0.2" }, 503, "timeout")
+      refused("timed out", "query", { query = slow, time = base + 3600, timeout = "0.02" }, 503, "timeout")
+      refused("timed out", "query", { query = "1", timeout = "0" }, 503, "timeout")
     end)
 
     it("tells what it took", function()
@@ -225,7 +226,18 @@ fed_other{instance=""} 0.5 T
     assert.equal(wanted,
       (reply.body:gsub(" %d+\n", " T\n")))
     assert.equal("", server:request { path = "/federate" }.body)
-    assert.equal(400, server:request { path = "/federate?match%5B%5D=%7B" }.status)
+    page = '{"fed.utf-8é","a:b.c"="x",instance="i"} 1\n'
+    assert.equal(204, server:request { method = "POST", path = "/api/v1/import/prometheus", body = page }.status)
+    local path = "/federate?" .. query { ["match[]"] = '{__name__="fed.utf-8é"}' }
+    reply = server:request { path = path }
+    assert.equal('# TYPE fed_utf_8_ untyped\nfed_utf_8_{a_b_c="x",instance="i"} 1 T\n', (reply.body:gsub(" %d+\n", " T\n")))
+    reply = server:request { path = path, headers = { Accept = "text/plain;version=1.0.0;escaping=allow-utf-8" } }
+    assert.equal("text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8", reply.headers["content-type"])
+    assert.equal('# TYPE "fed.utf-8é" untyped\n{"fed.utf-8é","a:b.c"="x",instance="i"} 1 T\n', (reply.body:gsub(" %d+\n", " T\n")))
+    local refusal = server:request { path = "/federate?match%5B%5D=%7B" }
+    assert.equal(400, refusal.status)
+    assert.equal("text/plain; charset=utf-8", refusal.headers["content-type"])
+    assert.equal('invalid parameter "match[]": 1:2: parse error: unexpected end of input inside braces\n', refusal.body)
   end)
 
   it("is read by a real Prometheus, from afar", function()
@@ -239,6 +251,11 @@ fed_other{instance=""} 0.5 T
     local reply, ours = connection:request { path = "/api/v1/query?" .. query(p) }, data("query", p)
     assert.same(ours, json.decode(reply.body).data)
     assert.equal(2, #ours.result)
+    -- Chunks are all that this client takes.
+    local refusal = server:request { method = "POST", path = "/api/v1/read", body = "\3\8\18\1\1",
+      headers = { ["Content-Type"] = "application/x-protobuf" } }
+    assert.equal(400, refusal.status)
+    assert.equal("there are answers of samples only, which the client does not take\n", refusal.body)
   end)
 
   it("is what promtool asks", function()
@@ -258,6 +275,8 @@ fed_other{instance=""} 0.5 T
 
   it("tells of the server what Prometheus tells", function()
     assert.same({ groups = {} }, data("rules"))
+    assert.same({ groups = {} }, data("rules", { type = "alert" }))
+    refused('invalid parameter "type": not supported value "foo"', "rules", { type = "foo" })
     assert.same({ alerts = {} }, data("alerts"))
     assert.equal("5m", data("status/flags")["query.lookback-delta"])
     assert.equal("15d", data("status/runtimeinfo").storageRetention)
@@ -276,6 +295,11 @@ fed_other{instance=""} 0.5 T
     text = run(("calls_total --at %d --range 10m --plot"):format(base + 600))
     assert.matches("80 ┤", text, 1, true)
     assert.matches('calls_total{job="b"}', text, 1, true)
+    -- What would be a command to the terminal is none.
+    local hostile = [['label_replace(vector(1), "l", "a\u009b31m\x1b[31mb", "", "")']]
+    for _, how in ipairs { "", " --range 10m", " --plot" } do
+      assert.matches("a?31m?[31mb", run(hostile .. how), 1, true)
+    end
     local why, code = run "'rate('"
     assert.equal(1, code)
     assert.equal('moongate query: invalid parameter "query": 1:6: parse error: unclosed left parenthesis\n', why)

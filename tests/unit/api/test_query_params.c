@@ -101,6 +101,11 @@ static void times_are_read(void **state)
 	    {"t=-1e300", INT64_MIN},
 	    {"t=2023-11-14T22:13:20Z", INT64_C(1700000000000)},
 	    {"t=2023-11-14T23:13:20.5%2B01:00", INT64_C(1700000000500)},
+	    {"t=1969-12-31T23:59:58.4996Z", -1501},
+	    {"t=0001-01-01T00:00:00Z", INT64_C(-62135596800000)},
+	    {"t=9999-12-31T23:59:59Z", INT64_C(253402300799000)},
+	    {"t=-292273086-05-16T16:47:06Z", INT64_MIN},
+	    {"t=292277025-08-18T07:12:54.999999999Z", INT64_MAX},
 	    {"t=", 42},
 	    {"x=1", 42},
 	};
@@ -116,7 +121,7 @@ static void times_are_read(void **state)
 static void what_is_no_time_is_refused(void **state)
 {
 	static const char *const cases[] = {"t=x",    "t=NaN",        "t=Inf",  "t=1+2", "t=1e",
-	                                    "t=0x10", "t=2023-11-14", "t=1%00", "t=--1"};
+	                                    "t=0x10", "t=2023-11-14", "t=1%00", "t=--1", "t=1e400"};
 	struct error err = {0};
 	int64_t ms;
 	(void)state;

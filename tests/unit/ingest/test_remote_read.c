@@ -18,7 +18,7 @@ static const char two[] = "\x0a\x27"
                           "a|b"
                           "\x22\x01\x08"
                           "\x0a\x00"
-                          "\x10\x01\x10\x00";
+                          "\x10\x00\x10\x01";
 
 static struct arena arena;
 static struct ingest_read asked;
@@ -85,12 +85,26 @@ static void more_than_may_be_is_refused(void **state)
 	assert_non_null(strstr(err.text, "a matcher has a type that is none"));
 }
 
+static void who_does_not_take_samples_is_refused(void **state)
+{
+	static const char chunks[] = "\x12\x01\x01", both[] = "\x12\x02\x01\x00", unpacked[] = "\x10\x01";
+
+	(void)state;
+	assert_int_equal(ingest_remote_read(slice_new(both, sizeof both - 1), &arena, &asked, &err), 0);
+	assert_int_equal(ingest_remote_read(slice_new(chunks, sizeof chunks - 1), &arena, &asked, &err), -EINVAL);
+	assert_string_equal(err.text, "there are answers of samples only, which the client does not take");
+	assert_int_equal(ingest_remote_read(slice_new(unpacked, sizeof unpacked - 1), &arena, &asked, &err), -EINVAL);
+	assert_int_equal(ingest_remote_read(slice_new("\x12\x01\x80", 3), &arena, &asked, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "body at byte"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(all_of_a_request_is_read, setup, teardown),
 	    cmocka_unit_test_setup_teardown(cut_off_anywhere_it_is_an_error_or_less, setup, teardown),
 	    cmocka_unit_test_setup_teardown(more_than_may_be_is_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(who_does_not_take_samples_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,11 +36,46 @@ static void offload(void *ctx, struct http_request *req)
 	CHECK(http_request_offload(req, zip, ctx) == 0);
 }
 
+/* ---- a body that is made while it is sent, one at a time ---- */
+
+static uint32_t parts_left;
+static _Atomic uint32_t streams_begun, streams_released;
+
+static bool produce(void *owner, struct buf *out)
+{
+	(void)owner;
+	buf_append(out, plain, 20000);
+	return --parts_left > 0;
+}
+
+static void release(void *owner)
+{
+	(void)owner;
+	streams_released++;
+}
+
+static void stream(void *ctx, struct http_request *req)
+{
+	(void)ctx;
+	parts_left = 10;
+	streams_begun++;
+	http_reply(req, &(struct http_reply){.status = 200,
+	                                     .body = slice_new(plain, 1000),
+	                                     .gzip = true,
+	                                     .release = release,
+	                                     .owner = plain,
+	                                     .produce = produce});
+}
+
+static void offload_stream(void *ctx, struct http_request *req)
+{
+	CHECK(http_request_offload(req, stream, ctx) == 0);
+}
+
 static const struct http_route routes[] = {
-    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo, NULL},
-    {"/zip", HTTP_GET_, SCOPE_NONE, zip, NULL},
-    {"/fail", HTTP_GET_, SCOPE_NONE, complain, NULL},
-    {"/offload", HTTP_GET_, SCOPE_NONE, offload, NULL},
+    {"/", HTTP_GET_ | HTTP_POST_, SCOPE_NONE, echo, NULL},    {"/zip", HTTP_GET_, SCOPE_NONE, zip, NULL},
+    {"/fail", HTTP_GET_, SCOPE_NONE, complain, NULL},         {"/offload", HTTP_GET_, SCOPE_NONE, offload, NULL},
+    {"/stream", HTTP_GET_, SCOPE_NONE, offload_stream, NULL},
 };
 
 static void pack(void)
@@ -100,6 +135,8 @@ static void scenario(void)
 	    200);
 	is_answer(converse(head, packed, packed_len), 200);
 	is_answer(converse("GET /zip HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", "", 0), 200);
+	is_answer(converse("GET /stream HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n", "", 0), 200);
+	is_answer(converse("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "", 0), 200);
 	is_answer(converse("GET /fail?q=%20 HTTP/1.1\r\nHost: a\r\n\r\n", "", 0), 422);
 	is_answer(converse("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", "", 0), 404);
 	is_answer(
@@ -115,6 +152,7 @@ static void is_well(void)
 	assert_int_equal(converse("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "", 0), 200);
 	WAIT_FOR(stats().connections == 0);
 	WAIT_FOR(stats().bodies_bytes == 0);
+	WAIT_FOR(streams_released == streams_begun);
 }
 
 static bool fails_at(uint64_t nth)

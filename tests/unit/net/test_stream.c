@@ -84,7 +84,7 @@ static void get_failing(void *ctx, struct http_request *req)
 	stream(req, produce_failing, 100);
 }
 
-/* More than all answers may hold that clients do not read. */
+/* Without an end, and more of it than replies may hold that clients do not read. */
 static bool produce_for_ever(void *owner, struct buf *out)
 {
 	(void)owner;
@@ -111,13 +111,25 @@ static const struct http_route routes[] = {
     {"/plain", HTTP_GET_, SCOPE_NONE, get_plain, NULL},
 };
 
+static int set_up(uint64_t streams_bytes)
+{
+	begun = released = 0;
+	struct http_options o = {
+	    .threads = 1, .bodies_bytes = 2 << 20, .streams_bytes = streams_bytes, .routes = routes, .route_count = 5};
+	serve(&o);
+	return 0;
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	begun = released = 0;
-	struct http_options o = {.threads = 1, .bodies_bytes = 8 << 20, .routes = routes, .route_count = 5};
-	serve(&o);
-	return 0;
+	return set_up(4 << 20);
+}
+
+static int setup_for_two(void **state)
+{
+	(void)state;
+	return set_up(7 << 20);
 }
 
 static int teardown(void **state)
@@ -300,7 +312,7 @@ static void who_goes_ends_it(void **state)
 	WAIT_FOR(released == 20);
 }
 
-/* Each owner holds 3 MiB and 4 MiB may wait for clients: the one that has not read for longer is reset. */
+/* Each owner holds 3 MiB, and 4 MiB may be held for clients: the one that has not read for longer is reset. */
 static void who_does_not_read_makes_way(void **state)
 {
 	(void)state;
@@ -315,6 +327,35 @@ static void who_does_not_read_makes_way(void **state)
 	hang_up(&second);
 }
 
+/* Nobody waits for a client that does not read: past the grace its stream is given up, and released. */
+static void the_server_s_end_ends_it(void **state)
+{
+	struct client c = dial();
+
+	(void)state;
+	assert_true(say(&c, "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n"));
+	assert_true(hear_more(&c));
+	http_server_stop(server, NS_PER_S / 10);
+	assert_int_equal(released, 1);
+	hang_up(&c);
+}
+
+/* More than waiting replies may take, but no more than streams may hold: two clients that read, slower than it comes, both go on. */
+static void who_reads_goes_on_beside_others(void **state)
+{
+	struct client clients[2] = {dial(), dial()};
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_true(say(&clients[i], "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n"));
+	for (int round = 0; round < 400; round++)
+		assert_true(hear_more(&clients[round % 2]));
+	assert_int_equal(released, 0);
+	hang_up(&clients[0]);
+	hang_up(&clients[1]);
+	WAIT_FOR(released == 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +367,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(without_memory_it_does_not_end, setup, teardown),
 	    cmocka_unit_test_setup_teardown(who_goes_ends_it, setup, teardown),
 	    cmocka_unit_test_setup_teardown(who_does_not_read_makes_way, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_server_s_end_ends_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(who_reads_goes_on_beside_others, setup_for_two, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
