@@ -161,15 +161,14 @@ function Run:load(options)
   return load.start(self.server, options)
 end
 
--- The process is started with the fault, under load, and ends by it. `idle`: the step comes by itself, and the load only then, since a segment that it
--- fills before would become the spare.
-function Run:die(step, nth, idle)
+-- The process is started with the fault, under load, and ends by it. `rate`: of a spare, which is made once the segment is half full: one that the load
+-- had filled before that would become the spare.
+function Run:die(step, nth, rate)
   local server = self.server
   server.env = { MOONGATE_FAULT = ("%s@%s:%d:once:KILL"):format(step[2], step[1], nth) }
   server:spawn()
-  if not idle then self.running = self:load { total = 1e7 } end
+  self.running = self:load { total = 1e7, rate = rate }
   moongate.wait_until(function() return server.process:poll() end, 10, "the process to end itself before " .. step[5])
-  if idle then self.running = self:load { total = 1e7 } end
   assert(server.process:poll() == -9, "it ended with " .. server.process:poll())
   server.env = nil
   self.kills = self.kills + 1
@@ -202,10 +201,10 @@ function Run:settle()
   assert(ok, "there are not two checkpoints and nothing unfinished: " .. describe(state))
 end
 
-local function kill_at(self, kind, step, idle)
+local function kill_at(self, kind, step, rate)
   local what = ("%s, before %s"):format(kind, step[5])
   local before = look(self.server)
-  local state = self:die(step, step[3], idle)
+  local state = self:die(step, step[3], rate)
   assert(step[4](state, before), ("%s: the disk does not look like it: %s, before: %s"):format(what, describe(state), describe(before)))
   self:recover(what)
 end
@@ -237,7 +236,7 @@ end
 function Run:spares()
   for _, step in ipairs(steps.spare) do
     self:new_server()
-    kill_at(self, "spare", step, true)
+    kill_at(self, "spare", step, 2000)
   end
 end
 
