@@ -142,7 +142,9 @@ function Run:check_bounds(p)
   local metrics = self.server:metrics()
   assert(self.refused > 0 and metrics:get "moongate_store_samples_refused_total" == self.refused,
     ("%d samples were refused, and %s are counted"):format(self.refused, tostring(metrics:get "moongate_store_samples_refused_total")))
-  assert(metrics:get "moongate_store_series" == p.max, metrics:get "moongate_store_series" .. " series in memory")
+  -- A replay has a quarter more room, for series that left in the meantime; what it let in stays as long as it is told of.
+  local series = metrics:get "moongate_store_series"
+  assert(series >= p.max and series <= p.max * 1.25, series .. " series in memory")
   assert(self.events > PER_METRIC_DEFAULT and metrics:get "moongate_metric_overflows_total" > 0, "the script's metric has no overflow")
 end
 
