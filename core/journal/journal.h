@@ -154,6 +154,7 @@ int journal_control_add(struct journal_group *g, int64_t time_ns, uint8_t type, 
 
 /* Bytes and frames of the group so far. */
 size_t journal_group_bytes(const struct journal_group *g);
+/* Frames of the group so far. */
 uint32_t journal_group_frames(const struct journal_group *g);
 
 /* Hands the group to the sync thread. It must not be touched until on_commit. */
@@ -161,10 +162,12 @@ void journal_group_commit(struct journal_group *g);
 
 /* Of a done group: 0 durable, else a negative errno; and the sequence number of its first frame. */
 int journal_group_status(const struct journal_group *g, struct error *err);
+/* Of a done group: the sequence number of its first frame. */
 uint64_t journal_group_first_seq(const struct journal_group *g);
 
 /* The engine's own word on the group (what it holds); set before commit, read after. */
 void journal_group_set_user(struct journal_group *g, void *user);
+/* What journal_group_set_user was given. */
 void *journal_group_user(const struct journal_group *g);
 
 /* Gives the group back, also one that was begun and not committed. */

@@ -326,6 +326,7 @@ struct promql_result {
 /* Evaluates. 0, and the result is to be freed; or with a sentence: -EINVAL: the evaluation fails, in Prometheus's words; -E2BIG: samples_max or bytes_max; -ECANCELED: goes_on; -ENOMEM; what the source said. Any thread that has 1 MiB of stack: the deepest tree takes more than half of it. */
 int promql_eval(const struct promql_query *q, const struct promql_source *source, struct promql_result *out,
                 struct error *err);
+/* Frees all that the result points to, and makes it empty: it may be freed again. Any thread. */
 void promql_result_free(struct promql_result *r);
 
 #endif

@@ -48,6 +48,7 @@ void script_bundle_free(struct script_bundle *b);
 
 /* To and from the bytes that control records and checkpoints carry. */
 int script_bundle_save(const struct script_bundle *b, struct buf *out);
+/* Reads what script_bundle_save wrote. 0 and the bundle, owned by the caller; or a negative errno with a sentence. */
 int script_bundle_load(struct slice saved, struct script_bundle **out, struct error *err);
 
 /* ---- the host ---- */
@@ -91,6 +92,7 @@ struct script_set;
 
 /* A host with its watchdog thread. NULL with a sentence. The registry outlives it. */
 struct script_host *script_host_new(const struct script_options *options, struct registry *registry, struct error *err);
+/* Ends the watchdog and frees the host, once its sets are freed; NULL is allowed. */
 void script_host_free(struct script_host *h);
 
 /* How many calls have ended because the machine had no memory for them. During a replay one that did not end there before makes the result another. */
@@ -130,6 +132,7 @@ int64_t script_set_next_due(const struct script_set *s);
 
 /* While replaying: the cuts that happened in frames yet to come (borrowed until script_set_free or the next call), and quarantines when their control record is reached. */
 int script_set_expect_cuts(struct script_set *s, const struct script_cut *cuts, uint32_t count);
+/* A quarantine whose control record is reached: the script is not called from here on. */
 void script_set_quarantine(struct script_set *s, struct slice script, struct slice reason);
 
 /* Are wall-clock limits off? Replay switches them off except for a backstop of 2 s, so that only recorded cuts cut. */
@@ -157,6 +160,7 @@ uint32_t script_set_stats(const struct script_set *s, struct script_stats *out, 
 struct script_totals {
 	uint64_t emitted, emit_refused, filtered, filter_failed;
 };
+/* Copies them. The engine's thread. */
 void script_set_totals(const struct script_set *s, struct script_totals *out);
 
 /* ---- state tables (state(name)): the small key-value stores; in the host, so they outlive sets ---- */

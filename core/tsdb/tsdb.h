@@ -111,9 +111,11 @@ void tsdb_maintain_stop(struct tsdb *t);
 
 /* What a checkpoint keeps of the history: the head as it is when this is called. The writer's, between batches, one at a time; however many readers there are. NULL: -ENOMEM, or why files of chunks that could not be synced could not be written anew either. */
 struct tsdb_cut;
+/* Makes one, as said above. Owned by the caller: tsdb_cut_free. */
 struct tsdb_cut *tsdb_cut(struct tsdb *t, int *code);
 /* Writes it to dir/name, a name that no checkpoint refers to yet, and makes durable what it refers to. Any thread, one at a time; tsdb_cut is not called meanwhile. 0 or a negative errno with a sentence. */
 int tsdb_cut_write(struct tsdb_cut *c, const char *name, struct error *err);
+/* Lets the head go on without it, whether it was written or not; NULL is allowed. Any thread. */
 void tsdb_cut_free(struct tsdb_cut *c);
 
 /* Fills the empty head of a store that was just opened with what tsdb_cut_write wrote under this name. 0 or a negative errno with a sentence. */
@@ -160,6 +162,7 @@ struct tsdb_view;
 
 /* NULL: -EAGAIN, as many as may be are open; -ENOMEM. */
 struct tsdb_view *tsdb_view_open(struct tsdb *t, int *code);
+/* Lets go of what it kept from being freed; its sets are freed before. NULL is allowed. */
 void tsdb_view_close(struct tsdb_view *v);
 
 /* From here on whatever is asked of the view asks `stopped` now and then, between series and between values of a label that are matched; when it says yes, -ECANCELED with a sentence is the answer. */

@@ -21,19 +21,7 @@ static const char *const data = "x{a=\"1\", i=\"0\"} 1 2 _ NaN 5\n"
                                 "big{n=\"2\"} 9.988465674311579e+307 1e308\n"
                                 "big{n=\"3\"} -9.988465674311579e+307 1e308";
 
-struct ask {
-	const char *query, *wanted;
-};
-
-static void check_all(enum answer_kind kind, const struct ask *asks, size_t count)
-{
-	struct answer a;
-	answer_load(&a, data);
-	for (size_t i = 0; i < count; i++)
-		answer_check(&a, kind, asks[i].query, asks[i].wanted);
-	answer_free(&a);
-}
-#define CHECK_ALL(kind, asks) check_all(kind, asks, sizeof(asks) / sizeof *(asks))
+#define CHECK_ALL(kind, asks) answer_check_all(data, kind, asks, sizeof(asks) / sizeof *(asks))
 
 static void test_folded(void **state)
 {

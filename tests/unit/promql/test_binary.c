@@ -29,19 +29,7 @@ static const char *const data = "l{k=\"a\", z=\"1\"} 1 2 3 _ 5\n"
                                 "twice{w=\"1\"} 1 1 1 1 _\n"
                                 "twice{w=\"2\"} 1 1 1 1 1";
 
-struct ask {
-	const char *query, *wanted;
-};
-
-static void check_all(enum answer_kind kind, const struct ask *asks, size_t count)
-{
-	struct answer a;
-	answer_load(&a, data);
-	for (size_t i = 0; i < count; i++)
-		answer_check(&a, kind, asks[i].query, asks[i].wanted);
-	answer_free(&a);
-}
-#define CHECK_ALL(kind, asks) check_all(kind, asks, sizeof(asks) / sizeof *(asks))
+#define CHECK_ALL(kind, asks) answer_check_all(data, kind, asks, sizeof(asks) / sizeof *(asks))
 
 #define DUPLICATE(group, hand, x, y)                                                                                   \
 	"error: found duplicate series for the match group " group " on the " hand " hand-side of the operation: [" x  \

@@ -10,18 +10,6 @@
 #include "promql/natural.h"
 #include "support/asked.h"
 
-struct expected {
-	const char *query, *result;
-};
-
-static void each_is(struct db *db, const struct expected *cases, size_t count, double at)
-{
-	for (size_t i = 0; i < count; i++)
-		instant_is(db, cases[i].query, at, cases[i].result);
-}
-
-#define EACH_IS(db, cases, at) each_is(db, cases, sizeof(cases) / sizeof *(cases), at)
-
 static void labels_are_replaced(void **state)
 {
 	static const struct expected cases[] = {

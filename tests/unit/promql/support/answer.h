@@ -119,4 +119,18 @@ static inline void answer_without_memory(struct answer *a, enum answer_kind kind
 	}
 }
 
+/* Queries over the same data, and what each gives. */
+struct ask {
+	const char *query, *wanted;
+};
+
+static inline void answer_check_all(const char *data, enum answer_kind kind, const struct ask *asks, size_t count)
+{
+	struct answer a;
+	answer_load(&a, data);
+	for (size_t i = 0; i < count; i++)
+		answer_check(&a, kind, asks[i].query, asks[i].wanted);
+	answer_free(&a);
+}
+
 #endif

@@ -262,4 +262,17 @@ static inline void instant_is(struct db *db, const char *query, double at, const
 	range_is(db, query, at, at, 0, wanted);
 }
 
+/* Queries at the same moment, and what each gives. */
+struct expected {
+	const char *query, *result;
+};
+
+static inline void each_is(struct db *db, const struct expected *cases, size_t count, double at)
+{
+	for (size_t i = 0; i < count; i++)
+		instant_is(db, cases[i].query, at, cases[i].result);
+}
+
+#define EACH_IS(db, cases, at) each_is(db, cases, sizeof(cases) / sizeof *(cases), at)
+
 #endif
