@@ -380,7 +380,7 @@ static int replace_all(struct template_call *call, const struct regex *search, c
 static int fn_replace(struct template_call *call, const struct template_value *args, uint32_t count,
                       struct template_value *out)
 {
-	struct slice texts[3] = {{NULL, 0}};
+	struct slice texts[3] = {SLICE(""), SLICE(""), SLICE("")};
 	struct buf result = {0};
 	int code = 0;
 
