@@ -59,8 +59,8 @@ static int fn_eq(struct template_call *call, const struct template_value *args, 
 	for (uint32_t i = 1; i < count; i++) {
 		if (!is_basic(&args[0]) || !is_basic(&args[i]))
 			return template_fail(call, "non-comparable type %s: %s",
-			                     value_type_name(is_basic(&args[0]) ? &args[i] : &args[0]),
-			                     value_type_name(&args[0]));
+			                     template_type_name(is_basic(&args[0]) ? &args[i] : &args[0]),
+			                     template_type_name(&args[0]));
 		bool nil = args[0].type == TEMPLATE_NIL || args[i].type == TEMPLATE_NIL;
 		if (kind_of(&args[0]) != kind_of(&args[i])) {
 			if (nil)
@@ -156,7 +156,7 @@ static int fn_len(struct template_call *call, const struct template_value *args,
 	else if (v->type == TEMPLATE_MAP && v->map->name == NULL)
 		*out = template_int(v->map->count);
 	else
-		return template_fail(call, "len of type %s", value_type_name(v));
+		return template_fail(call, "len of type %s", template_type_name(v));
 	return 0;
 }
 
@@ -164,7 +164,7 @@ static int fn_len(struct template_call *call, const struct template_value *args,
 static int read_place(struct template_call *call, const struct template_value *v, uint64_t past, uint64_t *out)
 {
 	if (v->type != TEMPLATE_INT)
-		return template_fail(call, "cannot index slice/array with type %s", value_type_name(v));
+		return template_fail(call, "cannot index slice/array with type %s", template_type_name(v));
 	if (v->integer < 0 || (uint64_t)v->integer > past)
 		return template_fail(call, "index out of range: %lld", (long long)v->integer);
 	*out = (uint64_t)v->integer;
@@ -178,7 +178,7 @@ static int index_once(struct template_call *call, const struct template_value *o
 
 	if (of->type == TEMPLATE_MAP && of->map->name == NULL) {
 		if (at->type != TEMPLATE_STRING)
-			return template_fail(call, "value has type %s; should be string", value_type_name(at));
+			return template_fail(call, "value has type %s; should be string", template_type_name(at));
 		const struct template_value *v = template_map_find(of->map, at->text);
 		*out = v != NULL ? *v : of->map->absent;
 		return 0;
@@ -187,7 +187,7 @@ static int index_once(struct template_call *call, const struct template_value *o
 		return template_fail(call, "index of untyped nil");
 	size_t len = of->type == TEMPLATE_LIST ? of->list.count : of->text.len;
 	if (of->type != TEMPLATE_LIST && of->type != TEMPLATE_STRING)
-		return template_fail(call, "can't index item of type %s", value_type_name(of));
+		return template_fail(call, "can't index item of type %s", template_type_name(of));
 	int code = read_place(call, at, len, &i);
 	if (code == 0 && i == len)
 		return template_fail(call, "index out of range: %llu", (unsigned long long)i);
@@ -216,7 +216,7 @@ static int fn_slice(struct template_call *call, const struct template_value *arg
 	bool text = of->type == TEMPLATE_STRING;
 
 	if (!text && of->type != TEMPLATE_LIST)
-		return template_fail(call, "can't slice item of type %s", value_type_name(of));
+		return template_fail(call, "can't slice item of type %s", template_type_name(of));
 	if (text && count == 4)
 		return template_fail(call, "cannot 3-index slice a string");
 	uint64_t len = text ? of->text.len : of->list.count;
@@ -278,8 +278,9 @@ static int fn_printf(struct template_call *call, const struct template_value *ar
 	struct buf text = {0};
 
 	if (args[0].type != TEMPLATE_STRING)
-		return template_fail(call, "wrong type for value; expected string; got %s", value_type_name(&args[0]));
-	format_print(&text, args[0].text, args + 1, count - 1, call->max_bytes);
+		return template_fail(call, "wrong type for value; expected string; got %s",
+		                     template_type_name(&args[0]));
+	template_format_print(&text, args[0].text, args + 1, count - 1, call->max_bytes);
 	return template_take(call, &text, out);
 }
 
@@ -338,7 +339,7 @@ static int fn_html(struct template_call *call, const struct template_value *args
 	struct buf from = {0}, to = {0};
 
 	join_args(&from, args, count);
-	format_escape_html(&to, buf_slice(&from));
+	template_format_escape_html(&to, buf_slice(&from));
 	to.failed |= from.failed;
 	buf_free(&from);
 	int code = template_take(call, &to, out);
@@ -363,7 +364,7 @@ static int fn_call(struct template_call *call, const struct template_value *args
 {
 	(void)count;
 	(void)out;
-	return template_fail(call, "non-function of type %s", value_type_name(&args[0]));
+	return template_fail(call, "non-function of type %s", template_type_name(&args[0]));
 }
 
 static const struct template_function items[] = {

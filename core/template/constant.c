@@ -95,7 +95,7 @@ static int read_string(struct parser *p, const struct token *t, struct template_
 	int code = unquote(p, slice_new(t->text.ptr + 1, t->text.len - 2), &text);
 
 	if (code == -EINVAL)
-		return parser_fail(p, t->at, "invalid syntax in %.*s", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "invalid syntax in %.*s", SLICE_ARG(t->text));
 	*out = template_string(text);
 	return code;
 }
@@ -130,7 +130,7 @@ static int read_character(struct parser *p, const struct token *t, struct templa
 		rune = only_rune(in);
 	}
 	if (rune < 0)
-		return parser_fail(p, t->at, "malformed character constant: %.*s", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "malformed character constant: %.*s", SLICE_ARG(t->text));
 	*out = template_int(rune);
 	return 0;
 }
@@ -184,7 +184,7 @@ static int read_number(struct parser *p, const struct token *t, struct template_
 	int64_t integer;
 
 	if (!copy_number(t->text, text))
-		return parser_fail(p, t->at, "bad number syntax: \"%.*s\"", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "bad number syntax: \"%.*s\"", SLICE_ARG(t->text));
 	if (read_integer(text, &integer)) {
 		*out = template_int(integer);
 		return 0;
@@ -193,13 +193,13 @@ static int read_number(struct parser *p, const struct token *t, struct template_
 	double number = strtod(text, &end);
 	if (*end != '\0' || end == text || !isfinite(number) || (hex && strpbrk(text, "pP") == NULL) ||
 	    strpbrk(text, "nN") != NULL) /* NaN and infinity are no numbers of Go's */
-		return parser_fail(p, t->at, "bad number syntax: \"%.*s\"", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "bad number syntax: \"%.*s\"", SLICE_ARG(t->text));
 	/* 1e3 is an integer too, where one is wanted; as a constant it is a float64. */
 	*out = template_float(number);
 	return 0;
 }
 
-int parse_constant(struct parser *p, const struct token *t, struct template_value *out)
+int template_parse_constant(struct parser *p, const struct token *t, struct template_value *out)
 {
 	switch (t->type) {
 	case TOKEN_STRING:

@@ -53,7 +53,7 @@ static int at_place(struct execution *x, uint32_t at, struct slice source, int c
 	if (err == NULL || code == -ENOMEM || strncmp(err->text, prefix, sizeof prefix - 1) == 0)
 		return code;
 	snprintf(why, sizeof why, "%s", err->text);
-	lexer_place(x->definition->input, at, &line, &column);
+	template_place(x->definition->input, at, &line, &column);
 	bool cut = source.len > 20;
 	return error_set(err, code, "template: %.*s:%u:%u: executing \"%.*s\" at <%.*s%s>: %s",
 	                 SLICE_ARG(x->definition->file), line, column, SLICE_ARG(x->definition->name),
@@ -209,7 +209,7 @@ static int eval_field(struct execution *x, const struct operand *o, struct slice
 		return fail_at(x, o->at, o->source, "nil pointer evaluating interface {}.%.*s", SLICE_ARG(name));
 	if (receiver->type != TEMPLATE_MAP)
 		return fail_at(x, o->at, o->source, "can't evaluate field %.*s in type %s", SLICE_ARG(name),
-		               value_type_name(receiver));
+		               template_type_name(receiver));
 	const struct template_map *map = receiver->map;
 	const struct template_function *method = find_method(map, name);
 	if (method != NULL)
@@ -340,7 +340,7 @@ static int walk_print(struct execution *x, const struct node *n, const struct te
 	template_print(&text, &v);
 	if (buf_failed(&text))
 		code = template_starve(&x->call);
-	format_escape_html(x->out, buf_slice(&text));
+	template_format_escape_html(x->out, buf_slice(&text));
 	buf_free(&text);
 	return code;
 }
@@ -447,7 +447,7 @@ static int walk_definition(struct execution *x, const struct definition *d, cons
 
 static int walk_template(struct execution *x, const struct node *n, const struct template_value *dot)
 {
-	const struct definition *d = set_find(x->set, n->text);
+	const struct definition *d = template_set_find(x->set, n->text);
 	struct template_value data = {0};
 
 	if (d == NULL)
@@ -508,7 +508,7 @@ static int walk_list(struct execution *x, const struct node *n, const struct tem
 int template_execute(const struct template_set *set, struct slice name, const struct template_value *data,
                      const struct template_run *run, struct buf *out, struct error *err)
 {
-	const struct definition *d = set_find(set, name);
+	const struct definition *d = template_set_find(set, name);
 	struct error unread;
 	if (err == NULL)
 		err = &unread;

@@ -18,7 +18,7 @@ static bool is_one_of(char letter, const char *letters)
 	return letter != '\0' && strchr(letters, letter) != NULL;
 }
 
-void format_duration(struct buf *out, int64_t ns)
+void template_format_duration(struct buf *out, int64_t ns)
 {
 	uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
 	char text[48];
@@ -47,7 +47,7 @@ void format_duration(struct buf *out, int64_t ns)
 	buf_byte(out, 's');
 }
 
-void format_quote(struct buf *out, struct slice s)
+void template_format_quote(struct buf *out, struct slice s)
 {
 	buf_byte(out, '"');
 	for (size_t i = 0; i < s.len;) {
@@ -66,7 +66,7 @@ void format_quote(struct buf *out, struct slice s)
 	buf_byte(out, '"');
 }
 
-void format_escape_html(struct buf *out, struct slice s)
+void template_format_escape_html(struct buf *out, struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.ptr[i];
@@ -111,7 +111,7 @@ static void bad_verb(struct buf *out, const struct verb *v, const struct templat
 		buf_str(out, "<nil>)");
 		return;
 	}
-	buf_printf(out, "%s=", value_type_name(arg));
+	buf_printf(out, "%s=", template_type_name(arg));
 	template_print(out, arg);
 	buf_byte(out, ')');
 }
@@ -159,7 +159,7 @@ static void print_rune(struct buf *out, const struct verb *v, int64_t i)
 	if (i == '\'' || i == '"')
 		buf_str(&quoted, i == '"' ? "\"\"\"" : "\"\\'\"");
 	else
-		format_quote(&quoted, slice_new(text, len));
+		template_format_quote(&quoted, slice_new(text, len));
 	if (quoted.len > 1)
 		quoted.ptr[0] = quoted.ptr[quoted.len - 1] = '\'';
 	pad(out, v, buf_slice(&quoted), false);
@@ -215,7 +215,7 @@ static bool print_text(struct buf *out, const struct verb *v, struct slice s)
 		pad(out, v, s, false);
 		break;
 	case 'q':
-		format_quote(&text, s);
+		template_format_quote(&text, s);
 		pad(out, v, buf_slice(&text), false);
 		break;
 	case 'x':
@@ -238,7 +238,7 @@ static void print_arg(struct buf *out, const struct verb *v, const struct templa
 	struct buf text = {0};
 
 	if (v->letter == 'T') {
-		pad(out, v, slice_cstr(arg->type == TEMPLATE_NIL ? "<nil>" : value_type_name(arg)), false);
+		pad(out, v, slice_cstr(arg->type == TEMPLATE_NIL ? "<nil>" : template_type_name(arg)), false);
 		return;
 	}
 	switch (arg->type) {
@@ -339,13 +339,14 @@ static void print_extra(struct buf *out, const struct template_value *args, uint
 			buf_str(out, "<nil>");
 			continue;
 		}
-		buf_printf(out, "%s=", value_type_name(&args[i]));
+		buf_printf(out, "%s=", template_type_name(&args[i]));
 		template_print(out, &args[i]);
 	}
 	buf_byte(out, ')');
 }
 
-void format_print(struct buf *out, struct slice f, const struct template_value *args, uint32_t count, size_t max_bytes)
+void template_format_print(struct buf *out, struct slice f, const struct template_value *args, uint32_t count,
+                           size_t max_bytes)
 {
 	size_t begin = out->len;
 	uint32_t next = 0;

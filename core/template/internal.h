@@ -46,9 +46,9 @@ struct lexer {
 	const char *error; /* of TOKEN_ERROR */
 };
 
-struct token lexer_next(struct lexer *l);
+struct token template_lex(struct lexer *l);
 /* The line, from 1, and byte column, from 0, of a place. */
-void lexer_place(struct slice input, size_t at, uint32_t *line, uint32_t *column);
+void template_place(struct slice input, size_t at, uint32_t *line, uint32_t *column);
 
 /* ---- parse.c: the tree ---- */
 
@@ -120,24 +120,24 @@ struct template_set {
 	size_t cap;
 };
 
-const struct definition *set_find(const struct template_set *set, struct slice name);
-const struct template_function *set_function(const struct template_set *set, struct slice name);
+const struct definition *template_set_find(const struct template_set *set, struct slice name);
+const struct template_function *template_set_function(const struct template_set *set, struct slice name);
 
 /* ---- value.c ---- */
 
 /* Go's name of a value's type: "float64", "string". */
-const char *value_type_name(const struct template_value *v);
+const char *template_type_name(const struct template_value *v);
 
 /* ---- format.c ---- */
 
 /* Appends what Go's fmt.Sprintf gives. */
-void format_print(struct buf *out, struct slice format, const struct template_value *args, uint32_t count,
-                  size_t max_bytes);
+void template_format_print(struct buf *out, struct slice format, const struct template_value *args, uint32_t count,
+                           size_t max_bytes);
 /* Appends a text as Go's strconv.Quote has it. */
-void format_quote(struct buf *out, struct slice s);
+void template_format_quote(struct buf *out, struct slice s);
 /* Appends a text as it stands in HTML, in attributes too. */
-void format_escape_html(struct buf *out, struct slice s);
+void template_format_escape_html(struct buf *out, struct slice s);
 /* Appends a duration as Go prints it: 1h2m3.5s. */
-void format_duration(struct buf *out, int64_t ns);
+void template_format_duration(struct buf *out, int64_t ns);
 
 #endif

@@ -63,7 +63,7 @@ static struct token lex_comment(struct lexer *l)
 		return fail(l, begin, "comment ends before closing delimiter");
 	}
 	l->in_action = false;
-	return lexer_next(l);
+	return template_lex(l);
 }
 
 static struct token lex_open(struct lexer *l)
@@ -247,12 +247,12 @@ static struct token lex_action(struct lexer *l)
 	return is_name(c) ? lex_word(l, TOKEN_NAME, 0) : lex_punctuation(l);
 }
 
-struct token lexer_next(struct lexer *l)
+struct token template_lex(struct lexer *l)
 {
 	return l->in_action ? lex_action(l) : lex_text(l);
 }
 
-void lexer_place(struct slice input, size_t at, uint32_t *line, uint32_t *column)
+void template_place(struct slice input, size_t at, uint32_t *line, uint32_t *column)
 {
 	size_t begin = 0;
 

@@ -10,7 +10,7 @@ static struct token take(struct parser *p)
 	struct token t = p->ahead;
 
 	p->last_end = t.at + (uint32_t)t.text.len;
-	p->ahead = lexer_next(&p->lexer);
+	p->ahead = template_lex(&p->lexer);
 	return t;
 }
 
@@ -20,7 +20,7 @@ static void skip_space(struct parser *p)
 		take(p);
 }
 
-int parser_fail(struct parser *p, uint32_t at, const char *format, ...)
+int template_parser_fail(struct parser *p, uint32_t at, const char *format, ...)
 {
 	char text[512];
 	uint32_t line, column;
@@ -29,7 +29,7 @@ int parser_fail(struct parser *p, uint32_t at, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	lexer_place(p->lexer.input, at, &line, &column);
+	template_place(p->lexer.input, at, &line, &column);
 	return error_set(p->err, -EINVAL, "template: %.*s:%u: %s", SLICE_ARG(p->file), line, text);
 }
 
@@ -37,12 +37,12 @@ static int unexpected(struct parser *p, const struct token *t, const char *where
 {
 	switch (t->type) {
 	case TOKEN_ERROR:
-		return parser_fail(p, t->at, "%.*s", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "%.*s", SLICE_ARG(t->text));
 	case TOKEN_EOF:
-		return parser_fail(p, t->at, "unexpected EOF");
+		return template_parser_fail(p, t->at, "unexpected EOF");
 	default:
-		return parser_fail(p, t->at, "unexpected \"%.*s\" in %s", (int)(t->text.len < 40 ? t->text.len : 40),
-		                   t->text.ptr, where);
+		return template_parser_fail(p, t->at, "unexpected \"%.*s\" in %s",
+		                            (int)(t->text.len < 40 ? t->text.len : 40), t->text.ptr, where);
 	}
 }
 
@@ -65,7 +65,7 @@ static const void *keep(struct parser *p, const void *items, uint32_t count, siz
 static int enter(struct parser *p, uint32_t at)
 {
 	if (p->depth == TEMPLATE_DEPTH_MAX)
-		return parser_fail(p, at, "nested more than %d deep", TEMPLATE_DEPTH_MAX);
+		return template_parser_fail(p, at, "nested more than %d deep", TEMPLATE_DEPTH_MAX);
 	p->depth++;
 	return 0;
 }
@@ -75,7 +75,7 @@ static int enter(struct parser *p, uint32_t at)
 static int declare(struct parser *p, struct slice name, uint32_t at)
 {
 	if (p->variable_count == TEMPLATE_VARIABLES_MAX)
-		return parser_fail(p, at, "more than %d variables", TEMPLATE_VARIABLES_MAX);
+		return template_parser_fail(p, at, "more than %d variables", TEMPLATE_VARIABLES_MAX);
 	p->variables[p->variable_count++] = name;
 	return 0;
 }
@@ -99,7 +99,7 @@ static int parse_fields(struct parser *p, struct operand *o)
 	while (p->ahead.type == TOKEN_FIELD) {
 		struct token t = take(p);
 		if (count == TEMPLATE_ARGS_MAX)
-			return parser_fail(p, t.at, "more than %d fields", TEMPLATE_ARGS_MAX);
+			return template_parser_fail(p, t.at, "more than %d fields", TEMPLATE_ARGS_MAX);
 		fields[count++] = slice_new(t.text.ptr + 1, t.text.len - 1);
 	}
 	if (p->ahead.type == TOKEN_DOT) /* "$x." and "(…)." */
@@ -122,9 +122,9 @@ static int parse_name(struct parser *p, const struct token *t, struct operand *o
 		return 0;
 	}
 	o->type = OPERAND_FUNCTION;
-	o->function = set_function(p->set, t->text);
+	o->function = template_set_function(p->set, t->text);
 	if (o->function == NULL)
-		return parser_fail(p, t->at, "function \"%.*s\" not defined", SLICE_ARG(t->text));
+		return template_parser_fail(p, t->at, "function \"%.*s\" not defined", SLICE_ARG(t->text));
 	return 0;
 }
 
@@ -133,13 +133,13 @@ static int parse_parenthesis(struct parser *p, const struct token *t, struct ope
 	o->type = OPERAND_PIPELINE;
 	int code = enter(p, t->at);
 	if (code == 0)
-		code = parse_pipeline(p, "parenthesized pipeline", &o->pipeline);
+		code = template_parse_pipeline(p, "parenthesized pipeline", &o->pipeline);
 	if (code != 0)
 		return code;
 	p->depth--;
 	if (p->ahead.type != TOKEN_RIGHT)
 		return p->ahead.type == TOKEN_ERROR ? unexpected(p, &p->ahead, "")
-		                                    : parser_fail(p, p->ahead.at, "unclosed left paren");
+		                                    : template_parser_fail(p, p->ahead.at, "unclosed left paren");
 	take(p);
 	return 0;
 }
@@ -167,7 +167,7 @@ static int parse_operand(struct parser *p, struct operand *o)
 		o->type = OPERAND_VARIABLE;
 		o->name = t.text;
 		if (!is_declared(p, t.text))
-			return parser_fail(p, t.at, "undefined variable \"%.*s\"", SLICE_ARG(t.text));
+			return template_parser_fail(p, t.at, "undefined variable \"%.*s\"", SLICE_ARG(t.text));
 		break;
 	}
 	case TOKEN_LEFT: {
@@ -181,7 +181,7 @@ static int parse_operand(struct parser *p, struct operand *o)
 	case TOKEN_RAW: {
 		struct token t = take(p);
 		o->type = OPERAND_VALUE;
-		code = parse_constant(p, &t, &o->value);
+		code = template_parse_constant(p, &t, &o->value);
 		break;
 	}
 	default:
@@ -189,8 +189,8 @@ static int parse_operand(struct parser *p, struct operand *o)
 	}
 	bool constant = o->type == OPERAND_VALUE;
 	if (code == 0 && constant && p->ahead.type == TOKEN_FIELD)
-		return parser_fail(p, p->ahead.at, "unexpected . after term \"%.*s\"", (int)(p->last_end - o->at),
-		                   p->lexer.input.ptr + o->at);
+		return template_parser_fail(p, p->ahead.at, "unexpected . after term \"%.*s\"",
+		                            (int)(p->last_end - o->at), p->lexer.input.ptr + o->at);
 	if (code == 0)
 		code = parse_fields(p, o);
 	o->source = slice_new(p->lexer.input.ptr + o->at, p->last_end - o->at);
@@ -215,7 +215,7 @@ static int parse_command(struct parser *p, struct command *c)
 		if (code == 1)
 			break;
 		if (count > TEMPLATE_ARGS_MAX)
-			return parser_fail(p, o.at, "more than %d arguments", TEMPLATE_ARGS_MAX);
+			return template_parser_fail(p, o.at, "more than %d arguments", TEMPLATE_ARGS_MAX);
 		operands[count++] = o;
 		if (p->ahead.type != TOKEN_SPACE)
 			break;
@@ -223,7 +223,7 @@ static int parse_command(struct parser *p, struct command *c)
 	skip_space(p);
 	if (count == 0)
 		return p->ahead.type == TOKEN_ERROR ? unexpected(p, &p->ahead, "")
-		                                    : parser_fail(p, c->at, "empty command");
+		                                    : template_parser_fail(p, c->at, "empty command");
 	c->count = count;
 	c->operands = keep(p, operands, count, sizeof *operands);
 	c->source =
@@ -248,11 +248,11 @@ static int parse_declaration(struct parser *p, const char *context, struct pipel
 		take(p);
 		skip_space(p);
 		if (count == 1 && strcmp(context, "range") != 0)
-			return parser_fail(p, names[0].at, "too many declarations in %s", context);
+			return template_parser_fail(p, names[0].at, "too many declarations in %s", context);
 		if (count == 1 && p->ahead.type != TOKEN_VARIABLE)
-			return parser_fail(p, p->ahead.at, "range can only initialize variables");
+			return template_parser_fail(p, p->ahead.at, "range can only initialize variables");
 		if (count == 2)
-			return parser_fail(p, names[0].at, "too many declarations in %s", context);
+			return template_parser_fail(p, names[0].at, "too many declarations in %s", context);
 	}
 	bool declares = p->ahead.type == TOKEN_DECLARE;
 	if (count == 0 || (!declares && p->ahead.type != TOKEN_ASSIGN)) {
@@ -269,7 +269,8 @@ static int parse_declaration(struct parser *p, const char *context, struct pipel
 	for (uint32_t i = 0; i < count; i++) {
 		pipe->variables[i] = names[i].text;
 		if (!declares && !is_declared(p, names[i].text))
-			return parser_fail(p, names[i].at, "undefined variable \"%.*s\"", SLICE_ARG(names[i].text));
+			return template_parser_fail(p, names[i].at, "undefined variable \"%.*s\"",
+			                            SLICE_ARG(names[i].text));
 	}
 	return 0;
 }
@@ -277,16 +278,16 @@ static int parse_declaration(struct parser *p, const char *context, struct pipel
 static int check_commands(struct parser *p, const struct pipeline *pipe, const char *context)
 {
 	if (pipe->count == 0)
-		return parser_fail(p, p->ahead.at, "missing value for %s", context);
+		return template_parser_fail(p, p->ahead.at, "missing value for %s", context);
 	for (uint32_t i = 1; i < pipe->count; i++) {
 		const struct operand *first = &pipe->commands[i].operands[0];
 		if (first->type == OPERAND_VALUE || (first->type == OPERAND_DOT && first->field_count == 0))
-			return parser_fail(p, first->at, "non executable command in pipeline stage %u", i + 1);
+			return template_parser_fail(p, first->at, "non executable command in pipeline stage %u", i + 1);
 	}
 	return 0;
 }
 
-int parse_pipeline(struct parser *p, const char *context, const struct pipeline **out)
+int template_parse_pipeline(struct parser *p, const char *context, const struct pipeline **out)
 {
 	struct command commands[TEMPLATE_ARGS_MAX];
 	struct pipeline pipe = {0};
@@ -300,7 +301,7 @@ int parse_pipeline(struct parser *p, const char *context, const struct pipeline 
 		if (ends && n == 0)
 			break;
 		if (n == TEMPLATE_ARGS_MAX)
-			return parser_fail(p, p->ahead.at, "more than %d commands", TEMPLATE_ARGS_MAX);
+			return template_parser_fail(p, p->ahead.at, "more than %d commands", TEMPLATE_ARGS_MAX);
 		code = parse_command(p, &commands[n]);
 		if (code != 0)
 			return code;
@@ -326,14 +327,14 @@ int parse_pipeline(struct parser *p, const char *context, const struct pipeline 
 }
 
 /* The pipeline of an action, to its end. */
-int parse_action_pipeline(struct parser *p, const char *context, const struct pipeline **out)
+int template_parse_action_pipeline(struct parser *p, const char *context, const struct pipeline **out)
 {
-	int code = parse_pipeline(p, context, out);
+	int code = template_parse_pipeline(p, context, out);
 
-	return code == 0 ? parse_close(p, context) : code;
+	return code == 0 ? template_parse_close(p, context) : code;
 }
 
-int parse_close(struct parser *p, const char *context)
+int template_parse_close(struct parser *p, const char *context)
 {
 	skip_space(p);
 	if (p->ahead.type != TOKEN_CLOSE)
@@ -344,22 +345,22 @@ int parse_close(struct parser *p, const char *context)
 
 /* ---- blocks: see parse_block.c ---- */
 
-struct token parser_take(struct parser *p)
+struct token template_parser_take(struct parser *p)
 {
 	return take(p);
 }
 
-int parser_unexpected(struct parser *p, const char *where)
+int template_parser_unexpected(struct parser *p, const char *where)
 {
 	return unexpected(p, &p->ahead, where);
 }
 
-int parser_enter(struct parser *p)
+int template_parser_enter(struct parser *p)
 {
 	return enter(p, p->ahead.at);
 }
 
-void parser_skip_space(struct parser *p)
+void template_parser_skip_space(struct parser *p)
 {
 	skip_space(p);
 }

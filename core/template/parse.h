@@ -21,22 +21,22 @@ struct parser {
 };
 
 /* Sets the error with the place of a byte; returns -EINVAL. */
-int parser_fail(struct parser *p, uint32_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int template_parser_fail(struct parser *p, uint32_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The token ahead, which is taken; the one behind it is read. */
-struct token parser_take(struct parser *p);
-void parser_skip_space(struct parser *p);
+struct token template_parser_take(struct parser *p);
+void template_parser_skip_space(struct parser *p);
 /* The token ahead may not stand here: says so. */
-int parser_unexpected(struct parser *p, const char *where);
+int template_parser_unexpected(struct parser *p, const char *where);
 /* One level deeper: the caller takes it back from `depth`. */
-int parser_enter(struct parser *p);
+int template_parser_enter(struct parser *p);
 
-int parse_pipeline(struct parser *p, const char *context, const struct pipeline **out);
+int template_parse_pipeline(struct parser *p, const char *context, const struct pipeline **out);
 /* The same, and the end of its action; and that end alone. */
-int parse_action_pipeline(struct parser *p, const char *context, const struct pipeline **out);
-int parse_close(struct parser *p, const char *context);
+int template_parse_action_pipeline(struct parser *p, const char *context, const struct pipeline **out);
+int template_parse_close(struct parser *p, const char *context);
 
 /* The value of a number, string, raw string or character. */
-int parse_constant(struct parser *p, const struct token *t, struct template_value *out);
+int template_parse_constant(struct parser *p, const struct token *t, struct template_value *out);
 
 #endif

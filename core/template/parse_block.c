@@ -28,26 +28,26 @@ static int parse_control(struct parser *p, struct node *n, const char *context);
 /* Behind "else": its end, or what makes it a block of its own, "else if". */
 static int parse_else(struct parser *p, struct node *n, const char *context)
 {
-	parser_skip_space(p);
+	template_parser_skip_space(p);
 	bool chains = p->ahead.type == TOKEN_NAME &&
 	              (slice_eq(p->ahead.text, SLICE("if")) || slice_eq(p->ahead.text, SLICE("with"))) &&
 	              slice_eq(p->ahead.text, slice_cstr(context));
 	if (chains) { /* it ends with the same {{end}} */
-		uint32_t at = parser_take(p).at;
+		uint32_t at = template_parser_take(p).at;
 		struct node *inner = new_node(p, n->type, at);
 		int code = inner == NULL ? -ENOMEM : parse_control(p, inner, context);
 		n->otherwise = inner;
 		return code;
 	}
-	int code = parse_close(p, "else");
+	int code = template_parse_close(p, "else");
 	enum ending ending = ENDS_EOF;
 	if (code == 0)
 		code = parse_list(p, &n->otherwise, &ending);
 	if (code == 0 && ending == ENDS_EOF)
-		return parser_fail(p, p->ahead.at, "unexpected EOF");
+		return template_parser_fail(p, p->ahead.at, "unexpected EOF");
 	if (code == 0 && ending == ENDS_ELSE)
-		return parser_fail(p, p->ahead.at, "expected end; found {{else}}");
-	return code == 0 ? parse_close(p, "end") : code;
+		return template_parser_fail(p, p->ahead.at, "expected end; found {{else}}");
+	return code == 0 ? template_parse_close(p, "end") : code;
 }
 
 static int parse_control(struct parser *p, struct node *n, const char *context)
@@ -55,17 +55,17 @@ static int parse_control(struct parser *p, struct node *n, const char *context)
 	uint32_t variables = p->variable_count;
 	enum ending ending = ENDS_EOF;
 
-	int code = parser_enter(p);
+	int code = template_parser_enter(p);
 	if (code == 0)
-		code = parse_action_pipeline(p, context, &n->pipeline);
+		code = template_parse_action_pipeline(p, context, &n->pipeline);
 	p->ranges += n->type == NODE_RANGE;
 	if (code == 0)
 		code = parse_list(p, &n->body, &ending);
 	p->ranges -= n->type == NODE_RANGE;
 	if (code == 0 && ending == ENDS_EOF)
-		return parser_fail(p, p->ahead.at, "unexpected EOF");
+		return template_parser_fail(p, p->ahead.at, "unexpected EOF");
 	if (code == 0)
-		code = ending == ENDS_ELSE ? parse_else(p, n, context) : parse_close(p, "end");
+		code = ending == ENDS_ELSE ? parse_else(p, n, context) : template_parse_close(p, "end");
 	p->variable_count = variables;
 	p->depth--;
 	return code;
@@ -77,11 +77,11 @@ static int parse_name_of(struct parser *p, const char *context, struct slice *ou
 {
 	struct template_value name;
 
-	parser_skip_space(p);
+	template_parser_skip_space(p);
 	if (p->ahead.type != TOKEN_STRING && p->ahead.type != TOKEN_RAW)
-		return parser_unexpected(p, context);
-	struct token t = parser_take(p);
-	int code = parse_constant(p, &t, &name);
+		return template_parser_unexpected(p, context);
+	struct token t = template_parser_take(p);
+	int code = template_parse_constant(p, &t, &name);
 	*out = name.text;
 	return code;
 }
@@ -90,10 +90,10 @@ static int parse_template(struct parser *p, struct node *n)
 {
 	int code = parse_name_of(p, "template clause", &n->text);
 
-	parser_skip_space(p);
+	template_parser_skip_space(p);
 	if (code == 0 && p->ahead.type != TOKEN_CLOSE)
-		return parse_action_pipeline(p, "template clause", &n->pipeline);
-	return code == 0 ? parse_close(p, "template clause") : code;
+		return template_parse_action_pipeline(p, "template clause", &n->pipeline);
+	return code == 0 ? template_parse_close(p, "template clause") : code;
 }
 
 static bool is_blank(const struct node *n)
@@ -144,14 +144,15 @@ static int parse_definition(struct parser *p, struct slice name)
 	memcpy(variables, p->variables, count * sizeof *variables);
 	p->variable_count = 1;
 	p->ranges = 0;
-	int code = parser_enter(p);
+	int code = template_parser_enter(p);
 	if (code == 0)
 		code = parse_list(p, &body, &ending);
 	if (code == 0 && ending != ENDS_END)
-		return ending == ENDS_EOF ? parser_fail(p, p->ahead.at, "unexpected EOF")
-		                          : parser_fail(p, p->ahead.at, "unexpected {{else}} in define clause");
+		return ending == ENDS_EOF
+		           ? template_parser_fail(p, p->ahead.at, "unexpected EOF")
+		           : template_parser_fail(p, p->ahead.at, "unexpected {{else}} in define clause");
 	if (code == 0)
-		code = parse_close(p, "end");
+		code = template_parse_close(p, "end");
 	p->depth--;
 	memcpy(p->variables, variables, count * sizeof *variables);
 	p->variable_count = count;
@@ -164,10 +165,10 @@ static int parse_define(struct parser *p, uint32_t at)
 	struct slice name;
 
 	if (p->depth > 0)
-		return parser_fail(p, at, "unexpected {{define}}");
+		return template_parser_fail(p, at, "unexpected {{define}}");
 	int code = parse_name_of(p, "define clause", &name);
 	if (code == 0)
-		code = parse_close(p, "define clause");
+		code = template_parse_close(p, "define clause");
 	return code == 0 ? parse_definition(p, name) : code;
 }
 
@@ -176,7 +177,7 @@ static int parse_block(struct parser *p, struct node *n)
 	int code = parse_name_of(p, "block clause", &n->text);
 
 	if (code == 0)
-		code = parse_action_pipeline(p, "block clause", &n->pipeline);
+		code = template_parse_action_pipeline(p, "block clause", &n->pipeline);
 	return code == 0 ? parse_definition(p, n->text) : code;
 }
 
@@ -185,8 +186,8 @@ static int parse_block(struct parser *p, struct node *n)
 static int parse_loop_word(struct parser *p, const struct node *n, const char *word)
 {
 	if (p->ranges == 0)
-		return parser_fail(p, n->at, "{{%s}} outside {{range}}", word);
-	return parse_close(p, word);
+		return template_parser_fail(p, n->at, "{{%s}} outside {{range}}", word);
+	return template_parse_close(p, word);
 }
 
 /* An action, behind its "{{". *out is NULL where it leaves nothing behind. */
@@ -196,18 +197,18 @@ static int parse_action(struct parser *p, struct node **out, enum ending *ending
 		const char *word;
 		enum node_type type;
 	} controls[] = {{"if", NODE_IF}, {"range", NODE_RANGE}, {"with", NODE_WITH}};
-	parser_skip_space(p);
+	template_parser_skip_space(p);
 	uint32_t at = p->ahead.at;
 	struct slice word = p->ahead.type == TOKEN_NAME ? p->ahead.text : SLICE("");
 
 	if (slice_eq(word, SLICE("end")) || slice_eq(word, SLICE("else"))) {
 		*ended = true;
 		*ending = word.len == 3 ? ENDS_END : ENDS_ELSE;
-		parser_take(p);
+		template_parser_take(p);
 		return 0;
 	}
 	if (slice_eq(word, SLICE("define"))) {
-		parser_take(p);
+		template_parser_take(p);
 		return parse_define(p, at);
 	}
 	struct node *n = *out = new_node(p, NODE_PRINT, at);
@@ -216,23 +217,23 @@ static int parse_action(struct parser *p, struct node **out, enum ending *ending
 	for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {
 		if (!slice_eq(word, slice_cstr(controls[i].word)))
 			continue;
-		parser_take(p);
+		template_parser_take(p);
 		n->type = controls[i].type;
 		return parse_control(p, n, controls[i].word);
 	}
 	bool breaks = slice_eq(word, SLICE("break"));
 	if (breaks || slice_eq(word, SLICE("continue"))) {
-		parser_take(p);
+		template_parser_take(p);
 		n->type = breaks ? NODE_BREAK : NODE_CONTINUE;
 		return parse_loop_word(p, n, breaks ? "break" : "continue");
 	}
 	bool block = slice_eq(word, SLICE("block"));
 	if (block || slice_eq(word, SLICE("template"))) {
-		parser_take(p);
+		template_parser_take(p);
 		n->type = NODE_TEMPLATE;
 		return block ? parse_block(p, n) : parse_template(p, n);
 	}
-	return parse_action_pipeline(p, "command", &n->pipeline);
+	return template_parse_action_pipeline(p, "command", &n->pipeline);
 }
 
 static int parse_list(struct parser *p, const struct node **out, enum ending *ending)
@@ -249,8 +250,8 @@ static int parse_list(struct parser *p, const struct node **out, enum ending *en
 			return 0;
 		}
 		if (t.type != TOKEN_TEXT && t.type != TOKEN_OPEN)
-			return parser_unexpected(p, "input");
-		parser_take(p);
+			return template_parser_unexpected(p, "input");
+		template_parser_take(p);
 		int code = 0;
 		if (t.type == TOKEN_OPEN) {
 			code = parse_action(p, &n, ending, &ended);
@@ -289,11 +290,11 @@ int template_set_parse(struct template_set *set, struct slice name, struct slice
 	               ? error_set(err, -ENOMEM, "out of memory for a template")
 	               : 0;
 	if (code == 0) {
-		p->ahead = lexer_next(&p->lexer);
+		p->ahead = template_lex(&p->lexer);
 		code = parse_list(p, &body, &ending);
 	}
 	if (code == 0 && ending != ENDS_EOF)
-		code = parser_fail(p, p->ahead.at, "unexpected {{%s}}", ending == ENDS_END ? "end" : "else");
+		code = template_parser_fail(p, p->ahead.at, "unexpected {{%s}}", ending == ENDS_END ? "end" : "else");
 	if (code == 0)
 		code = define(p, p->file, body);
 	mem_free(p);

@@ -39,7 +39,7 @@ static int want_number(struct template_call *call, const struct template_value *
 		return template_fail(call, "strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
 		                     (int)(v->text.len < 100 ? v->text.len : 100), v->text.ptr);
 	default:
-		return template_fail(call, "can't convert %s to float", value_type_name(v));
+		return template_fail(call, "can't convert %s to float", template_type_name(v));
 	}
 }
 
@@ -225,7 +225,7 @@ static int want_text(struct template_call *call, const struct template_value *v,
 {
 	*out = SLICE("");
 	if (v->type != TEMPLATE_STRING)
-		return template_fail(call, "wrong type for value; expected string; got %s", value_type_name(v));
+		return template_fail(call, "wrong type for value; expected string; got %s", template_type_name(v));
 	*out = v->text;
 	return 0;
 }
@@ -535,7 +535,7 @@ static int fn_first(struct template_call *call, const struct template_value *arg
 	(void)count;
 	if (args[0].type != TEMPLATE_LIST)
 		return template_fail(call, "wrong type for value; expected template.queryResult; got %s",
-		                     value_type_name(&args[0]));
+		                     template_type_name(&args[0]));
 	if (args[0].list.count == 0)
 		return template_fail(call, "first() called on vector with no elements");
 	*out = args[0].list.items[0];
@@ -549,7 +549,7 @@ static int fn_value(struct template_call *call, const struct template_value *arg
 	(void)count;
 	if (v == NULL)
 		return template_fail(call, "wrong type for value; expected *template.sample; got %s",
-		                     value_type_name(&args[0]));
+		                     template_type_name(&args[0]));
 	*out = *v;
 	return 0;
 }
@@ -561,7 +561,7 @@ static int label_of(struct template_call *call, const struct template_value *sam
 
 	if (labels == NULL || labels->type != TEMPLATE_MAP)
 		return template_fail(call, "wrong type for value; expected *template.sample; got %s",
-		                     value_type_name(sample));
+		                     template_type_name(sample));
 	const struct template_value *v = template_map_find(labels->map, name);
 	*out = v != NULL ? *v : template_string(SLICE(""));
 	return 0;
@@ -606,7 +606,7 @@ static int fn_sort_by_label(struct template_call *call, const struct template_va
 		return code;
 	if (args[1].type != TEMPLATE_LIST)
 		return template_fail(call, "wrong type for value; expected template.queryResult; got %s",
-		                     value_type_name(&args[1]));
+		                     template_type_name(&args[1]));
 	uint32_t n = args[1].list.count;
 	struct sortable *items = arena_alloc(call->arena, n * sizeof *items + 1);
 	struct template_value *sorted = arena_alloc(call->arena, n * sizeof *sorted + 1);

@@ -33,7 +33,7 @@ void template_set_free(struct template_set *set)
 	mem_free(set);
 }
 
-const struct definition *set_find(const struct template_set *set, struct slice name)
+const struct definition *template_set_find(const struct template_set *set, struct slice name)
 {
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (slice_eq(set->definitions[i]->name, name))
@@ -44,7 +44,7 @@ const struct definition *set_find(const struct template_set *set, struct slice n
 
 bool template_set_has(const struct template_set *set, struct slice name)
 {
-	return set_find(set, name) != NULL;
+	return template_set_find(set, name) != NULL;
 }
 
 static const struct template_function *find_in(const struct template_functions *pack, struct slice name)
@@ -56,7 +56,7 @@ static const struct template_function *find_in(const struct template_functions *
 	return NULL;
 }
 
-const struct template_function *set_function(const struct template_set *set, struct slice name)
+const struct template_function *template_set_function(const struct template_set *set, struct slice name)
 {
 	const struct template_function *f = NULL;
 

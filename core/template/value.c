@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "template/internal.h"
 
-const char *value_type_name(const struct template_value *v)
+const char *template_type_name(const struct template_value *v)
 {
 	switch (v->type) {
 	case TEMPLATE_BOOL:
@@ -139,7 +139,7 @@ void template_print(struct buf *out, const struct template_value *v)
 		print_time(out, v->integer);
 		break;
 	case TEMPLATE_DURATION:
-		format_duration(out, v->integer);
+		template_format_duration(out, v->integer);
 		break;
 	}
 }
