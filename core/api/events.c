@@ -107,6 +107,7 @@ static void reply_refused(struct intake *in, int status, const struct error *err
 
 static const struct intake_way way = {
     .kind = INTAKE_RECORDS,
+    .records = REFUSED_EVENTS,
     .decode = decode,
     .reply = reply_counts,
     .refused = reply_refused,

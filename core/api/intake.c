@@ -170,7 +170,7 @@ static void count_refused(const struct intake *in)
 {
 	const struct ingest_rejects *r = &in->rejects;
 	if (in->way->kind == INTAKE_RECORDS)
-		count(in->api, REFUSED_EVENTS, (uint64_t)r->count + r->unlisted);
+		count(in->api, in->way->records, (uint64_t)r->count + r->unlisted);
 	count(in->api, REFUSED_SAMPLES, r->samples);
 	count(in->api, REFUSED_HISTOGRAMS, r->histograms);
 	count(in->api, REFUSED_EXEMPLARS, r->exemplars);

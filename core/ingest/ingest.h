@@ -166,7 +166,7 @@ void ingest_span_limits_default(struct ingest_span_limits *limits);
 
 /* OTLP traces: an ExportTraceServiceRequest of Protocol Buffers (opentelemetry-proto 1.x, opentelemetry.proto.collector.trace.v1). Each span becomes a record as record/span.h has it; its index is its running number in the body, 0-based.
  *
- * Refused by that index, with its place in the text (resourceSpans[0].scopeSpans[1].spans[3], name: …): ids that are no 16 or 8 bytes or all 0, a start or end that is 0 or past 2261, strings that are not UTF-8, what is over a limit; such a resource or scope refuses its spans.
+ * Refused by that index, with its place in the text (resourceSpans[0].scopeSpans[1].spans[3], name: …): ids that are no 16 or 8 bytes or all 0 (a parent of zeros is none, a link to zeros has no ids), a start or end that is 0 or past 2261, strings that are not UTF-8, what is over a limit; such a resource or scope refuses its spans.
  * Taken: an end before the start; a kind or status that is not known (as unspecified, unset); of attributes with one name the last; an attribute without a value, as null; bytes, as text in base64. Fields that are not known are passed over.
  *
  * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings point into it. 0: each span is a record or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte.
