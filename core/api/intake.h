@@ -34,6 +34,7 @@ enum refused_kind {
 	REFUSED_SAMPLES,
 	REFUSED_HISTOGRAMS,
 	REFUSED_EXEMPLARS,
+	REFUSED_TRACEPARENTS, /* headers */
 	REFUSED_KINDS
 };
 
@@ -78,6 +79,9 @@ struct intake_pool {
 
 /* How many since the start. Any thread. */
 uint64_t intake_refused(const struct api *a, enum refused_kind kind);
+
+/* Counts more of them. Any thread. */
+void intake_count_refused(struct api *a, enum refused_kind kind, uint64_t n);
 
 /* Takes the request in, by that way. Backpressure comes before decoding. On the loop's thread, in a handler. */
 void intake_post(struct api *a, struct http_request *req, const struct intake_way *way);

@@ -89,6 +89,21 @@ void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);
 
+enum { INGEST_TRACE_DIGITS = 32, INGEST_SPAN_DIGITS = 16 };
+
+/* What the header traceparent says (W3C, Trace Context). Both in the header. */
+struct ingest_traceparent {
+	struct slice trace_id;  /* of INGEST_TRACE_DIGITS hexadecimal digits in lower case, not all 0 */
+	struct slice parent_id; /* of INGEST_SPAN_DIGITS, likewise */
+};
+
+/* Reads it. Versions later than 00 are read by what 00 has. False: it is not valid, and to be ignored. */
+bool ingest_traceparent(struct slice header, struct ingest_traceparent *out);
+
+/* Gives each event of a batch that has no trace_id that of the header, and the header's parent_id as parent_span_id where it has none and is not that span itself. An event that has as many fields as there can
+ * be stays as it is. 0 or -ENOMEM. */
+int ingest_events_join(struct batch *b, const struct ingest_traceparent *from);
+
 enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 };
 
 /* Prometheus's remote_write: `version` 1 is the message prometheus.WriteRequest, 2 is io.prometheus.write.v2.Request (2.0-rc.4, and the created_timestamp of those before it). The body is not compressed
