@@ -115,7 +115,7 @@ static struct builder *open_again(const struct piece *piece, uint64_t seq)
 /* The open trace of this id. NULL: memory is out. */
 static struct builder *open_trace(struct traces *t, const uint8_t id[16], uint64_t seq, int64_t now_ns)
 {
-	uint32_t at = table_entry(t, id);
+	uint32_t at = traces_table_entry(t, id);
 	struct page *page = NULL;
 
 	if (at != TABLE_NONE && t->entries[at].open != NULL)
@@ -127,7 +127,7 @@ static struct builder *open_trace(struct traces *t, const uint8_t id[16], uint64
 		return NULL;
 	b->first_ns = b->last_ns = now_ns;
 	struct entry was = at != TABLE_NONE ? t->entries[at] : (struct entry){.at = 0};
-	if (table_open(t, b) != 0) {
+	if (traces_table_open(t, b) != 0) {
 		builder_free(b);
 		return NULL;
 	}
@@ -135,7 +135,7 @@ static struct builder *open_trace(struct traces *t, const uint8_t id[16], uint64
 	if (was.page != NULL) {
 		struct builder *opened = t->entries[at].open;
 		t->entries[at] = was;
-		page = table_give_up(t, at);
+		page = traces_table_give_up(t, at);
 		t->entries[at].open = opened;
 		t->entries[at].page = NULL;
 	}
@@ -148,7 +148,7 @@ static void close_empty(struct traces *t, struct builder *b)
 {
 	if (b->parts.of[PART_SPANS].count > 0)
 		return;
-	table_close(t, b, NULL, 0);
+	traces_table_close(t, b, NULL, 0);
 	builder_free(b);
 }
 
@@ -195,7 +195,7 @@ static int add_record(struct traces *t, const struct record *r, uint64_t seq, in
 		return 0;
 	}
 	int rc = add_to(t, b, r, plan, &ids);
-	due_earlier(t, b);
+	traces_due_earlier(t, b);
 	close_empty(t, b);
 	return rc;
 }
@@ -210,9 +210,9 @@ int traces_add(struct traces *t, struct record *const *records, uint32_t count, 
 		if (add_record(t, records[i], seq, now_ns) != 0)
 			rc = -ENOMEM;
 	}
-	(void)due_first(t); /* so that traces_next_due can say it */
+	(void)traces_due_first(t); /* so that traces_next_due can say it */
 	mutex_unlock(&t->lock);
-	make_room(t);
+	traces_make_room(t);
 	return rc;
 }
 
@@ -223,7 +223,7 @@ static bool evict_page(struct traces *t)
 	if (t->pages.oldest == NULL)
 		return false;
 	mutex_lock(&t->lock);
-	struct page *page = table_evict_page(t);
+	struct page *page = traces_table_evict_page(t);
 	mutex_unlock(&t->lock);
 	page_free(page);
 	return true;
@@ -239,7 +239,7 @@ static bool evict_open(struct traces *t)
 	t->stats.spans -= b->parts.of[PART_SPANS].count;
 	t->stats.evicted_traces++;
 	t->stats.evicted_spans += b->parts.of[PART_SPANS].count;
-	table_close(t, b, NULL, 0);
+	traces_table_close(t, b, NULL, 0);
 	mutex_unlock(&t->lock);
 	struct outcome gone = {.kind = OUTCOME_EVICTED};
 	memcpy(gone.id, b->id, sizeof gone.id);
@@ -253,13 +253,13 @@ static bool evict_open(struct traces *t)
 	return true;
 }
 
-void make_room(struct traces *t)
+void traces_make_room(struct traces *t)
 {
-	while (table_bytes(t) > t->options.max_bytes) {
+	while (traces_table_bytes(t) > t->options.max_bytes) {
 		if (!evict_page(t) && !evict_open(t))
 			break;
 	}
-	(void)due_first(t);
+	(void)traces_due_first(t);
 }
 
 /* ---- what is asked ---- */
@@ -285,6 +285,6 @@ void traces_stats(struct traces *t, struct traces_stats *out)
 	mutex_lock(&t->lock);
 	*out = t->stats;
 	out->open = t->open_count;
-	out->bytes = table_bytes(t);
+	out->bytes = traces_table_bytes(t);
 	mutex_unlock(&t->lock);
 }

@@ -61,7 +61,7 @@ static void publish(struct traces *t, struct builder *b, const struct place *p)
 	page_publish(p->page);
 	t->stats.spans -= b->parts.of[PART_SPANS].count - p->piece->trace.span_count; /* events whose spans are here */
 	t->stats.closed++;
-	table_close(t, b, p->page, at);
+	traces_table_close(t, b, p->page, at);
 	mutex_unlock(&t->lock);
 	builder_free(b);
 }
@@ -187,7 +187,7 @@ static void drop(struct traces *t, struct builder *b)
 	t->stats.dropped_traces++;
 	t->stats.dropped_spans += spans;
 	t->stats.spans -= spans;
-	table_close(t, b, NULL, 0);
+	traces_table_close(t, b, NULL, 0);
 	mutex_unlock(&t->lock);
 	builder_free(b);
 }
@@ -230,7 +230,7 @@ static bool is_quiet(const struct traces *t, const struct builder *b, int64_t no
 static int close_one(struct traces *t, struct builder *b, int64_t now_ns,
                      enum trace_verdict (*decide)(void *ctx, const struct trace *trace), void *ctx)
 {
-	bool aged = due_by_age(t, b, now_ns);
+	bool aged = traces_due_by_age(t, b, now_ns);
 	uint32_t marks = b->marks | (aged && !(b->has_root && is_quiet(t, b, now_ns)) ? TRACE_EXPIRED : 0);
 	struct place p;
 	int rc = make_piece(t, b, marks, &p);
@@ -259,13 +259,13 @@ int traces_close_due(struct traces *t, int64_t now_ns,
 {
 	int rc = 0;
 
-	for (struct builder *b = due_first(t); b != NULL && b->heap_due_ns <= now_ns; b = due_first(t)) {
+	for (struct builder *b = traces_due_first(t); b != NULL && b->heap_due_ns <= now_ns; b = traces_due_first(t)) {
 		if (close_one(t, b, now_ns, decide, ctx) != 0) {
 			b->retry_ns = now_ns + RETRY_NS;
 			rc = -ENOMEM;
 		}
 	}
-	make_room(t);
+	traces_make_room(t);
 	return rc;
 }
 

@@ -8,7 +8,7 @@ static int64_t later(int64_t time_ns, int64_t by_ns)
 	return __builtin_add_overflow(time_ns, by_ns, &sum) ? INT64_MAX : sum;
 }
 
-int64_t due_ns(const struct traces *t, const struct builder *b)
+int64_t traces_due_ns(const struct traces *t, const struct builder *b)
 {
 	bool may_have_ended = b->has_root || (b->has_event && b->rootless_at != b->parts.of[PART_SPANS].count);
 	int64_t due = later(b->first_ns, t->options.max_age_ns);
@@ -19,7 +19,7 @@ int64_t due_ns(const struct traces *t, const struct builder *b)
 	return due > b->retry_ns ? due : b->retry_ns;
 }
 
-bool due_by_age(const struct traces *t, const struct builder *b, int64_t now_ns)
+bool traces_due_by_age(const struct traces *t, const struct builder *b, int64_t now_ns)
 {
 	return now_ns >= later(b->first_ns, t->options.max_age_ns);
 }
@@ -61,13 +61,13 @@ static void sift_down(struct traces *t, struct builder *b, uint32_t at, uint32_t
 	put(t, b, at);
 }
 
-void due_add(struct traces *t, struct builder *b)
+void traces_due_add(struct traces *t, struct builder *b)
 {
-	b->heap_due_ns = due_ns(t, b);
+	b->heap_due_ns = traces_due_ns(t, b);
 	sift_up(t, b, t->open_count - 1);
 }
 
-void due_remove(struct traces *t, struct builder *b)
+void traces_due_remove(struct traces *t, struct builder *b)
 {
 	uint32_t count = t->open_count - 1;
 	struct builder *last = t->heap[count];
@@ -80,9 +80,9 @@ void due_remove(struct traces *t, struct builder *b)
 		sift_down(t, last, b->heap_at, count);
 }
 
-void due_earlier(struct traces *t, struct builder *b)
+void traces_due_earlier(struct traces *t, struct builder *b)
 {
-	int64_t due = due_ns(t, b);
+	int64_t due = traces_due_ns(t, b);
 
 	if (due >= b->heap_due_ns)
 		return;
@@ -90,11 +90,11 @@ void due_earlier(struct traces *t, struct builder *b)
 	sift_up(t, b, b->heap_at);
 }
 
-struct builder *due_first(struct traces *t)
+struct builder *traces_due_first(struct traces *t)
 {
 	while (t->open_count > 0) {
 		struct builder *b = t->heap[0];
-		int64_t due = due_ns(t, b);
+		int64_t due = traces_due_ns(t, b);
 		if (due == b->heap_due_ns)
 			return b;
 		b->heap_due_ns = due;

@@ -160,30 +160,30 @@ const struct span_plan *span_plan(struct traces *t, const struct record *r);
 /* ---- due.c: which is due when; the writer's ---- */
 
 /* When the trace is due. */
-int64_t due_ns(const struct traces *t, const struct builder *b);
+int64_t traces_due_ns(const struct traces *t, const struct builder *b);
 /* Would it be due for its age alone? */
-bool due_by_age(const struct traces *t, const struct builder *b, int64_t now_ns);
-void due_add(struct traces *t, struct builder *b);
-void due_remove(struct traces *t, struct builder *b);
+bool traces_due_by_age(const struct traces *t, const struct builder *b, int64_t now_ns);
+void traces_due_add(struct traces *t, struct builder *b);
+void traces_due_remove(struct traces *t, struct builder *b);
 /* It may be due earlier than before. (That it is due later is seen when its turn comes.) */
-void due_earlier(struct traces *t, struct builder *b);
+void traces_due_earlier(struct traces *t, struct builder *b);
 /* The one that is due first, whose heap_due_ns is right; NULL: none is open. */
-struct builder *due_first(struct traces *t);
+struct builder *traces_due_first(struct traces *t);
 
 /* ---- table.c: traces by id ---- */
 
 /* The entry of a trace, TRACE_NONE. Under the lock, or the writer. */
-uint32_t table_entry(const struct traces *t, const uint8_t id[16]);
+uint32_t traces_table_entry(const struct traces *t, const uint8_t id[16]);
 /* A builder becomes an open trace, which has no entry, or that of a closed one that is given up. 0, -ENOMEM: nothing has changed. Under the lock. */
-int table_open(struct traces *t, struct builder *b);
+int traces_table_open(struct traces *t, struct builder *b);
 /* An open trace is none any more: its entry goes, or, with a page, says where it lies now. Under the lock; the builder is the caller's. */
-void table_close(struct traces *t, struct builder *b, struct page *page, uint32_t at);
+void traces_table_close(struct traces *t, struct builder *b, struct page *page, uint32_t at);
 /* A closed trace is given up; its entry stays. Under the lock. A page to be freed without it, or NULL. */
-struct page *table_give_up(struct traces *t, uint32_t entry);
+struct page *traces_table_give_up(struct traces *t, uint32_t entry);
 /* Takes the oldest page out with all that lies in it. Under the lock. What to free without it, or NULL. */
-struct page *table_evict_page(struct traces *t);
+struct page *traces_table_evict_page(struct traces *t);
 /* The memory of all of it. */
-size_t table_bytes(const struct traces *t);
+size_t traces_table_bytes(const struct traces *t);
 
 /* ---- gone.c ---- */
 
@@ -198,7 +198,7 @@ size_t gone_bytes(const struct gone *g);
 /* Closes an open trace without asking anybody. 0, -ENOMEM: it is still open. */
 int close_quietly(struct traces *t, struct builder *b, uint32_t marks);
 /* Lets go of what is too much, the oldest first. */
-void make_room(struct traces *t);
+void traces_make_room(struct traces *t);
 
 /* ---- outcomes.c (FORMAT.md) ---- */
 

@@ -123,8 +123,8 @@ static int take_over(struct traces *t, struct refill_trace *f)
 	b->last_ns = f->open ? f->last_ns : 0;
 	b->marks = f->marks | (f->got < f->records ? TRACE_CUT : 0);
 	b->records = f->records;
-	t->open_bytes -= b->bytes; /* table_open counts them */
-	if (table_open(t, b) != 0) {
+	t->open_bytes -= b->bytes; /* traces_table_open counts them */
+	if (traces_table_open(t, b) != 0) {
 		t->open_bytes += b->bytes;
 		return -ENOMEM;
 	}
@@ -181,7 +181,7 @@ int traces_refill(struct traces *t, struct record *const *records, uint32_t coun
 	t->batch = NULL;
 	for (uint32_t i = 0; i < count && rc == 0; i++)
 		rc = refill_record(t, records[i], seq);
-	make_room(t);
+	traces_make_room(t);
 	return rc;
 }
 
@@ -196,6 +196,6 @@ int traces_refill_end(struct traces *t)
 			rc = take_over(t, f);
 	}
 	refill_free(t);
-	make_room(t);
+	traces_make_room(t);
 	return rc;
 }

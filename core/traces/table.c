@@ -12,7 +12,7 @@ static bool same_entry(const void *ctx, const void *key, uint32_t item)
 	return memcmp(t->entries[item].id, key, sizeof t->entries[item].id) == 0;
 }
 
-uint32_t table_entry(const struct traces *t, const uint8_t id[16])
+uint32_t traces_table_entry(const struct traces *t, const uint8_t id[16])
 {
 	return table_find(&t->table, id_hash(id), same_entry, t, id);
 }
@@ -79,11 +79,11 @@ static void list_remove(struct traces *t, struct builder *b)
 		t->newest = b->older;
 }
 
-int table_open(struct traces *t, struct builder *b)
+int traces_table_open(struct traces *t, struct builder *b)
 {
 	if (reserve(t) != 0)
 		return -ENOMEM;
-	uint32_t at = table_entry(t, b->id);
+	uint32_t at = traces_table_entry(t, b->id);
 	if (at == TABLE_NONE) {
 		at = take_entry(t);
 		memcpy(t->entries[at].id, b->id, sizeof b->id);
@@ -98,15 +98,15 @@ int table_open(struct traces *t, struct builder *b)
 	memcpy(t->open[b->open_at].id, b->id, sizeof b->id);
 	t->open[b->open_at].builder = b;
 	list_add(t, b);
-	due_add(t, b);
+	traces_due_add(t, b);
 	t->open_bytes += b->bytes;
 	return 0;
 }
 
-void table_close(struct traces *t, struct builder *b, struct page *page, uint32_t at)
+void traces_table_close(struct traces *t, struct builder *b, struct page *page, uint32_t at)
 {
 	list_remove(t, b);
-	due_remove(t, b);
+	traces_due_remove(t, b);
 	t->open_count--;
 	t->open[b->open_at] = t->open[t->open_count];
 	t->open[b->open_at].builder->open_at = b->open_at;
@@ -120,7 +120,7 @@ void table_close(struct traces *t, struct builder *b, struct page *page, uint32_
 	t->entries[b->entry].at = at;
 }
 
-struct page *table_give_up(struct traces *t, uint32_t entry)
+struct page *traces_table_give_up(struct traces *t, uint32_t entry)
 {
 	struct page *page = t->entries[entry].page;
 	struct piece *piece = (struct piece *)(page->data + t->entries[entry].at);
@@ -133,7 +133,7 @@ struct page *table_give_up(struct traces *t, uint32_t entry)
 	return pages_remove(&t->pages, page) ? page : NULL;
 }
 
-struct page *table_evict_page(struct traces *t)
+struct page *traces_table_evict_page(struct traces *t)
 {
 	struct page *page = t->pages.oldest;
 
@@ -151,7 +151,7 @@ struct page *table_evict_page(struct traces *t)
 	return pages_remove(&t->pages, page) ? page : NULL;
 }
 
-size_t table_bytes(const struct traces *t)
+size_t traces_table_bytes(const struct traces *t)
 {
 	size_t slots = t->table.slots != NULL ? (size_t)t->table.mask + 1 : 0;
 

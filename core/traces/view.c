@@ -44,7 +44,7 @@ static void look(const struct builder *b, struct glimpse *g)
 /* Has the trace still what was seen of it? Under the lock. NULL: it has not. */
 static const struct builder *still_open(const struct traces *t, const uint8_t id[16], const struct glimpse *g)
 {
-	uint32_t at = table_entry(t, id);
+	uint32_t at = traces_table_entry(t, id);
 	const struct builder *b = at != TABLE_NONE ? t->entries[at].open : NULL;
 
 	return b != NULL && b->number == g->number && b->edits == g->edits ? b : NULL;
@@ -117,7 +117,7 @@ static int find_trace(struct traces *t, const uint8_t id[16], struct reader *r, 
 	do {
 		*out = (struct found){.page = NULL};
 		mutex_lock(&t->lock);
-		uint32_t at = table_entry(t, id);
+		uint32_t at = traces_table_entry(t, id);
 		const struct entry *e = at != TABLE_NONE ? &t->entries[at] : NULL;
 		if (e != NULL && e->open == NULL) {
 			out->page = e->page;
