@@ -86,6 +86,13 @@ return {
     exemplars = 100000,             -- kept at most; the oldest go first
   },
 
+  traces = {                        -- the buffer of traces: open ones, and closed ones for search
+    settle = "5s",                  -- a trace closes once its root has ended and nothing has come for so long
+    max_age = "10m",                -- and so long after its first span at the latest
+    max_bytes = "256MiB",           -- memory of all of it; the oldest go first
+    max_spans = 100000,             -- of one trace; more are left out of it
+  },
+
   query = {                         -- a question to the history, PromQL above all
     timeout = "30s",                -- how long one may take, once its turn has come
     lookback = "5m",                -- how old a sample may be that still stands for its series

@@ -135,6 +135,13 @@ struct config {
 		uint32_t exemplars;             /* 100000 */
 	} store;
 
+	struct {                    /* traces = { … }: the buffer of traces */
+		int64_t settle_ns;  /* 5 s without a span once the root has ended: then a trace closes */
+		int64_t max_age_ns; /* 10 min after its first span it does whatever is missing */
+		uint64_t max_bytes; /* 256 MiB of open and closed ones */
+		uint32_t max_spans; /* 100000 of one trace */
+	} traces;
+
 	struct {                          /* query = { … }: what a question to the history may take */
 		int64_t timeout_ns;       /* 30 s */
 		int64_t lookback_ns;      /* 5 min: how old a sample may be that stands for its series */

@@ -126,9 +126,7 @@ static int apply_scripts(struct replay *p, const struct frame *f, uint32_t count
 {
 	const struct engine *e = p->engine;
 	uint64_t starved = script_host_starved(e->host);
-	if (e->set == NULL)
-		return 0;
-	script_set_apply(e->set, p->refs, count, f->seq, f->time_ns);
+	traces_apply_frame(p->engine, p->refs, count, f->seq, f->time_ns);
 	if (script_host_starved(e->host) != starved)
 		return error_set(p->err, -ENOMEM, "out of memory for the scripts during recovery");
 	return 0;
@@ -288,6 +286,8 @@ static int replay_all(struct replay *p, const struct engine *e, struct error *er
 	if (code != 0)
 		return code;
 	code = expect_cuts(p);
+	if (code == 0)
+		code = traces_recover(p->engine, err);
 	if (code != 0)
 		return code;
 	tsdb_replay_begin(e->store);
