@@ -21,4 +21,15 @@ __attribute__((weak)) uint32_t trace_find_key(const struct trace *t, struct slic
 	return TRACE_NONE;
 }
 
+__attribute__((weak)) struct slice trace_service(const struct trace *t, const struct trace_span *s)
+{
+	struct slice name = SLICE("service.name");
+	uint32_t key = trace_find_key(t, name, trace_key_hash(name));
+	const struct trace_cell *c = NULL;
+
+	if (key != TRACE_NONE)
+		c = trace_run_find(t, trace_resources(t)[s->resource].attributes, key);
+	return c != NULL && c->type == TRACE_CELL_STRING ? trace_text(t, c->text) : SLICE("");
+}
+
 #endif
