@@ -289,12 +289,37 @@ void script_set_begin(struct script_set *set, uint64_t seq, int64_t now_ns, stru
 	run_timers(set, before_ns, h->now_ns);
 }
 
+/* A number from 0 up to 1 that is the same for a trace in any process. */
+static double draw(const struct trace *trace)
+{
+	return (double)(hash_bytes((const char *)trace->id, sizeof trace->id, 0) >> 11) * 0x1p-53;
+}
+
+static enum trace_verdict verdict_of(const struct trace_words *words, const struct trace *trace)
+{
+	if (words->drop)
+		return TRACE_DROP;
+	if (words->keep || !words->drawn)
+		return TRACE_KEEP;
+	return draw(trace) < words->probability ? TRACE_KEEP : TRACE_DROP;
+}
+
 enum trace_verdict script_set_trace(struct script_set *set, struct traces *traces, const struct trace *trace)
 {
-	(void)set; /* no script can ask for traces yet, and none is dropped unasked */
-	(void)traces;
-	(void)trace;
-	return TRACE_KEEP;
+	struct trace_words words = {.probability = 0};
+	uint32_t emits = set->emits_in_frame; /* many may close at one frame: each has the room of one */
+
+	CHECK(set->bound && set->host->current == set);
+	set->emits_in_frame = 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct script *s = set->scripts[i];
+		struct cursor c = {.trace = trace, .traces = traces, .words = &words, .count = s->traces.count};
+		if (c.count != 0 && !s->stats.quarantined)
+			script_run(s, &c);
+	}
+	set->emits_in_frame = emits;
+	set_untrace(set);
+	return verdict_of(&words, trace);
 }
 
 void script_set_records(struct script_set *set, struct record *const *records, uint32_t count)

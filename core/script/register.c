@@ -94,6 +94,15 @@ static int l_on_span(lua_State *L)
 	return 0;
 }
 
+static int l_on_trace(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "on.trace");
+	add(L, s, &s->traces, 1, "on.trace");
+	return 0;
+}
+
 static int l_filter(lua_State *L)
 {
 	struct script *s = script_of(L);
@@ -163,7 +172,7 @@ static void set_functions(lua_State *L, const luaL_Reg *functions)
 void lib_register_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"filter", l_filter}, {"every", l_every}, {NULL, NULL}};
-	static const luaL_Reg kinds[] = {{"span", l_on_span}, {NULL, NULL}};
+	static const luaL_Reg kinds[] = {{"span", l_on_span}, {"trace", l_on_trace}, {NULL, NULL}};
 
 	set_functions(L, functions);
 	lua_newtable(L);

@@ -109,6 +109,7 @@ static void add_own(lua_State *L)
 	lib_emit_open(L);
 	lib_register_open(L);
 	lib_metric_open(L);
+	lib_trace_open(L);
 }
 
 /* Methods of strings are those of the new string table; its metatable is out of reach. */
