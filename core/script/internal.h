@@ -73,6 +73,7 @@ struct handler {
 	const char *where;     /* "scripts/metrics/cost.lua:9", in the set's arena */
 	int ref;               /* of the function in the registry of the state */
 	int64_t interval_ns;   /* timers */
+	bool open;             /* a timer that is called for each open trace */
 };
 
 struct handlers {

@@ -260,16 +260,63 @@ static int span_get(lua_State *L)
 	return 1;
 }
 
+/* The value at 3, for an attribute. */
+static struct value check_annotation(lua_State *L)
+{
+	struct value v = {.type = VALUE_BOOL};
+	struct slice text;
+
+	switch (lua_type(L, 3)) {
+	case LUA_TBOOLEAN:
+		v.boolean = lua_toboolean(L, 3);
+		return v;
+	case LUA_TNUMBER:
+		if (!isfinite(lua_tonumber(L, 3)))
+			script_raise(L, "span:annotate: %s is no value for an attribute", lua_tostring(L, 3));
+		return value_from_number(lua_tonumber(L, 3));
+	case LUA_TSTRING:
+		text.ptr = lua_tolstring(L, 3, &text.len);
+		if (text.len > TEXT_MAX)
+			script_raise(L, "span:annotate: a text of %zu bytes; at most %d are allowed", text.len,
+			             TEXT_MAX);
+		return (struct value){.str = text.ptr, .len = (uint32_t)text.len, .type = VALUE_STRING};
+	default:
+		script_raise(L, "span:annotate: a value is a string, number or boolean, not a %s", luaL_typename(L, 3));
+	}
+}
+
+static int span_annotate(lua_State *L)
+{
+	struct script *s = script_of(L);
+	struct slice name;
+
+	lua_settop(L, 3);
+	uint32_t span = trace_check_span(L, 1, "annotate(name, value)");
+	if (s->trace_view.open)
+		script_raise(L, "span:annotate is for on.trace: this trace has not closed");
+	if (lua_type(L, 2) != LUA_TSTRING)
+		script_raise(L, "span:annotate wants the name of an attribute, got %s", luaL_typename(L, 2));
+	name.ptr = lua_tolstring(L, 2, &name.len);
+	if (name.len == 0 || name.len > NAME_BYTES_MAX)
+		script_raise(L, "span:annotate: a name has 1 to %d bytes", NAME_BYTES_MAX);
+	struct value v = check_annotation(L);
+	int rc = s->trace_view.traces != NULL ? traces_annotate(s->trace_view.traces, span, name, &v) : 0;
+	if (rc == -E2BIG)
+		script_raise(L, "span:annotate: too many for one span");
+	if (rc == -ENOMEM)
+		script_starve(L);
+	if (rc != 0)
+		script_raise(L, "span:annotate: this span takes none");
+	script_effect(L, s);
+	return 0;
+}
+
 const luaL_Reg trace_methods[] = {{"spans", trace_each_span},
                                   {"find", trace_find},
                                   {"inherit", trace_inherit},
                                   {"critical_path", trace_on_path},
                                   {NULL, NULL}};
 
-const luaL_Reg trace_span_methods[] = {{"parent", span_parent},
-                                       {"children", span_children},
-                                       {"events", span_events},
-                                       {"links", span_links},
-                                       {"attributes", span_attributes},
-                                       {"get", span_get},
-                                       {NULL, NULL}};
+const luaL_Reg trace_span_methods[] = {
+    {"parent", span_parent},         {"children", span_children}, {"events", span_events},     {"links", span_links},
+    {"attributes", span_attributes}, {"get", span_get},           {"annotate", span_annotate}, {NULL, NULL}};

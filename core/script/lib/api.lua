@@ -386,6 +386,21 @@ function on.span(fn) end
 ---@param fn fun(trace: Trace): ("keep"|"drop"|number|nil)
 function on.trace(fn) end
 
+--- Calls `fn` with each trace that has not closed, oldest first, whenever the engine's clock passes a multiple of the interval: for what is to be noticed while it happens, a runaway agent for one.
+---
+--- Errors: an interval under a second or over 366 days; called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- on.trace_open("10s", function(trace)
+---   local calls = 0
+---   for _ in trace:find { ["gen_ai.operation.name"] = "execute_tool" } do calls = calls + 1 end
+---   if calls > 100 then emit("agent.runaway", { trace_id = trace.trace_id, calls = calls }) end
+--- end)
+--- ```
+---@param interval Duration
+---@param fn fun(trace: Trace)
+function on.trace_open(interval, fn) end
+
 --- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk; spans have the type `"span"`. What the function sets, replaces or sets to `nil` in
 --- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
 ---

@@ -151,3 +151,14 @@ function TraceSpan:attributes() end
 ---@param name string
 ---@return any
 function TraceSpan:get(name) end
+
+--- Adds an attribute to the span as it is kept for search and display, or changes it. What has been read of the trace in this call stays as it was.
+---
+--- Errors: in `on.trace_open`; a name of over 256 bytes; a value that is no string of at most 65,536 bytes, finite number or boolean; more than 64 on one span.
+---
+--- ```lua
+--- span:annotate("moongate.cost_usd", usd)
+--- ```
+---@param name string
+---@param value string|number|boolean
+function TraceSpan:annotate(name, value) end

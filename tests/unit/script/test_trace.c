@@ -1,5 +1,6 @@
 /* on.trace: whole traces as handlers see them, and what they say of them. */
 #include "support_trace.h"
+#include "traces/traces.h"
 
 #define SEEN "local seen = counter 'seen_total' { labels = { 'what' } }\n"
 
@@ -437,6 +438,63 @@ static void a_trace_of_many_spans_emits_for_each(void **state)
 	world_free(w);
 }
 
+/* ---- the buffer ---- */
+
+#define ROOT "trace_id=aaf7651916cd43dd8448eb211c80319c span_id=b7ad6b7169203331 name=run duration_ns=1000 "
+
+static void collect(struct world *w, struct traces *traces, const char *fields)
+{
+	span(w, fields);
+	struct record *r = &w->batch->records[0];
+	script_set_begin(w->set, ++w->seq, w->now_ns, traces);
+	script_set_records(w->set, &r, 1);
+	assert_int_equal(traces_add(traces, &r, 1, w->seq, w->now_ns), 0);
+	batch_reset(w->batch, 1 << 16);
+}
+
+struct closing {
+	struct world *w;
+	struct traces *traces;
+};
+
+static enum trace_verdict decide(void *ctx, const struct trace *trace)
+{
+	const struct closing *c = ctx;
+
+	return script_set_trace(c->w->set, c->traces, trace);
+}
+
+static void open_traces_are_seen_and_closed_ones_annotated(void **state)
+{
+	(void)state;
+	struct world *w =
+	    seeing("on.trace_open('10s', function(t) seen:inc('open ' .. t.root.name .. ' ' .. tostring(t.open)) end)\n"
+	           "on.trace(function(t) t.root:annotate('usd', 0.5) t.root:annotate('who', 'ann') end)\n"
+	           "on.trace(function(t) assert(not pcall(t.root.annotate, t.root, '', 1))\n"
+	           "  assert(not pcall(t.root.annotate, t.root, 'x', {})) end)");
+	struct traces_options options = {5 * NS_PER_S, 600 * NS_PER_S, 1 << 24, 1000};
+	struct traces *traces = traces_new(&options);
+	struct closing c = {w, traces};
+	uint8_t id[16];
+	int code;
+
+	collect(w, traces, ROOT);
+	assert_true(script_set_next_due(w->set) <= w->now_ns + 10 * NS_PER_S);
+	w->now_ns += 11 * NS_PER_S;
+	script_set_begin(w->set, ++w->seq, w->now_ns, traces);
+	saw(w, "open run true", 1);
+	assert_int_equal(traces_close_due(traces, w->now_ns, decide, &c), 0);
+	no_errors(w);
+	assert_true(trace_id_read(SLICE("aaf7651916cd43dd8448eb211c80319c"), id));
+	struct trace *t = traces_get(traces, id, &code);
+	assert_non_null(t);
+	assert_true(trace_attribute(t, trace_spans(t), SLICE("usd"))->number == 0.5);
+	assert_non_null(trace_attribute(t, trace_spans(t), SLICE("who")));
+	trace_free(t);
+	traces_free(traces);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +518,7 @@ int main(void)
 	    cmocka_unit_test(a_call_over_many_spans_is_cut_off),
 	    cmocka_unit_test(a_replay_cuts_the_same_call),
 	    cmocka_unit_test(a_trace_of_many_spans_emits_for_each),
+	    cmocka_unit_test(open_traces_are_seen_and_closed_ones_annotated),
 	};
 
 	quiet();
