@@ -36,7 +36,7 @@ static const struct {
 };
 
 /* Our half in Lua, in this order. */
-static const char *const lua_half[] = {"base.lua", "metrics.lua"};
+static const char *const lua_half[] = {"base.lua", "metrics.lua", "sample.lua"};
 
 /* Copies what scripts get from the stock table at `from` into the new table on top. */
 static void copy_stock(lua_State *L, int from, const char *const *names)

@@ -386,6 +386,18 @@ function on.span(fn) end
 ---@param fn fun(trace: Trace): ("keep"|"drop"|number|nil)
 function on.trace(fn) end
 
+--- A handler for `on.trace` that keeps what any of its policies keeps, and of the rest a share of `rate`: `errors`, traces with a span whose status is error; `slower_than`, those that took longer; `first_per`, the first one
+--- in `every` for each value of an attribute, of the root or else of any span; `per_minute`, so many of the others a minute. What it remembers is in `state`.
+---
+--- Errors: called elsewhere than at the top level; an unknown option, or a value that is none for it; no policy.
+---
+--- ```lua
+--- on.trace(sample { errors = true, slower_than = "5s", first_per = "user.id", per_minute = 100, rate = 0.05 })
+--- ```
+---@param policies { errors?: boolean, slower_than?: Duration, first_per?: string, every?: Duration, per_minute?: integer, rate?: number }
+---@return fun(trace: Trace): ("keep"|number)
+function sample(policies) end
+
 --- Calls `fn` with each trace that has not closed, oldest first, whenever the engine's clock passes a multiple of the interval: for what is to be noticed while it happens, a runaway agent for one.
 ---
 --- Errors: an interval under a second or over 366 days; called elsewhere than at the top level; no function.

@@ -235,6 +235,69 @@ static void other_words_are_errors(void **state)
 	}
 }
 
+/* ---- sample{…} ---- */
+
+static enum trace_verdict sampled(struct world *w, uint8_t number, uint32_t marks, const char *user, bool error)
+{
+	struct span_note note = {
+	    .id = 1, .name = "n", .duration = 3000, .attributes = user, .status = error ? SPAN_ERROR : SPAN_OK};
+	struct trace *t = trace_of_notes(&note, 1, marks, number);
+	enum trace_verdict v = close_trace(w, t);
+
+	mem_free(t);
+	no_errors(w);
+	return v;
+}
+
+static void sample_keeps_what_a_policy_keeps(void **state)
+{
+	(void)state;
+	struct world *w = world_with("on.trace(sample { errors = true, slower_than = '5s', first_per = 'user.id' })");
+
+	assert_int_equal(sampled(w, 1, 0, "user.id=ann", false), TRACE_KEEP);
+	assert_int_equal(sampled(w, 1, 0, "user.id=ann", false), TRACE_KEEP); /* the first one, again */
+	assert_int_equal(sampled(w, 2, 0, "user.id=ann", false), TRACE_DROP);
+	assert_int_equal(sampled(w, 2, 0, "user.id=ann", true), TRACE_KEEP);
+	assert_int_equal(sampled(w, 3, 0, "user.id=bob", false), TRACE_KEEP);
+	assert_int_equal(sampled(w, 4, 0, NULL, false), TRACE_DROP);
+	assert_int_equal(sampled(w, 4, TRACE_LATE, NULL, false), TRACE_KEEP);
+	w->now_ns += 3601 * NS_PER_S;
+	assert_int_equal(sampled(w, 5, 0, "user.id=ann", false), TRACE_KEEP);
+	world_free(w);
+	w = world_with("on.trace(sample { slower_than = 2.5 })");
+	assert_int_equal(sampled(w, 1, 0, NULL, false), TRACE_KEEP);
+	world_free(w);
+	w = world_with("on.trace(sample { per_minute = 2 })");
+	assert_int_equal(sampled(w, 1, 0, NULL, false), TRACE_KEEP);
+	assert_int_equal(sampled(w, 2, 0, NULL, false), TRACE_KEEP);
+	assert_int_equal(sampled(w, 3, 0, NULL, false), TRACE_DROP);
+	w->now_ns += 60 * NS_PER_S;
+	assert_int_equal(sampled(w, 4, 0, NULL, false), TRACE_KEEP);
+	world_free(w);
+}
+
+static void sample_refuses_what_is_no_policy(void **state)
+{
+	(void)state;
+	static const char *const texts[][2] = {
+	    {"sample { err = true }",
+	     "sample: unknown option err; it takes errors, every, first_per, per_minute, rate, slower_than"},
+	    {"sample {}", "sample wants a policy: errors, slower_than, first_per, per_minute or rate"},
+	    {"sample(1)", "sample wants a table of policies, got number"},
+	    {"sample { rate = 2 }", "sample: rate wants a number from 0 to 1"},
+	    {"sample { rate = 0.5, every = 5 }", "sample: every is for first_per"},
+	    {"sample { per_minute = 0 }", "sample: per_minute wants a whole number from 1"},
+	};
+	struct world *w = world_new();
+
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		const char *text = refusal(w, texts[i][0]);
+		assert_memory_equal(text, "scripts/metrics/t.lua:1: ", 25);
+		assert_string_equal(text + 25, texts[i][1]);
+	}
+	world_free(w);
+}
+
 /* ---- mistakes ---- */
 
 static char told[16][512];
@@ -511,6 +574,8 @@ int main(void)
 	    cmocka_unit_test(verdicts_are_combined),
 	    cmocka_unit_test(a_probability_is_drawn_from_the_id),
 	    cmocka_unit_test(other_words_are_errors),
+	    cmocka_unit_test(sample_keeps_what_a_policy_keeps),
+	    cmocka_unit_test(sample_refuses_what_is_no_policy),
 	    cmocka_unit_test(objects_are_good_for_their_call),
 	    cmocka_unit_test(mistakes_are_told_with_their_line),
 	    cmocka_unit_test(objects_are_not_taken_for_others),
