@@ -39,6 +39,15 @@ return {
     per_body = 100000,              -- events in one body; more refuses the body
   },
 
+  spans = {                         -- what one span may be; more refuses that span alone
+    depth = 32,                     -- nested lists and maps in an attribute
+    values = 4096,                  -- attributes, events and links, with the values in them
+    key_bytes = 256,                -- of an attribute's name
+    string_bytes = "1MiB",          -- of one string
+    span_bytes = "4MiB",            -- of the whole span, in Protocol Buffers
+    per_body = 100000,              -- spans in one body; more refuses the body
+  },
+
   journal = {
     durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
     queue_bytes = "64MiB",          -- decoded records on their way to disk and scripts; more is 503 with Retry-After
@@ -75,6 +84,13 @@ return {
     max_series = 1000000,           -- in memory together; samples of more are refused
     max_series_per_metric = 200000, -- of one metric's name; likewise
     exemplars = 100000,             -- kept at most; the oldest go first
+  },
+
+  traces = {                        -- the buffer of traces: open ones, and closed ones for search
+    settle = "5s",                  -- a trace closes once its root has ended and nothing has come for so long
+    max_age = "10m",                -- and so long after its first span at the latest
+    max_bytes = "256MiB",           -- memory of all of it; the oldest go first
+    max_spans = 100000,             -- of one trace; more are left out of it
   },
 
   query = {                         -- a question to the history, PromQL above all

@@ -42,6 +42,7 @@ struct api {
 	struct rules *rules;   /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
+	struct ingest_span_limits span_limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
 	uint64_t refused[REFUSED_KINDS]; /* atomic */
@@ -71,6 +72,10 @@ void api_post_import(void *ctx, struct http_request *req);
 /* ---- otlp_metrics.c ---- */
 
 void api_post_otlp_metrics(void *ctx, struct http_request *req);
+
+/* ---- otlp_traces.c ---- */
+
+void api_post_otlp_traces(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 

@@ -97,6 +97,10 @@ struct config {
 		uint32_t depth, fields, key_bytes, string_bytes, event_bytes, per_body;
 	} events;
 
+	struct { /* spans = { … }: likewise of spans */
+		uint32_t depth, values, key_bytes, string_bytes, span_bytes, per_body;
+	} spans;
+
 	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t queue_bytes;              /* 64 MiB: decoded records that wait to be durable and applied */
@@ -130,6 +134,13 @@ struct config {
 		uint32_t max_series_per_metric; /* 200000 of one name */
 		uint32_t exemplars;             /* 100000 */
 	} store;
+
+	struct {                    /* traces = { … }: the buffer of traces */
+		int64_t settle_ns;  /* 5 s without a span once the root has ended: then a trace closes */
+		int64_t max_age_ns; /* 10 min after its first span it does whatever is missing */
+		uint64_t max_bytes; /* 256 MiB of open and closed ones */
+		uint32_t max_spans; /* 100000 of one trace */
+	} traces;
 
 	struct {                          /* query = { … }: what a question to the history may take */
 		int64_t timeout_ns;       /* 30 s */
