@@ -49,6 +49,9 @@ static void *read_all(void *arg)
 			atomic_fetch_add(&r->seen, 1);
 		}
 		CHECK(code == 0);
+		struct traces_stats s;
+		traces_stats(r->traces, &s);
+		CHECK(s.bytes <= 1 << 20);
 		traces_view_close(v);
 		for (uint32_t n = 1; n <= TRACES; n++) {
 			struct trace *t = get_trace(r->traces, n);
