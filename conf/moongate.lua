@@ -39,6 +39,15 @@ return {
     per_body = 100000,              -- events in one body; more refuses the body
   },
 
+  spans = {                         -- what one span may be; more refuses that span alone
+    depth = 32,                     -- nested lists and maps in an attribute
+    values = 4096,                  -- attributes, events and links, with the values in them
+    key_bytes = 256,                -- of an attribute's name
+    string_bytes = "1MiB",          -- of one string
+    span_bytes = "4MiB",            -- of the whole span, in Protocol Buffers
+    per_body = 100000,              -- spans in one body; more refuses the body
+  },
+
   journal = {
     durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
     queue_bytes = "64MiB",          -- decoded records on their way to disk and scripts; more is 503 with Retry-After

@@ -86,7 +86,8 @@ static void render_http(struct pen p, const struct http_server *server)
 
 static void render_refused(struct pen p, const struct api *a)
 {
-	static const char *const kinds[REFUSED_KINDS] = {"event", "sample", "histogram", "exemplar"};
+	static const char *const kinds[REFUSED_KINDS] = {"event",     "span",     "sample",
+	                                                 "histogram", "exemplar", "traceparent"};
 	const char *name = "moongate_decode_refused";
 	exposition_family(p.out, p.format, name, METRIC_COUNTER, "",
 	                  "What was refused while bodies were decoded, each by itself.");

@@ -97,6 +97,10 @@ struct config {
 		uint32_t depth, fields, key_bytes, string_bytes, event_bytes, per_body;
 	} events;
 
+	struct { /* spans = { … }: likewise of spans */
+		uint32_t depth, values, key_bytes, string_bytes, span_bytes, per_body;
+	} spans;
+
 	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t queue_bytes;              /* 64 MiB: decoded records that wait to be durable and applied */

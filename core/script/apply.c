@@ -87,6 +87,8 @@ uint16_t set_slot(struct script_set *set, const struct record *r)
 {
 	const struct batch *b = r->batch;
 
+	if (r->kind == RECORD_SPAN)
+		return SLOT_SPAN;
 	if (set->batch != b || r->type >= set->batch_slot_count) {
 		uint32_t from = set->batch == b ? set->batch_slot_count : 0;
 		set->batch = b;
@@ -189,8 +191,11 @@ int set_seal(struct script_set *set)
 	set->sealed = true;
 	for (uint32_t slot = 0; slot < set->type_count && rc == 0; slot++)
 		rc = add_views(set, slot);
-	for (uint32_t i = 0; i < set->count && rc == 0; i++)
+	for (uint32_t i = 0; i < set->count && rc == 0; i++) {
 		rc = script_add_view(set->scripts[i], SLOT_OTHER, (struct slice){"", 0});
+		if (rc == 0)
+			rc = script_add_view(set->scripts[i], SLOT_SPAN, (struct slice){"", 0});
+	}
 	return rc == 0 ? reserve_due(set) : rc;
 }
 

@@ -20,9 +20,11 @@ enum {
 	METRICS_MAX = 1024,     /* of a set */
 	TYPES_MAX = 256,        /* record types that get an event table of their own; further ones share one */
 	SLOT_OTHER = TYPES_MAX, /* the slot of those */
-	TYPE_NAME_MAX = 128,    /* bytes; as the decoder of events has it */
-	STACK_MAX = 256 << 10,  /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
-	STACK_RUNNER = 1,       /* where script_runner lies on each state's stack */
+	SLOT_SPAN,              /* the slot of spans, whatever types events have */
+	SLOTS,
+	TYPE_NAME_MAX = 128,   /* bytes; as the decoder of events has it */
+	STACK_MAX = 256 << 10, /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
+	STACK_RUNNER = 1,      /* where script_runner lies on each state's stack */
 	EMITS_PER_CALL = 1000,
 	EMITS_PER_FRAME = 100000,
 	EMIT_BYTES_MAX = 64 << 20,   /* of what waits */
@@ -63,11 +65,12 @@ struct script_metric {
 
 /* A function that a script registered. */
 struct handler {
-	struct slice type;   /* "*": any; in the set's arena; empty for timers */
-	uint64_t type_hash;  /* hash_bytes(type, hash_seed()) */
-	const char *where;   /* "scripts/metrics/cost.lua:9", in the set's arena */
-	int ref;             /* of the function in the registry of the state */
-	int64_t interval_ns; /* timers */
+	struct slice type;     /* "*": any; in the set's arena; empty for timers and spans */
+	enum record_kind kind; /* of on: events or spans */
+	uint64_t type_hash;    /* hash_bytes(type, hash_seed()) */
+	const char *where;     /* "scripts/metrics/cost.lua:9", in the set's arena */
+	int ref;               /* of the function in the registry of the state */
+	int64_t interval_ns;   /* timers */
 };
 
 struct handlers {
@@ -107,7 +110,7 @@ struct script {
 
 	size_t kept; /* bytes of the set's arena that it has taken */
 	struct handlers on, filters, timers;
-	struct view *views[TYPES_MAX + 1]; /* by slot; NULL: no handler is for the type. Owned */
+	struct view *views[SLOTS]; /* by slot; NULL: no handler is for the type. Owned */
 
 	/* The call under way. */
 	const char *stack;   /* where the C stack was when the state was entered */
@@ -324,7 +327,7 @@ static inline void script_effect(lua_State *L, struct script *s)
 
 /* ---- register.c ---- */
 
-/* Makes the script's view for a slot, if it has handlers for the type (an empty name: only those for all). 0 or -ENOMEM. */
+/* Makes the script's view for a slot, if it has handlers for the type (an empty name: only those for all; of SLOT_SPAN: those for spans). 0 or -ENOMEM. */
 int script_add_view(struct script *s, uint32_t slot, struct slice type);
 
 /* ---- apply.c ---- */

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "record/record.h"
 #include "traces/trace.h"
+#include "traces/traceql.h"
 
 struct traces;
 

@@ -339,7 +339,7 @@ function Mean:with(labels) end
 
 --- # Handlers
 
---- Calls `fn` with every record of this type, or of all types for `"*"`. Handlers run in the order in which a script registers them;
+--- Calls `fn` with every event of this type, or of all types for `"*"`. Spans are no events: they go to `on.span`. Handlers run in the order in which a script registers them;
 --- scripts run in the order of their paths.
 ---
 --- Errors: called elsewhere than at the top level; no function.
@@ -351,13 +351,26 @@ function Mean:with(labels) end
 ---@param fn fun(ev: Event)
 function on(type, fn) end
 
---- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk. What the function sets, replaces or sets to `nil` in
+--- Calls `fn` with every span as it comes in, before its trace is whole. `span` is filled as `ev` is, and under the same rules.
+---
+--- Errors: called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- on.span(function(span)
+---   if span.status == "error" then failed:inc(span["resource.service.name"], span.name) end
+---   latency:observe(span.duration, span["gen_ai.request.model"])
+--- end)
+--- ```
+---@param fn fun(span: Span)
+function on.span(fn) end
+
+--- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk; spans have the type `"span"`. What the function sets, replaces or sets to `nil` in
 --- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
 ---
 --- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
---- nothing else: metrics, `state` and `emit` are errors in it.
+--- nothing else: metrics, `state` and `emit` are errors in it. What is set in a span and is no field of its own is an attribute.
 ---
---- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`; values as in `emit`; over 32 MiB written into
+--- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`, or the `duration` of a span; values as in `emit`; over 32 MiB written into
 --- the events of one body.
 ---
 --- ```lua
@@ -468,6 +481,30 @@ function Event:fields() end
 ---@param name string
 ---@return any
 function Event:get(name) end
+
+--- # Spans
+---
+--- A span is a step of an agent's work: a call of a model or of a tool, a request to a service. It is read as an event is: its own fields by their names, its attributes by theirs, of its resource and its
+--- scope by their paths. Where a span has an attribute with the name of one of its fields, `span["attributes.name"]` is the attribute.
+
+--- A span as the handlers of `on.span` see it, with the methods of an `Event`.
+---
+--- ```lua
+--- local tokens = span["gen_ai.usage.input_tokens"] or 0
+--- local service = span["resource.service.name"]
+--- ```
+---@class Span: Event
+---@field name string
+---@field kind "unspecified"|"internal"|"server"|"client"|"producer"|"consumer"
+---@field status "unset"|"ok"|"error"
+---@field status_message? string
+---@field trace_id string 32 hexadecimal digits
+---@field span_id string 16 hexadecimal digits
+---@field parent_span_id? string a span without it is the root of its trace
+---@field time number its start, seconds since 1970
+---@field duration number seconds, never negative
+---@field attributes? table<string, any> a copy of all of them
+---@field [string] any
 
 --- # State
 
