@@ -94,6 +94,27 @@ static int l_on_span(lua_State *L)
 	return 0;
 }
 
+static int l_on_trace(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "on.trace");
+	add(L, s, &s->traces, 1, "on.trace");
+	return 0;
+}
+
+static int l_on_trace_open(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	script_check_loading(L, s, "on.trace_open");
+	int64_t interval_ns = text_duration(L, 1, "on.trace_open", INTERVAL_MIN, INTERVAL_MAX);
+	struct handler *h = add(L, s, &s->timers, 2, "on.trace_open");
+	h->interval_ns = interval_ns;
+	h->open = true;
+	return 0;
+}
+
 static int l_filter(lua_State *L)
 {
 	struct script *s = script_of(L);
@@ -163,7 +184,8 @@ static void set_functions(lua_State *L, const luaL_Reg *functions)
 void lib_register_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"filter", l_filter}, {"every", l_every}, {NULL, NULL}};
-	static const luaL_Reg kinds[] = {{"span", l_on_span}, {NULL, NULL}};
+	static const luaL_Reg kinds[] = {
+	    {"span", l_on_span}, {"trace", l_on_trace}, {"trace_open", l_on_trace_open}, {NULL, NULL}};
 
 	set_functions(L, functions);
 	lua_newtable(L);

@@ -21,6 +21,7 @@ static void script_free(struct script *s)
 	mem_free(s->on.items);
 	mem_free(s->filters.items);
 	mem_free(s->timers.items);
+	mem_free(s->traces.items);
 	mem_free(s);
 }
 
