@@ -101,6 +101,14 @@ return {
     max_bytes = "128MiB",           -- of memory for one
   },
 
+  rules = {                         -- what is computed again and again, and what is to wake somebody
+    files = {},                     -- Prometheus's rule files: { "conf/rules/*.yml" }; read anew at each reload
+    interval = "1m",                -- of groups that have none
+    query_offset = "0s",            -- so far in the past they are evaluated, where samples come late
+    external_labels = {},           -- what templates see as $externalLabels: { region = "eu" }
+    -- external_url = "https://moongate.example.com",  -- what they see as $externalURL; default: http:// and the address
+  },
+
   -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.
   -- A series has the labels of its target beside its own: job, instance (the target as it stands here) and `labels`.
   scrape = {

@@ -63,7 +63,8 @@ static void set_span_limits(struct ingest_span_limits *l, const struct config *c
 	l->spans = c->spans.per_body;
 }
 
-struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct error *err)
+struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct rules *rules,
+                    struct error *err)
 {
 	struct api *a = mem_zalloc(1, sizeof *a);
 	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
@@ -85,6 +86,7 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	for (int kind = 0; kind < INTAKE_KINDS; kind++)
 		intake_pool_init(&a->pools[kind]);
 	a->scrape = scrape;
+	a->rules = rules;
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	query_queue_init(&a->queries, c->query.max_concurrency);

@@ -39,6 +39,7 @@ struct api {
 	const struct config *config;
 	struct engine *engine;
 	struct scrape *scrape; /* or NULL */
+	struct rules *rules;   /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
 	struct ingest_span_limits span_limits;

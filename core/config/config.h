@@ -163,6 +163,14 @@ struct config {
 		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
 	} health;
 
+	struct {                           /* rules = { … } */
+		struct config_texts files; /* Prometheus's rule files; `*`, `?` and `[…]` may stand in them */
+		int64_t interval_ns;       /* 1 min: of groups that have none */
+		int64_t query_offset_ns;   /* 0: likewise */
+		struct config_pairs external_labels; /* $externalLabels of templates */
+		char *external_url;                  /* $externalURL; NULL: http:// and the address */
+	} rules;
+
 	struct config_scrape *scrapes; /* scrape = { … } */
 	uint32_t scrape_count;
 

@@ -53,6 +53,11 @@ void traces_free(struct traces *t)
 		t->oldest = b->newer;
 		builder_free(b);
 	}
+	while (t->spare != NULL) {
+		struct builder *b = t->spare;
+		t->spare = b->newer;
+		builder_free(b);
+	}
 	while (t->pages.oldest != NULL) {
 		struct page *page = t->pages.oldest;
 		bool last = pages_remove(&t->pages, page);
@@ -81,7 +86,7 @@ void traces_free(struct traces *t)
 /* A trace that is not here, or not any more. */
 static struct builder *open_new(struct traces *t, const uint8_t id[16], uint64_t seq)
 {
-	struct builder *b = builder_new(id);
+	struct builder *b = traces_builder_new(t, id);
 	enum gone_how gone = gone_find(&t->gone, id);
 
 	if (b == NULL)
@@ -97,12 +102,12 @@ static struct builder *open_new(struct traces *t, const uint8_t id[16], uint64_t
 	return b;
 }
 
-static struct builder *open_again(const struct piece *piece, uint64_t seq)
+static struct builder *open_again(struct traces *t, const struct piece *piece, uint64_t seq)
 {
-	struct builder *b = builder_new(piece->trace.id);
+	struct builder *b = traces_builder_new(t, piece->trace.id);
 
 	if (b == NULL || builder_reopen(b, &piece->trace) != 0) {
-		builder_free(b);
+		traces_builder_free(t, b);
 		return NULL;
 	}
 	b->marks = TRACE_LATE | (piece->trace.marks & TRACE_CUT);
@@ -122,13 +127,13 @@ static struct builder *open_trace(struct traces *t, const uint8_t id[16], uint64
 		return t->entries[at].open;
 	struct builder *b = at == TABLE_NONE
 	                        ? open_new(t, id, seq)
-	                        : open_again((struct piece *)(t->entries[at].page->data + t->entries[at].at), seq);
+	                        : open_again(t, (struct piece *)(t->entries[at].page->data + t->entries[at].at), seq);
 	if (b == NULL)
 		return NULL;
 	b->first_ns = b->last_ns = now_ns;
 	struct entry was = at != TABLE_NONE ? t->entries[at] : (struct entry){.at = 0};
 	if (traces_table_open(t, b) != 0) {
-		builder_free(b);
+		traces_builder_free(t, b);
 		return NULL;
 	}
 	t->stats.spans += b->parts.of[PART_SPANS].count;
@@ -149,7 +154,7 @@ static void close_empty(struct traces *t, struct builder *b)
 	if (b->parts.of[PART_SPANS].count > 0)
 		return;
 	traces_table_close(t, b, NULL, 0);
-	builder_free(b);
+	traces_builder_free(t, b);
 }
 
 static int add_to(struct traces *t, struct builder *b, const struct record *r, const struct span_plan *plan,
@@ -249,7 +254,7 @@ static bool evict_open(struct traces *t)
 	                    : b->marks & TRACE_LATE ? GONE_EVICTED_CLOSED
 	                                            : GONE_EVICTED_OPEN;
 	(void)gone_add(&t->gone, b->id, how); /* else it is a new one */
-	builder_free(b);
+	traces_builder_free(t, b);
 	return true;
 }
 
@@ -260,6 +265,9 @@ void traces_make_room(struct traces *t)
 			break;
 	}
 	(void)traces_due_first(t);
+	mutex_lock(&t->lock);
+	t->stats.bytes = traces_table_bytes(t);
+	mutex_unlock(&t->lock);
 }
 
 /* ---- what is asked ---- */
@@ -285,6 +293,5 @@ void traces_stats(struct traces *t, struct traces_stats *out)
 	mutex_lock(&t->lock);
 	*out = t->stats;
 	out->open = t->open_count;
-	out->bytes = traces_table_bytes(t);
 	mutex_unlock(&t->lock);
 }

@@ -25,12 +25,28 @@ struct builder *builder_new(const uint8_t id[16])
 
 	if (b == NULL)
 		return NULL;
-	memcpy(b->id, id, sizeof b->id);
 	b->bytes = sizeof *b;
-	b->late_seq = UINT64_MAX;
-	b->retry_ns = INT64_MIN;
-	b->rootless_at = 0;
+	builder_reuse(b, id);
 	return b;
+}
+
+static struct part emptied(struct part p)
+{
+	return (struct part){p.items, 0, p.cap};
+}
+
+void builder_reuse(struct builder *b, const uint8_t id[16])
+{
+	struct builder fresh = {.bytes = b->bytes, .index = b->index, .late_seq = UINT64_MAX, .retry_ns = INT64_MIN};
+
+	for (int i = 0; i < PARTS; i++)
+		fresh.parts.of[i] = emptied(b->parts.of[i]);
+	fresh.texts = emptied(b->texts);
+	fresh.hashes[0] = emptied(b->hashes[0]);
+	fresh.hashes[1] = emptied(b->hashes[1]);
+	memcpy(fresh.id, id, sizeof fresh.id);
+	table_clear(&fresh.index);
+	*b = fresh;
 }
 
 void builder_free(struct builder *b)
@@ -387,7 +403,7 @@ static bool cell_is(const struct builder *b, const struct batch *batch, const st
 	case VALUE_INT:
 		return c->integer == v->integer;
 	case VALUE_DOUBLE:
-		return memcmp(&c->number, &v->number, sizeof v->number) == 0;
+		return c->integer == v->integer; /* by their bits */
 	case VALUE_STRING:
 		return text_is(b, c->text, slice_new(v->str, v->len));
 	case VALUE_ARRAY:

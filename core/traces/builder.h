@@ -56,6 +56,8 @@ struct builder {
 /* NULL: memory is out. */
 struct builder *builder_new(const uint8_t id[16]);
 void builder_free(struct builder *b);
+/* Makes it as a new one of another trace, with the memory that it has. */
+void builder_reuse(struct builder *b, const uint8_t id[16]);
 
 /* Room for `count` more items of a part, uninitialised and counted; NULL: memory is out, or the trace would be too large. */
 void *builder_room(struct builder *b, enum part_kind kind, uint32_t count);

@@ -63,7 +63,7 @@ static void publish(struct traces *t, struct builder *b, const struct place *p)
 	t->stats.closed++;
 	traces_table_close(t, b, p->page, at);
 	mutex_unlock(&t->lock);
-	builder_free(b);
+	traces_builder_free(t, b);
 }
 
 int close_quietly(struct traces *t, struct builder *b, uint32_t marks)
@@ -189,7 +189,7 @@ static void drop(struct traces *t, struct builder *b)
 	t->stats.spans -= spans;
 	traces_table_close(t, b, NULL, 0);
 	mutex_unlock(&t->lock);
-	builder_free(b);
+	traces_builder_free(t, b);
 }
 
 /* An event whose parent is missing counts as a root where there is no other. */

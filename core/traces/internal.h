@@ -94,7 +94,7 @@ struct traces {
 	uint32_t open_count;
 	struct pages pages;
 	uint64_t ordinal;          /* rising with each piece that dies */
-	struct traces_stats stats; /* all but open and bytes */
+	struct traces_stats stats; /* all but open */
 	size_t open_bytes;
 
 	/* The writer's own. */
@@ -102,7 +102,10 @@ struct traces {
 	struct builder **heap;           /* by due time, then age; as many as are open */
 	size_t heap_cap;
 	uint64_t builders; /* opened so far */
-	uint64_t serial;   /* of the batch that the plans are for */
+	struct builder
+	    *spare; /* closed ones of small traces, by `newer`: most of what a small one costs is its memory */
+	size_t spare_bytes;
+	uint64_t serial; /* of the batch that the plans are for */
 	const struct batch *batch;
 	struct span_plan *plans;
 	size_t plan_cap;
@@ -172,6 +175,10 @@ struct builder *traces_due_first(struct traces *t);
 
 /* ---- table.c: traces by id ---- */
 
+/* A builder of no list, and back; the writer's. NULL: memory is out. */
+struct builder *traces_builder_new(struct traces *t, const uint8_t id[16]);
+void traces_builder_free(struct traces *t, struct builder *b);
+
 /* The entry of a trace, TRACE_NONE. Under the lock, or the writer. */
 uint32_t traces_table_entry(const struct traces *t, const uint8_t id[16]);
 /* A builder becomes an open trace, which has no entry, or that of a closed one that is given up. 0, -ENOMEM: nothing has changed. Under the lock. */
@@ -182,7 +189,7 @@ void traces_table_close(struct traces *t, struct builder *b, struct page *page, 
 struct page *traces_table_give_up(struct traces *t, uint32_t entry);
 /* Takes the oldest page out with all that lies in it. Under the lock. What to free without it, or NULL. */
 struct page *traces_table_evict_page(struct traces *t);
-/* The memory of all of it. */
+/* The memory of all of it. The writer's. */
 size_t traces_table_bytes(const struct traces *t);
 
 /* ---- gone.c ---- */

@@ -5,6 +5,33 @@
 #include "base/mem.h"
 #include "traces/internal.h"
 
+enum { SPARE_BYTES = 1 << 16 /* of one builder */, SPARES_BYTES = 4 << 20 /* of all */ };
+
+struct builder *traces_builder_new(struct traces *t, const uint8_t id[16])
+{
+	struct builder *b = t->spare;
+
+	if (b == NULL)
+		return builder_new(id);
+	t->spare = b->newer;
+	t->spare_bytes -= b->bytes;
+	builder_reuse(b, id);
+	return b;
+}
+
+void traces_builder_free(struct traces *t, struct builder *b)
+{
+	size_t most = t->options.max_bytes / 16 < SPARES_BYTES ? t->options.max_bytes / 16 : SPARES_BYTES;
+
+	if (b == NULL || b->bytes > SPARE_BYTES || t->spare_bytes + b->bytes > most) {
+		builder_free(b);
+		return;
+	}
+	b->newer = t->spare;
+	t->spare = b;
+	t->spare_bytes += b->bytes;
+}
+
 static bool same_entry(const void *ctx, const void *key, uint32_t item)
 {
 	const struct traces *t = ctx;
@@ -156,5 +183,5 @@ size_t traces_table_bytes(const struct traces *t)
 	size_t slots = t->table.slots != NULL ? (size_t)t->table.mask + 1 : 0;
 
 	return t->pages.bytes + t->open_bytes + t->entry_cap * sizeof *t->entries + slots * sizeof *t->table.slots +
-	       t->open_cap * sizeof *t->open + t->heap_cap * sizeof *t->heap + gone_bytes(&t->gone);
+	       t->open_cap * sizeof *t->open + t->heap_cap * sizeof *t->heap + t->spare_bytes + gone_bytes(&t->gone);
 }
