@@ -35,8 +35,7 @@ static void push_or_owe(struct engine *e, enum control_type type, struct buf *pa
 	if (code == 0)
 		return;
 	buf_free(payload);
-	e->owed_seq = e->applied_seq;
-	e->checkpoint_due_ns = 0;
+	checkpoint_owe(e);
 	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
 	    log_str("error", strerror(-code)));
 }

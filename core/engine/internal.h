@@ -145,6 +145,7 @@ struct engine {
 	int64_t checkpoint_due_ns;   /* monotonic */
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
+	uint32_t checkpoints_failed; /* in a row */
 	uint64_t owed_seq;     /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	int64_t tick_retry_ns; /* monotonic: memory was out for the tick that is going on; it goes on then */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
@@ -322,6 +323,8 @@ int engine_recover(struct engine *e, struct error *err);
 
 /* Is one due, other than by the clock: nothing was applied since the last one, but retention still waits for another? */
 bool checkpoint_is_owed(const struct engine *e);
+/* A control record of the frame that is being applied was lost: a checkpoint is to stand in for it, at once unless the last ones have failed. */
+void checkpoint_owe(struct engine *e);
 /* Cuts a checkpoint at the last applied frame and has the worker write it. */
 void checkpoint_begin(struct engine *e);
 /* New scripts run: a recovery from before them takes longer, so the next checkpoint is brought forward. */
