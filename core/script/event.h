@@ -2,7 +2,7 @@
  *
  * For each script and record type there is one view with one Lua table, `ev`. A field that was never read is answered by the table's __index, in
  * C, which looks it up in the record and learns its name. Learned fields are filled in before each call, by a generated Lua
- * function: function(h, a1, a2) ev.model = a1 ev.user_id = a2 return h(ev) end. The C side pushes it, the handler and the values and calls it.
+ * function: function(a1, a2) ev.model = a1 ev.user_id = a2 return h(ev) end, of which there is one for each handler h. The C side pushes it and the values and calls it.
  *
  * Invariant: a slot of `ev` whose bit in `live` is 0 is nil. (Writing to a nil slot always passes __newindex, which sets the bit; writing to
  * another one leaves it set.) So a fill writes the fields that the record has, and clears live ones that it has not. What a script wrote into
@@ -25,10 +25,11 @@
 #include "script/texts.h"
 
 enum {
-	VIEW_FIELDS = 64,  /* learned ones; what is read beyond is answered by __index each time */
-	VIEW_PLANS = 8,    /* shapes that are remembered */
-	VIEW_SETTERS = 16, /* sets of present fields that have a generated function; others are filled from C */
-	VIEW_INDEX = 128   /* slots of the index of fields; a power of two, twice VIEW_FIELDS */
+	VIEW_FIELDS = 64, /* learned ones; what is read beyond is answered by __index each time */
+	VIEW_PLANS = 8,   /* shapes that are remembered */
+	VIEW_SETTERS =
+	    16, /* sets of present fields that have a generated function for a handler; others are filled from C */
+	VIEW_INDEX = 128 /* slots of the index of fields; a power of two, twice VIEW_FIELDS */
 };
 
 enum field_kind { FIELD_NAMED, FIELD_TYPE, FIELD_TIME };
@@ -55,16 +56,17 @@ struct plan_item {
 enum { PLAN_PATH = 3 };
 
 struct plan {
-	uint64_t shape;      /* its hash */
 	uint32_t generation; /* of the view when it was made; another one: void */
 	uint32_t count;
 	uint64_t mask; /* fields that the shape has */
+	int handler;   /* for which the setter is, in the registry */
 	int setter;    /* in the registry; LUA_NOREF: fill from C */
 	struct plan_item items[VIEW_FIELDS];
 };
 
 struct setter {
 	uint64_t mask;
+	int handler; /* that it calls, in the registry */
 	int ref;
 };
 
@@ -84,6 +86,8 @@ struct view {
 	struct field fields[VIEW_FIELDS];
 	uint8_t index[VIEW_INDEX]; /* by the key's address: field + 1; 0: free */
 	struct setter setters[VIEW_SETTERS];
+	uint64_t shapes[VIEW_PLANS]; /* of the plans; 0: none */
+	uint32_t next_plan;          /* the one that goes next when there is no room */
 	struct plan plans[VIEW_PLANS];
 	struct sights sights;
 };
