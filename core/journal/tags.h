@@ -14,11 +14,15 @@ enum tag {
 	TAG_ARRAY = 0x87,
 	TAG_OBJECT = 0x88,
 	TAG_DECIMAL = 0x89,
+	TAG_GOES_ON = 0x8a,  /* a string that begins as another did */
 	TAG_UNSIGNED = 0x90, /* + bytes − 1 */
 	TAG_NEGATIVE = 0x98, /* + bytes − 1 */
 	TAG_SMALL = 0xa0     /* + the number */
 };
 
 enum { SMALL_INTEGERS = 0x60, DECIMAL_EXPONENT_MAX = 4 };
+
+/* Of strings with so many bytes the last one of each length is remembered. */
+enum { BEGUN_MIN = 8, BEGUN_MAX = 40 };
 
 #endif
