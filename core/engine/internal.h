@@ -17,11 +17,13 @@
 #define STORE_WORK_NS (NS_PER_S / 10) /* and while there is much to let go of */
 
 enum {
-	TICK_SERIES = 2000,       /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
-	SAMPLE_SEGMENTS = 8,      /* of the journal, filled with samples: time for a checkpoint */
-	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
-	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
-	RETRY_MS = 200            /* between attempts to write again */
+	TICK_SERIES = 2000,  /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
+	SAMPLE_SEGMENTS = 8, /* of the journal, filled with samples: time for a checkpoint */
+	GROUP_BYTES =
+	    160
+	    << 10, /* a group of this size waits no longer; larger ones save no syncs worth it, and their bodies do not stay in the cache */
+	QUEUE_MAX = 65536, /* submissions waiting; journal.queue_bytes bounds their memory */
+	RETRY_MS = 200     /* between attempts to write again */
 };
 
 /* Control records of the journal; the numbers are written to disk (FORMAT.md). */
