@@ -152,6 +152,32 @@ int ingest_otlp_metrics_protobuf(struct sample_batch *b, struct slice body, cons
 int ingest_otlp_metrics_json(struct sample_batch *b, struct slice body, const struct ingest_sample_limits *limits,
                              struct ingest_rejects *rejects, struct error *err);
 
+/* What a body of spans may hold. */
+struct ingest_span_limits {
+	uint32_t depth;     /* nesting of lists and maps in an attribute. Default 32 */
+	uint32_t values;    /* attributes of one span with its events and links, nested values counted. Default 4096 */
+	uint32_t key_bytes; /* of an attribute's name. Default 256 */
+	uint32_t string_bytes; /* of one string. Default 1 MiB */
+	uint32_t span_bytes;   /* of one span as sent. Default 4 MiB */
+	uint32_t spans;        /* in one body. Default 100000 */
+};
+/* The defaults named above. */
+void ingest_span_limits_default(struct ingest_span_limits *limits);
+
+/* OTLP traces: an ExportTraceServiceRequest of Protocol Buffers (opentelemetry-proto 1.x, opentelemetry.proto.collector.trace.v1). Each span becomes a record as record/span.h has it; its index is its running number in the body, 0-based.
+ *
+ * Refused by that index, with its place in the text (resourceSpans[0].scopeSpans[1].spans[3], name: …): ids that are no 16 or 8 bytes or all 0, a start or end that is 0 or past 2261, strings that are not UTF-8, what is over a limit; such a resource or scope refuses its spans.
+ * Taken: an end before the start; a kind or status that is not known (as unspecified, unset); of attributes with one name the last; an attribute without a value, as null; bytes, as text in base64. Fields that are not known are passed over.
+ *
+ * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings point into it. 0: each span is a record or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte.
+ * -EFBIG: over limits->spans. -ENOMEM. After an error the batch is to be reset. */
+int ingest_otlp_traces_protobuf(struct batch *b, struct slice body, const struct ingest_span_limits *limits,
+                                struct ingest_rejects *rejects, struct error *err);
+
+/* The same of OTLP's JSON, as ingest_otlp_metrics_json has it. Strings point into the batch. */
+int ingest_otlp_traces_json(struct batch *b, struct slice body, const struct ingest_span_limits *limits,
+                            struct ingest_rejects *rejects, struct error *err);
+
 /* ---- remote read ---- */
 
 enum { INGEST_READ_QUERIES = 100, INGEST_READ_MATCHERS = 1000 /* of a query */ };

@@ -279,18 +279,31 @@ static void begin_frame(struct script_set *set, uint64_t seq)
 	}
 }
 
-void script_set_apply(struct script_set *set, struct record *const *records, uint32_t count, uint64_t seq,
-                      int64_t now_ns)
+void script_set_begin(struct script_set *set, uint64_t seq, int64_t now_ns, struct traces *traces)
 {
 	struct script_host *h = set->host;
 	int64_t before_ns = h->now_ns;
 
+	(void)traces; /* no timer reads them yet */
 	CHECK(set->bound && h->current == set);
 	begin_frame(set, seq);
 	if (now_ns > h->now_ns)
 		h->now_ns = now_ns;
 	run_timers(set, before_ns, h->now_ns);
+}
+
+enum trace_verdict script_set_trace(struct script_set *set, struct traces *traces, const struct trace *trace)
+{
+	(void)set; /* no script can ask for traces yet, and none is dropped unasked */
+	(void)traces;
+	(void)trace;
+	return TRACE_KEEP;
+}
+
+void script_set_records(struct script_set *set, struct record *const *records, uint32_t count)
+{
 	const uint16_t *slots = find_slots(set, records, count);
+
 	for (uint32_t at = 0; at < count; at += BLOCK_RECORDS) {
 		uint32_t n = count - at < BLOCK_RECORDS ? count - at : BLOCK_RECORDS;
 		for (uint32_t i = 0; i < set->count; i++) {
@@ -300,4 +313,11 @@ void script_set_apply(struct script_set *set, struct record *const *records, uin
 		}
 	}
 	set_untrace(set);
+}
+
+void script_set_apply(struct script_set *set, struct record *const *records, uint32_t count, uint64_t seq,
+                      int64_t now_ns)
+{
+	script_set_begin(set, seq, now_ns, NULL);
+	script_set_records(set, records, count);
 }

@@ -16,6 +16,7 @@
 #include "base/slice.h"
 #include "metrics/metrics.h"
 #include "record/record.h"
+#include "traces/traces.h"
 
 /* ---- bundles: the text of everything that a set runs ---- */
 
@@ -122,8 +123,15 @@ bool script_set_has_filters(const struct script_set *s);
 void script_set_filter(struct script_set *s, struct batch *b,
                        void (*fail)(void *ctx, struct record *r, const char *why), void *ctx);
 
-/* Applies one frame: moves the engine's clock to `now_ns` (running every() timers that became due, in order of their times), then runs the handlers over the
- * records, script by script, and what they emit. `seq` is the frame's number: it seeds math.random and names cuts. */
+/* A frame is applied in these steps. `seq` is its number: it seeds math.random and names cuts. First the clock moves to `now_ns`, and the timers that became due run in the order of their times:
+ * every(), and on.trace_open() over what is open in `traces` (NULL: nothing is). */
+void script_set_begin(struct script_set *s, uint64_t seq, int64_t now_ns, struct traces *traces);
+/* Then, for each trace that closes at this frame: runs on.trace() over it, script by script, and what they emit. What they annotate goes to `traces`. The verdict: to drop it where a handler says so, else to keep it where one says
+ * so or none says anything, else by the largest probability that one gave, drawn from the trace's id. A handler that fails says nothing. */
+enum trace_verdict script_set_trace(struct script_set *s, struct traces *traces, const struct trace *trace);
+/* Last the records: runs the handlers, script by script, and what they emit. Events go to on(), spans to on.span(). */
+void script_set_records(struct script_set *s, struct record *const *records, uint32_t count);
+/* A frame without traces: the first step and the last. */
 void script_set_apply(struct script_set *s, struct record *const *records, uint32_t count, uint64_t seq,
                       int64_t now_ns);
 
