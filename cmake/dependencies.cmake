@@ -19,6 +19,7 @@ moongate_dependency(zstd libzstd)
 moongate_dependency(snappy snappy)
 moongate_dependency(nettle nettle)
 moongate_dependency(re2 re2)
+moongate_dependency(yaml yaml-0.1)
 
 # Debian ships llhttp as sources inside node-llhttp. Strict mode: without it "\r\n\rX" passes as the end of a header.
 find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp NO_DEFAULT_PATH REQUIRED)

@@ -2,7 +2,7 @@
 set(MOONGATE_LAYERS base record config net ingest journal metrics tsdb scrape promql querier traces logs template alerts script engine api cli)
 
 # moongate_module(<name> [DEPENDS base …] [LIBS dep_uv …]): the folder's *.c and *.cc (but a main.c) become the static library moongate_<name>.
-# LIBS: dep_uv dep_luajit dep_cjson dep_curl dep_simdjson dep_zlib dep_zstd dep_snappy dep_nettle dep_re2 llhttp m.
+# LIBS: dep_uv dep_luajit dep_cjson dep_curl dep_simdjson dep_zlib dep_zstd dep_snappy dep_nettle dep_re2 dep_yaml llhttp m.
 function(moongate_module name)
   cmake_parse_arguments(M "" "" "DEPENDS;LIBS" ${ARGN})
   list(FIND MOONGATE_LAYERS ${name} layer)

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(gcc g++ make cmake ninja-build pkg-config
-	libuv1-dev libluajit-5.1-dev node-llhttp libcjson-dev libsimdjson-dev zlib1g-dev libzstd-dev libsnappy-dev nettle-dev libre2-dev
+	libuv1-dev libluajit-5.1-dev node-llhttp libcjson-dev libsimdjson-dev zlib1g-dev libzstd-dev libsnappy-dev nettle-dev libre2-dev libyaml-dev
 	libcurl4-openssl-dev
 	libcmocka-dev libprotobuf-c-dev protobuf-c-compiler) # CMake configures the unit tests in every build
 tests=(luajit lua-busted lua-check lua-socket lua-cjson curl openssl clang clang-format clang-tidy libclang-rt-14-dev prometheus)
@@ -13,7 +13,7 @@ benches=(victoria-metrics)
 
 # What a package is looked for by where there is no dpkg.
 commands=(gcc g++ cmake ninja pkg-config protoc-c)
-libraries=(libuv luajit libcjson simdjson zlib libzstd snappy nettle re2 libcurl cmocka libprotobuf-c)
+libraries=(libuv luajit libcjson simdjson zlib libzstd snappy nettle re2 yaml-0.1 libcurl cmocka libprotobuf-c)
 
 installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -14,6 +14,10 @@ enum tag {
 	TAG_ARRAY = 0x87,
 	TAG_OBJECT = 0x88,
 	TAG_DECIMAL = 0x89,
+	TAG_HEX = 0x8a,
+	TAG_HEX_DEFINE = 0x8b,
+	TAG_OBJECT_DEFINE = 0x8c,
+	TAG_OBJECT_REF = 0x8d,
 	TAG_UNSIGNED = 0x90, /* + bytes − 1 */
 	TAG_NEGATIVE = 0x98, /* + bytes − 1 */
 	TAG_SMALL = 0xa0     /* + the number */
