@@ -39,6 +39,15 @@ return {
     per_body = 100000,              -- events in one body; more refuses the body
   },
 
+  spans = {                         -- what one span may be; more refuses that span alone
+    depth = 32,                     -- nested lists and maps in an attribute
+    values = 4096,                  -- attributes, events and links, with the values in them
+    key_bytes = 256,                -- of an attribute's name
+    string_bytes = "1MiB",          -- of one string
+    span_bytes = "4MiB",            -- of the whole span, in Protocol Buffers
+    per_body = 100000,              -- spans in one body; more refuses the body
+  },
+
   journal = {
     durability = "group",           -- "group": synced before the answer. "interval": each second; a power failure may lose one
     queue_bytes = "64MiB",          -- decoded records on their way to disk and scripts; more is 503 with Retry-After
@@ -77,12 +86,27 @@ return {
     exemplars = 100000,             -- kept at most; the oldest go first
   },
 
+  traces = {                        -- the buffer of traces: open ones, and closed ones for search
+    settle = "5s",                  -- a trace closes once its root has ended and nothing has come for so long
+    max_age = "10m",                -- and so long after its first span at the latest
+    max_bytes = "256MiB",           -- memory of all of it; the oldest go first
+    max_spans = 100000,             -- of one trace; more are left out of it
+  },
+
   query = {                         -- a question to the history, PromQL above all
     timeout = "30s",                -- how long one may take, once its turn has come
     lookback = "5m",                -- how old a sample may be that still stands for its series
     max_concurrency = 2,            -- at the same time; more wait
     max_samples = 50000000,         -- that one may read and compute; past it the query fails
     max_bytes = "128MiB",           -- of memory for one
+  },
+
+  rules = {                         -- what is computed again and again, and what is to wake somebody
+    files = {},                     -- Prometheus's rule files: { "conf/rules/*.yml" }; read anew at each reload
+    interval = "1m",                -- of groups that have none
+    query_offset = "0s",            -- so far in the past they are evaluated, where samples come late
+    external_labels = {},           -- what templates see as $externalLabels: { region = "eu" }
+    -- external_url = "https://moongate.example.com",  -- what they see as $externalURL; default: http:// and the address
   },
 
   -- What is asked for its metrics, a job an entry. Its targets are "host:port"; files hold more of them, as Prometheus's file_sd_configs have them, in JSON, and are read again at each interval.

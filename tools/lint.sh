@@ -39,8 +39,8 @@ check_length() {
 }
 
 check_docs() {
-	luajit tools/luadoc.lua core/script/lib/api.lua | diff docs/lua.md - || {
-		echo "docs/lua.md is not what core/script/lib/api.lua says: luajit tools/luadoc.lua core/script/lib/api.lua > docs/lua.md"
+	luajit tools/luadoc.lua core/script/lib/api*.lua | diff docs/lua.md - || {
+		echo "docs/lua.md is not what core/script/lib/api*.lua says: luajit tools/luadoc.lua core/script/lib/api*.lua > docs/lua.md"
 		return 1
 	}
 }

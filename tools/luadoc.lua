@@ -1,8 +1,8 @@
--- Makes docs/lua.md from the contract of operators' scripts: luajit tools/luadoc.lua core/script/lib/api.lua > docs/lua.md
+-- Makes docs/lua.md from the contract of operators' scripts: luajit tools/luadoc.lua core/script/lib/api*.lua > docs/lua.md
 --
 -- Reads comment blocks of "---" lines with LuaLS annotations and the declaration behind each. Text is kept as it is; @param, @return and @field become lists; a block without a
 -- declaration is text of its own, and headings in it are the page's.
-local path = assert(arg[1], "usage: luajit tools/luadoc.lua api.lua")
+assert(arg[1], "usage: luajit tools/luadoc.lua api.lua …")
 
 -- The last word of a type ends before the description; types have spaces only inside brackets and after "," ":" "|".
 local function split_type(text)
@@ -94,22 +94,26 @@ end
 
 put("# The Lua of moongate's scripts")
 put("")
-put("<!-- Made from core/script/lib/api.lua by tools/luadoc.lua; change it there. -->")
-local block
-for line in io.lines(path) do
-  local tag, rest = line:match("^%-%-%-@(%w+)%s*(.*)$")
-  local text = line:match("^%-%-%- ?(.*)$")
-  if tag then
-    block = block or new_block()
-    annotate(block, tag, rest)
-  elseif text then
-    block = block or new_block()
-    -- The page's title is a level above the contract's headings.
-    table.insert(block.text, (text:gsub("^# ", "## ")))
-  elseif block then
-    put_block(block, line)
-    block = nil
+put("<!-- Made from core/script/lib/api*.lua by tools/luadoc.lua; change it there. -->")
+local function put_file(path)
+  local block
+  for line in io.lines(path) do
+    local tag, rest = line:match("^%-%-%-@(%w+)%s*(.*)$")
+    local text = line:match("^%-%-%- ?(.*)$")
+    if tag then
+      block = block or new_block()
+      annotate(block, tag, rest)
+    elseif text then
+      block = block or new_block()
+      -- The page's title is a level above the contract's headings.
+      table.insert(block.text, (text:gsub("^# ", "## ")))
+    elseif block then
+      put_block(block, line)
+      block = nil
+    end
   end
+  if block then put_block(block, "") end
 end
-if block then put_block(block, "") end
+
+for i = 1, #arg do put_file(arg[i]) end
 print((table.concat(out, "\n"):gsub("\n\n\n+", "\n\n")))

@@ -178,7 +178,7 @@ static int start(struct evaluation *e, const struct candidate *c, struct alert *
 	    .annotation_count = count,
 	    .state = ALERT_PENDING,
 	    .value = c->value,
-	    .active_at_ms = e->at_ms,
+	    .active_at_ms = prior_active_at(&e->state->prior, c->labels, e->at_ms, e->state->rule->for_ms),
 	    .fired_at_ms = INT64_MIN,
 	    .resolved_at_ms = INT64_MIN,
 	    .keep_firing_since_ms = INT64_MIN,

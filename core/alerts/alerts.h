@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "promql/promql.h"
+#include "record/samples.h"
 
 /* A label or annotation of a rule: its value is a template's text. */
 struct rule_text {
@@ -95,6 +96,8 @@ struct rules_env {
 	             struct promql_result *out, struct error *err);
 	/* A sample that a rule gives: `labels` are canonical, and borrowed. A stale marker is one too (record/samples.h). 0, or a negative errno: the rule has failed. */
 	int (*append)(void *ctx, struct slice labels, int64_t time_ms, double value, struct error *err);
+	/* Behind each rule: what it has given is to be there for the next one's query. 0, or a negative errno: the rule has failed. NULL: nothing is to be done. */
+	int (*flush)(void *ctx, struct error *err);
 	void *ctx;
 	const struct alert_text *external_labels; /* $externalLabels, in the order of their names */
 	uint32_t external_label_count;
@@ -107,6 +110,7 @@ struct rule_health {
 	bool evaluated;
 	struct error error; /* code 0: it is well */
 	int64_t evaluated_at_ms;
+	double seconds; /* that it took; the only thing that is read off a clock */
 };
 
 struct rules_group;
@@ -118,6 +122,10 @@ void rules_group_free(struct rules_group *g); /* NULL is allowed */
 /* Takes over what another group has found, of rules of the same kind and name, each as often as it stands there, in order; series that nobody goes on with are written by the next evaluation as stale. After a reload. 0, -ENOMEM: then nothing was taken. */
 int rules_group_adopt(struct rules_group *g, struct rules_group *from);
 
+/* Before the first evaluation of a process: looks up since when alerts had been active, in the series ALERTS_FOR_STATE of the last hour. An alert that is found at the first evaluation goes on from there: it was pending for so long as it had been, without the time in
+ * between, and fires at once if that is enough. (Prometheus lets an alert wait for 10 minutes more, and forgets those with a shorter `for`: its data are old at a start. Here they are as new as the journal.) What is not found any more ends with a stale marker. 0; or a negative errno with a sentence: nothing is known of before. */
+int rules_group_restore(struct rules_group *g, int64_t at_ms, const struct rules_env *env, struct error *err);
+
 /* Evaluates the rules in order at a time: one that fails does not stop the others. 0; -ENOMEM. */
 int rules_group_evaluate(struct rules_group *g, int64_t at_ms, const struct rules_env *env);
 
@@ -128,5 +136,67 @@ const struct rule_group *rules_group_of(const struct rules_group *g);
 const struct rule_health *rules_group_health(const struct rules_group *g, uint32_t rule);
 /* The alerts of a rule, resolved ones among them, in the order in which they were found. */
 const struct alert *rules_group_alerts(const struct rules_group *g, uint32_t rule, uint32_t *count);
+
+/* ---- the manager: a thread that evaluates the groups of the rule files, each when it is due ----
+ *
+ * A group is due at multiples of its interval, moved by a share of it that hangs on the group's file and name, so that many groups do not come at once and each comes at the same moments after a restart. What is late by intervals leaves these out, and they are counted.
+ * At a start alerts go on from before (rules_group_restore). */
+
+/* Where rules read and write. Called on the manager's thread. */
+struct rules_store {
+	/* What is there at this moment. 0 and a source, good until `close` of *view. */
+	int (*open)(void *ctx, struct promql_source *out, void **view, struct error *err);
+	void (*close)(void *ctx, void *view);
+	/* Stores samples, and returns when they are durable and to be read. The batch is borrowed. 0, or a negative errno with a sentence. */
+	int (*write)(void *ctx, struct sample_batch *samples, struct error *err);
+	void *ctx;
+};
+
+struct rules_options {
+	char *const
+	    *files; /* `*` and `?` may stand in them; a pattern that finds none is no error, a name without them is */
+	uint32_t file_count;
+	int64_t interval_ms;     /* of groups that have none. Default 60 s */
+	int64_t query_offset_ms; /* likewise. Default 0 */
+	int64_t timeout_ms;      /* of one query; 0: none */
+	int64_t lookback_ms;
+	uint64_t samples_max, bytes_max; /* of one query, as promql_query has them */
+	const struct alert_text *external_labels;
+	uint32_t external_label_count;
+	struct slice external_url;
+	struct rules_store store;
+};
+
+struct rules;
+
+/* Reads the files. NULL with a sentence that names file and line, of the first thing that is wrong. What the options point to outlives it. */
+struct rules *rules_new(const struct rules_options *options, struct error *err);
+int rules_start(struct rules *r, struct error *err);
+/* Ends the evaluation at work, and the thread. */
+void rules_stop(struct rules *r);
+void rules_free(struct rules *r); /* NULL is allowed */
+
+/* Reads the files anew and goes on with them, all or nothing; groups of the same file and name keep their state. `done` is called on the manager's thread with 0, or a negative errno and the first sentence; before the start and after the end with -EAGAIN, at once. Any thread; never waits. */
+void rules_reload(struct rules *r, void (*done)(void *user, int status, const struct error *err), void *user);
+
+/* A group as it is at this moment. */
+struct rules_group_view {
+	const struct rules_group *group;
+	int64_t interval_ms;
+	int64_t evaluated_at_ms; /* INT64_MIN: not yet */
+	double seconds;          /* of the last evaluation */
+};
+
+/* Calls `each` for the groups, in the order of files and of their text. What it is given is good for the call, in which evaluations wait: it must be short, and not call the manager. Any thread. */
+void rules_each_group(struct rules *r, void (*each)(void *ctx, const struct rules_group_view *view), void *ctx);
+
+struct rules_stats {
+	uint64_t groups, rules;                 /* now */
+	uint64_t evaluations, failures, missed; /* since the start: of rules, of rules, of groups */
+	uint64_t pending, firing;               /* alerts now */
+	double seconds;                         /* of all evaluations */
+};
+/* Any thread. */
+void rules_stats(struct rules *r, struct rules_stats *out);
 
 #endif

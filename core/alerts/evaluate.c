@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "alerts/internal.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "record/samples.h"
 
@@ -106,6 +107,7 @@ static int evaluate_rule(struct rule_state *s, int64_t at_ms, const struct rules
 {
 	struct error err = {0};
 	struct evaluation e = begin(s, at_ms, env, &err);
+	int64_t began_ns = clock_mono_ns();
 
 	arena_init(&e.arena);
 	int code = s->rule->kind == RULE_ALERTING ? rule_evaluate_alert(&e) : rule_evaluate_record(&e);
@@ -113,17 +115,20 @@ static int evaluate_rule(struct rule_state *s, int64_t at_ms, const struct rules
 		code = end_series(&s->written, &e.written, &e);
 	if (code == 0)
 		code = end_series(&s->ended, &e.written, &e);
+	if (code == 0 && env->flush != NULL)
+		code = env->flush(env->ctx, &err);
 	if (code == 0) {
 		series_set_deinit(&s->ended);
 		series_set_deinit(&s->written);
 		s->written = e.written;
+		prior_deinit(&s->prior);
 	} else {
 		series_set_deinit(&e.written);
 	}
 	arena_deinit(&e.arena);
 	if (code == -ENOMEM)
 		error_set(&err, code, "out of memory");
-	s->health = (struct rule_health){true, err, at_ms};
+	s->health = (struct rule_health){true, err, at_ms, (double)(clock_mono_ns() - began_ns) / 1e9};
 	return code;
 }
 
@@ -151,6 +156,7 @@ static void state_free(struct rule_state *s)
 {
 	series_set_deinit(&s->written);
 	series_set_deinit(&s->ended);
+	prior_deinit(&s->prior);
 	rule_alerts_free(s);
 }
 
@@ -249,10 +255,28 @@ int rules_group_end(struct rules_group *g, int64_t at_ms, const struct rules_env
 		int code = end_series(&s->written, NULL, &e);
 		if (code == 0)
 			code = end_series(&s->ended, NULL, &e);
+		if (code == 0 && env->flush != NULL)
+			code = env->flush(env->ctx, &err);
 		if (code != 0)
 			return code;
 		series_set_deinit(&s->written);
 		series_set_deinit(&s->ended);
+	}
+	return 0;
+}
+
+int rules_group_restore(struct rules_group *g, int64_t at_ms, const struct rules_env *env, struct error *err)
+{
+	for (uint32_t i = 0; i < g->group->rule_count; i++) {
+		struct rule_state *s = &g->states[i];
+		struct evaluation e = begin(s, at_ms, env, err);
+		if (s->rule->kind != RULE_ALERTING)
+			continue;
+		arena_init(&e.arena);
+		int code = rule_restore(&e);
+		arena_deinit(&e.arena);
+		if (code != 0)
+			return code == -ENOMEM ? error_set(err, code, "out of memory") : code;
 	}
 	return 0;
 }

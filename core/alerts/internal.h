@@ -7,6 +7,19 @@
 #include "alerts/series_set.h"
 #include "record/labels.h"
 
+/* Alerts of an earlier process. Zeroed there are none. */
+struct prior {
+	struct series_set alerts; /* by their labels, as struct alert has them */
+	struct prior_times {
+		int64_t active_at_ms; /* found first */
+		int64_t down_at_ms;   /* evaluated last */
+	} * times;                    /* owned; one each */
+	size_t cap;
+};
+void prior_deinit(struct prior *p);
+/* Since when an alert counts as active at `at_ms`, the time in between taken out, unless it was firing. */
+int64_t prior_active_at(const struct prior *p, struct slice labels, int64_t at_ms, int64_t for_ms);
+
 /* What one rule has found so far. */
 struct rule_state {
 	const struct rule *rule;
@@ -19,6 +32,7 @@ struct rule_state {
 	uint32_t alert_count;
 	size_t alert_cap;
 	struct table by_labels;
+	struct prior prior; /* until the first evaluation is over */
 };
 
 /* One evaluation of one rule. */
@@ -35,6 +49,9 @@ struct evaluation {
 /* Each evaluates a rule. 0; -ENOMEM; another negative errno: the rule has failed, and *e->err says why. */
 int rule_evaluate_alert(struct evaluation *e);
 int rule_evaluate_record(struct evaluation *e);
+
+/* Fills the rule's prior, and `ended` with the series that an earlier process had written of it. The same results. */
+int rule_restore(struct evaluation *e);
 
 /* Frees what a rule has found. */
 void rule_alerts_free(struct rule_state *s);

@@ -97,8 +97,40 @@ static void reload_done(void *user, int status, const struct error *err)
 		http_reply_error(req, 422, 0, "the scripts were refused and the old ones go on: %s", err->text);
 }
 
+/* What a reload wants while the rules are read. */
+struct reload {
+	struct api *api;
+	struct http_request *req;
+};
+
+/* On the rules' thread. Where they are refused the scripts stay as well. */
+static void rules_done(void *user, int status, const struct error *err)
+{
+	struct reload *reload = user;
+	struct api *a = reload->api;
+	struct http_request *req = reload->req;
+	mem_free(reload);
+	if (status == 0)
+		engine_reload(a->engine, reload_done, req);
+	else if (status == -EAGAIN || status == -ENOMEM)
+		http_reply_error(req, 503, 1, "the old rules and scripts go on: %s", err->text);
+	else
+		http_reply_error(req, 422, 0, "the rules were refused, and the old rules and scripts go on: %s",
+		                 err->text);
+}
+
 void api_post_reload(void *ctx, struct http_request *req)
 {
 	struct api *a = ctx;
-	engine_reload(a->engine, reload_done, req);
+	struct reload *reload = a->rules == NULL ? NULL : mem_zalloc(1, sizeof *reload);
+	if (a->rules == NULL) {
+		engine_reload(a->engine, reload_done, req);
+		return;
+	}
+	if (reload == NULL) {
+		http_reply_error(req, 503, 1, "the old rules and scripts go on: out of memory");
+		return;
+	}
+	*reload = (struct reload){a, req};
+	rules_reload(a->rules, rules_done, reload);
 }

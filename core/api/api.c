@@ -14,6 +14,7 @@ static const struct http_route routes[] = {
     {"/api/v1/write", HTTP_POST_, SCOPE_INGEST, api_post_write, &protobuf_bodies},
     {"/api/v1/import/prometheus", HTTP_POST_ | HTTP_PUT_, SCOPE_INGEST, api_post_import, NULL},
     {"/v1/metrics", HTTP_POST_, SCOPE_INGEST, api_post_otlp_metrics, NULL},
+    {"/v1/traces", HTTP_POST_, SCOPE_INGEST, api_post_otlp_traces, NULL},
     {"/metrics", HTTP_GET_, SCOPE_QUERY, api_get_metrics, NULL},
     {"/api/v1/targets", HTTP_GET_, SCOPE_QUERY, api_get_targets, NULL},
     {"/health", HTTP_GET_, SCOPE_NONE, api_get_health, NULL},
@@ -52,7 +53,18 @@ static void set_limits(struct ingest_limits *l, const struct config *c)
 	l->events = c->events.per_body;
 }
 
-struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct error *err)
+static void set_span_limits(struct ingest_span_limits *l, const struct config *c)
+{
+	l->depth = c->spans.depth;
+	l->values = c->spans.values;
+	l->key_bytes = c->spans.key_bytes;
+	l->string_bytes = c->spans.string_bytes;
+	l->span_bytes = c->spans.span_bytes;
+	l->spans = c->spans.per_body;
+}
+
+struct api *api_new(const struct config *c, struct engine *engine, struct scrape *scrape, struct rules *rules,
+                    struct error *err)
 {
 	struct api *a = mem_zalloc(1, sizeof *a);
 	struct http_token *tokens = mem_zalloc(c->token_count + 1, sizeof *tokens);
@@ -74,10 +86,12 @@ struct api *api_new(const struct config *c, struct engine *engine, struct scrape
 	for (int kind = 0; kind < INTAKE_KINDS; kind++)
 		intake_pool_init(&a->pools[kind]);
 	a->scrape = scrape;
+	a->rules = rules;
 	mutex_init(&a->scrapes.lock);
 	condition_init(&a->scrapes.made);
 	query_queue_init(&a->queries, c->query.max_concurrency);
 	set_limits(&a->limits, c);
+	set_span_limits(&a->span_limits, c);
 	ingest_sample_limits_default(&a->sample_limits);
 	struct http_options o = {
 	    .listen = c->listen,

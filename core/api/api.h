@@ -2,6 +2,7 @@
 #ifndef MOONGATE_API_API_H
 #define MOONGATE_API_API_H
 
+#include "alerts/alerts.h"
 #include "base/error.h"
 #include "config/config.h"
 #include "engine/engine.h"
@@ -9,8 +10,9 @@
 
 struct api;
 
-/* Binds the listening sockets; nothing is served yet. `config`, `engine` and `scrape` are borrowed for the api's life; `scrape` may be NULL, where nobody scrapes. NULL with a sentence. */
-struct api *api_new(const struct config *config, struct engine *engine, struct scrape *scrape, struct error *err);
+/* Binds the listening sockets; nothing is served yet. `config`, `engine`, `scrape` and `rules` are borrowed for the api's life; the last two may be NULL, where nobody scrapes, and there are no rules. NULL with a sentence. */
+struct api *api_new(const struct config *config, struct engine *engine, struct scrape *scrape, struct rules *rules,
+                    struct error *err);
 
 /* Starts the loops. 0 or a negative errno with a sentence. */
 int api_start(struct api *a, struct error *err);

@@ -85,7 +85,16 @@ static void reply_counts(struct intake *in)
 
 static int decode(struct intake *in, struct slice body, struct error *err)
 {
-	return ingest_events_json(in->submission.batch, body, clock_wall_ns(), &in->api->limits, &in->rejects, err);
+	struct batch *b = in->submission.batch;
+	struct slice header = http_request_header(in->req, "traceparent");
+	struct ingest_traceparent from;
+	int code = ingest_events_json(b, body, clock_wall_ns(), &in->api->limits, &in->rejects, err);
+	if (code != 0 || header.len == 0)
+		return code;
+	if (ingest_traceparent(header, &from))
+		return ingest_events_join(b, &from);
+	intake_count_refused(in->api, REFUSED_TRACEPARENTS, 1);
+	return 0;
 }
 
 /* The body was refused as a whole: the answer has the shape of every other, and names the event in which the error lies, where it lies in one. */
@@ -107,6 +116,7 @@ static void reply_refused(struct intake *in, int status, const struct error *err
 
 static const struct intake_way way = {
     .kind = INTAKE_RECORDS,
+    .records = REFUSED_EVENTS,
     .decode = decode,
     .reply = reply_counts,
     .refused = reply_refused,

@@ -86,7 +86,8 @@ static void render_http(struct pen p, const struct http_server *server)
 
 static void render_refused(struct pen p, const struct api *a)
 {
-	static const char *const kinds[REFUSED_KINDS] = {"event", "sample", "histogram", "exemplar"};
+	static const char *const kinds[REFUSED_KINDS] = {"event",     "span",     "sample",
+	                                                 "histogram", "exemplar", "traceparent"};
 	const char *name = "moongate_decode_refused";
 	exposition_family(p.out, p.format, name, METRIC_COUNTER, "",
 	                  "What was refused while bodies were decoded, each by itself.");
@@ -146,6 +147,27 @@ static void render_scrapes(struct pen p, const struct scrape_stats *s)
 	    "Bytes of targets' answers, inflated.");
 }
 
+static void render_rules(struct pen p, struct rules *rules)
+{
+	struct rules_stats s;
+	if (rules == NULL)
+		return;
+	rules_stats(rules, &s);
+	one(p, "moongate_rule_groups", METRIC_GAUGE, "", (double)s.groups, "Groups of rules.");
+	one(p, "moongate_rules", METRIC_GAUGE, "", (double)s.rules, "Rules in them.");
+	one(p, "moongate_rule_evaluations", METRIC_COUNTER, "", (double)s.evaluations, "Evaluations of rules.");
+	one(p, "moongate_rule_evaluation_failures", METRIC_COUNTER, "", (double)s.failures, "Those that failed.");
+	one(p, "moongate_rule_evaluation_seconds", METRIC_COUNTER, "seconds", s.seconds,
+	    "Time that evaluations of groups took.");
+	one(p, "moongate_rule_group_iterations_missed", METRIC_COUNTER, "", (double)s.missed,
+	    "Evaluations of groups left out, as the one before took too long.");
+	const char *name = "moongate_alerts";
+	exposition_family(p.out, p.format, name, METRIC_GAUGE, "", "Alerts by state.");
+	const struct exposition_label pending = {"state", SLICE("pending")}, firing = {"state", SLICE("firing")};
+	exposition_sample(p.out, p.format, name, METRIC_GAUGE, &pending, 1, (double)s.pending);
+	exposition_sample(p.out, p.format, name, METRIC_GAUGE, &firing, 1, (double)s.firing);
+}
+
 static void render_targets(struct pen p, struct scrape *scrape)
 {
 	struct scrape_stats s;
@@ -183,6 +205,7 @@ static void render(struct api *a, struct engine_view *view, struct pen p)
 	render_refused(p, a);
 	render_queries(p, &a->queries);
 	render_targets(p, a->scrape);
+	render_rules(p, a->rules);
 	render_log(p);
 	render_process(p);
 	exposition_end(p.out, p.format);

@@ -160,7 +160,7 @@ static struct slice take_body(struct intake *in)
 	return body.len > 0 ? body : slice_new(empty, 0);
 }
 
-static void count(struct api *a, enum refused_kind kind, uint64_t n)
+void intake_count_refused(struct api *a, enum refused_kind kind, uint64_t n)
 {
 	if (n > 0)
 		__atomic_fetch_add(&a->refused[kind], n, __ATOMIC_RELAXED);
@@ -170,10 +170,10 @@ static void count_refused(const struct intake *in)
 {
 	const struct ingest_rejects *r = &in->rejects;
 	if (in->way->kind == INTAKE_RECORDS)
-		count(in->api, REFUSED_EVENTS, (uint64_t)r->count + r->unlisted);
-	count(in->api, REFUSED_SAMPLES, r->samples);
-	count(in->api, REFUSED_HISTOGRAMS, r->histograms);
-	count(in->api, REFUSED_EXEMPLARS, r->exemplars);
+		intake_count_refused(in->api, in->way->records, (uint64_t)r->count + r->unlisted);
+	intake_count_refused(in->api, REFUSED_SAMPLES, r->samples);
+	intake_count_refused(in->api, REFUSED_HISTOGRAMS, r->histograms);
+	intake_count_refused(in->api, REFUSED_EXEMPLARS, r->exemplars);
 }
 
 uint64_t intake_refused(const struct api *a, enum refused_kind kind)

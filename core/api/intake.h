@@ -27,8 +27,20 @@ struct intake_failure {
 	const char *why;   /* a sentence; good for the call */
 };
 
+/* What decoders refused one by one, the sender being told. */
+enum refused_kind {
+	REFUSED_EVENTS,
+	REFUSED_SPANS,
+	REFUSED_SAMPLES,
+	REFUSED_HISTOGRAMS,
+	REFUSED_EXEMPLARS,
+	REFUSED_TRACEPARENTS, /* headers */
+	REFUSED_KINDS
+};
+
 struct intake_way {
-	enum intake_kind kind; /* which of the submission's batches there is */
+	enum intake_kind kind;     /* which of the submission's batches there is */
+	enum refused_kind records; /* what its records are, where it is INTAKE_RECORDS */
 
 	/* Decodes `body`, which has INGEST_PADDING bytes behind it and belongs to the batch, into it. 0; -EINVAL or -EFBIG with a sentence, which `refused` answers; -ENOMEM. Loop's thread. */
 	int (*decode)(struct intake *in, struct slice body, struct error *err);
@@ -65,11 +77,11 @@ struct intake_pool {
 	size_t bytes;
 };
 
-/* What decoders refused one by one, the sender being told. */
-enum refused_kind { REFUSED_EVENTS, REFUSED_SAMPLES, REFUSED_HISTOGRAMS, REFUSED_EXEMPLARS, REFUSED_KINDS };
-
 /* How many since the start. Any thread. */
 uint64_t intake_refused(const struct api *a, enum refused_kind kind);
+
+/* Counts more of them. Any thread. */
+void intake_count_refused(struct api *a, enum refused_kind kind, uint64_t n);
 
 /* Takes the request in, by that way. Backpressure comes before decoding. On the loop's thread, in a handler. */
 void intake_post(struct api *a, struct http_request *req, const struct intake_way *way);

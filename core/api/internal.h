@@ -39,8 +39,10 @@ struct api {
 	const struct config *config;
 	struct engine *engine;
 	struct scrape *scrape; /* or NULL */
+	struct rules *rules;   /* or NULL */
 	struct http_server *server;
 	struct ingest_limits limits;
+	struct ingest_span_limits span_limits;
 	struct ingest_sample_limits sample_limits;
 	struct intake_pool pools[INTAKE_KINDS];
 	uint64_t refused[REFUSED_KINDS]; /* atomic */
@@ -70,6 +72,10 @@ void api_post_import(void *ctx, struct http_request *req);
 /* ---- otlp_metrics.c ---- */
 
 void api_post_otlp_metrics(void *ctx, struct http_request *req);
+
+/* ---- otlp_traces.c ---- */
+
+void api_post_otlp_traces(void *ctx, struct http_request *req);
 
 /* ---- exposition.c ---- */
 

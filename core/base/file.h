@@ -77,4 +77,13 @@ int64_t file_free_bytes(const char *path);
  * non-zero and returns that. */
 int file_list(const char *path, int (*each)(void *ctx, const char *name), void *ctx, struct error *err);
 
+/* The paths that a pattern with `*`, `?` and `[…]` matches, sorted by bytes; a name without them is its own match where it is there. Hidden files only where the pattern has their dot. Of the machine's own disk, whatever file_set_disk says. 0,
+ * -ENOMEM, or -EIO with the pattern: a folder cannot be read. file_matches_free in any case. */
+struct file_matches {
+	char **paths; /* owned */
+	size_t count;
+};
+int file_glob(const char *pattern, struct file_matches *out, struct error *err);
+void file_matches_free(struct file_matches *m);
+
 #endif

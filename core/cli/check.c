@@ -1,6 +1,7 @@
 /* moongate check: configuration and scripts, read as `run` would read them and tried out over some events, without starting anything. */
 #include <stdio.h>
 
+#include "alerts/alerts.h"
 #include "base/log.h"
 #include "cli/internal.h"
 #include "cli/rehearse.h"
@@ -73,6 +74,17 @@ static int check_scripts(const struct config *c, struct error *err)
 	return code == 0 && rehearsal.faults != 0 ? 1 : code;
 }
 
+/* Rule files as `run` would read them. 0, or a negative errno with the first thing that is wrong. */
+static int check_rules(const struct config *c, struct error *err)
+{
+	const struct rules_options options = {
+	    .files = c->rules.files.items, .file_count = c->rules.files.count, .interval_ms = 60000};
+	struct rules *rules = rules_new(&options, err);
+
+	rules_free(rules);
+	return rules != NULL ? 0 : err->code;
+}
+
 static int run_check(int argc, char **argv)
 {
 	int code = flags_read(&command_check, argc, argv);
@@ -86,6 +98,8 @@ static int run_check(int argc, char **argv)
 	code = log_start(&(struct log_options){.level = LOG_FATAL, .to_stdout = true},
 	                 &err); /* the scripts' lines are for another day */
 	if (code == 0)
+		code = check_rules(&c, &err);
+	if (code == 0)
 		code = check_scripts(&c, &err);
 	if (code < 0)
 		fprintf(stderr, "%s\n", err.text);
@@ -95,7 +109,7 @@ static int run_check(int argc, char **argv)
 
 const struct command command_check = {
     .name = "check",
-    .summary = "Check configuration and scripts without starting anything",
+    .summary = "Check configuration, rule files and scripts without starting anything",
     .usage = "[--conf FILE] [--scripts DIR] [--events FILE]",
     .details = "Prints \"file:line: message\" for a mistake and exits with 1; with 0 when all is well. Fit for\n"
                "an editor, a commit hook, a deployment.\n"

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "alerts/alerts.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "scrape/scrape.h"
@@ -48,6 +49,11 @@ int load_config(struct config *c, const char *path, const char *const (*flags)[2
 
 /* Hands what is scraped to the engine, which is borrowed. */
 struct scrape_sink scrape_into(struct engine *engine);
+
+/* ---- rules_store.c ---- */
+
+/* Where rules read and write: the engine, which is borrowed. */
+struct rules_store rules_store_of(struct engine *engine);
 
 /* ---- watch.c: reload when a script changes ---- */
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/internal.h"
@@ -29,6 +30,9 @@ struct gateway {
 	struct config config;
 	struct engine *engine;
 	struct scrape *scrape;
+	struct alert_text *external_labels;
+	char external_url[CONFIG_ADDRESS_MAX];
+	struct rules *rules;
 	struct api *api;
 	struct watch *watch;
 };
@@ -75,6 +79,16 @@ static void reloaded(void *user, int status, const struct error *err)
 		LOG(LOG_ERROR, "reload refused, the old scripts go on", log_str("error", err->text));
 }
 
+/* Rules first: where their files are wrong the scripts stay as well. On the thread of the rules. */
+static void rules_reloaded(void *user, int status, const struct error *err)
+{
+	struct gateway *g = user;
+	if (status != 0)
+		LOG(LOG_ERROR, "reload refused, the old rules and scripts go on", log_str("error", err->text));
+	else
+		engine_reload(g->engine, reloaded, NULL);
+}
+
 static void scripts_changed(void *ctx)
 {
 	struct gateway *g = ctx;
@@ -100,6 +114,41 @@ static void size_pool(const struct config *c)
 	setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
+/* What of the configuration rules want, as they have it. */
+static int make_rules(struct gateway *g, struct error *err)
+{
+	const struct config *c = &g->config;
+	const struct config_pairs *labels = &c->rules.external_labels;
+
+	g->external_labels = mem_zalloc(labels->count + 1, sizeof *g->external_labels);
+	if (g->external_labels == NULL)
+		return error_set(err, -ENOMEM, "out of memory for rules");
+	for (uint32_t i = 0; i < labels->count; i++)
+		g->external_labels[i] =
+		    (struct alert_text){slice_cstr(labels->items[i].name), slice_cstr(labels->items[i].value)};
+	snprintf(g->external_url, sizeof g->external_url, c->rules.external_url != NULL ? "%s" : "http://%s",
+	         c->rules.external_url != NULL ? c->rules.external_url : c->listen);
+	size_t len = strlen(g->external_url);
+	while (len > 0 && g->external_url[len - 1] == '/')
+		len--;
+	const struct rules_options options = {
+	    .files = c->rules.files.items,
+	    .file_count = c->rules.files.count,
+	    .interval_ms = c->rules.interval_ns / NS_PER_MS,
+	    .query_offset_ms = c->rules.query_offset_ns / NS_PER_MS,
+	    .timeout_ms = c->query.timeout_ns / NS_PER_MS,
+	    .lookback_ms = c->query.lookback_ns / NS_PER_MS,
+	    .samples_max = c->query.max_samples,
+	    .bytes_max = c->query.max_bytes,
+	    .external_labels = g->external_labels,
+	    .external_label_count = labels->count,
+	    .external_url = slice_new(g->external_url, len),
+	    .store = rules_store_of(g->engine),
+	};
+	g->rules = rules_new(&options, err);
+	return g->rules != NULL ? 0 : -EIO;
+}
+
 static int start(struct gateway *g, struct error *err)
 {
 	g->engine = engine_new(&g->config, err);
@@ -109,8 +158,12 @@ static int start(struct gateway *g, struct error *err)
 	g->scrape = scrape_new(&g->config, &sink, err);
 	if (g->scrape == NULL)
 		return -EIO;
-	g->api = api_new(&g->config, g->engine, g->scrape, err);
+	if (make_rules(g, err) != 0)
+		return -EIO;
+	g->api = api_new(&g->config, g->engine, g->scrape, g->rules, err);
 	if (g->api == NULL || api_start(g->api, err) != 0 || scrape_start(g->scrape, err) != 0)
+		return -EIO;
+	if (rules_start(g->rules, err) != 0)
 		return -EIO;
 	if (start_watch(g, err) != 0)
 		return -EIO;
@@ -127,10 +180,14 @@ static void stop(struct gateway *g)
 		api_stop(g->api);
 	if (g->scrape != NULL)
 		scrape_stop(g->scrape);
+	if (g->rules != NULL)
+		rules_stop(g->rules);
 	if (g->engine != NULL)
 		engine_stop(g->engine);
 	if (g->api != NULL)
 		api_free(g->api);
+	rules_free(g->rules);
+	mem_free(g->external_labels);
 	scrape_free(g->scrape);
 	if (g->engine != NULL)
 		engine_free(g->engine);
@@ -148,8 +205,8 @@ static void wait_for_end(struct gateway *g, const sigset_t *set)
 			return;
 		}
 		log_reopen();
-		LOG(LOG_INFO, "SIGHUP: reloading scripts");
-		engine_reload(g->engine, reloaded, NULL);
+		LOG(LOG_INFO, "SIGHUP: reloading rules and scripts");
+		rules_reload(g->rules, rules_reloaded, g);
 	}
 }
 
@@ -193,7 +250,7 @@ const struct command command_run = {
     .usage = "[--conf FILE] [--listen ADDR:PORT] [--data DIR] [--scripts DIR]",
     .details = "Options win over the configuration file. The first log line with \"msg\":\"listening\" carries\n"
                "the address in \"addr\".\n\n"
-               "  SIGHUP            load the scripts anew, open log files again\n"
+               "  SIGHUP            load rules and scripts anew, open log files again\n"
                "  SIGTERM, SIGINT   finish what is in flight, sync, exit 0\n",
     .run = run_gateway,
     .flags = flags,

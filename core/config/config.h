@@ -97,6 +97,10 @@ struct config {
 		uint32_t depth, fields, key_bytes, string_bytes, event_bytes, per_body;
 	} events;
 
+	struct { /* spans = { … }: likewise of spans */
+		uint32_t depth, values, key_bytes, string_bytes, span_bytes, per_body;
+	} spans;
+
 	struct {                                   /* journal = { … } */
 		enum config_durability durability; /* "group" | "interval" */
 		uint64_t queue_bytes;              /* 64 MiB: decoded records that wait to be durable and applied */
@@ -131,6 +135,13 @@ struct config {
 		uint32_t exemplars;             /* 100000 */
 	} store;
 
+	struct {                    /* traces = { … }: the buffer of traces */
+		int64_t settle_ns;  /* 5 s without a span once the root has ended: then a trace closes */
+		int64_t max_age_ns; /* 10 min after its first span it does whatever is missing */
+		uint64_t max_bytes; /* 256 MiB of open and closed ones */
+		uint32_t max_spans; /* 100000 of one trace */
+	} traces;
+
 	struct {                          /* query = { … }: what a question to the history may take */
 		int64_t timeout_ns;       /* 30 s */
 		int64_t lookback_ns;      /* 5 min: how old a sample may be that stands for its series */
@@ -151,6 +162,14 @@ struct config {
 		uint64_t min_free_bytes;   /* 256 MiB: below it /health says disk = false */
 		uint64_t max_memory_bytes; /* 0: none; above it /health says memory = false */
 	} health;
+
+	struct {                           /* rules = { … } */
+		struct config_texts files; /* Prometheus's rule files; `*`, `?` and `[…]` may stand in them */
+		int64_t interval_ns;       /* 1 min: of groups that have none */
+		int64_t query_offset_ns;   /* 0: likewise */
+		struct config_pairs external_labels; /* $externalLabels of templates */
+		char *external_url;                  /* $externalURL; NULL: http:// and the address */
+	} rules;
 
 	struct config_scrape *scrapes; /* scrape = { … } */
 	uint32_t scrape_count;

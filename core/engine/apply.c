@@ -106,8 +106,7 @@ static void apply_part(struct engine *e, struct group *g, struct frame_part *par
 		return;
 	}
 	e->counters.applied_records += part->count;
-	if (e->set != NULL)
-		script_set_apply(e->set, g->refs + part->first, part->count, seq, part->time_ns);
+	traces_apply_frame(e, g->refs + part->first, part->count, seq, part->time_ns);
 }
 
 void apply_group(struct engine *e, struct group *g)

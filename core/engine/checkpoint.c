@@ -18,7 +18,8 @@
 #define DAMAGED_NAME "checkpoint.damaged"
 
 enum {
-	VERSION = 2,
+	VERSION = 3,
+	VERSION_WITHOUT_TRACES = 2,
 	VERSION_WITHOUT_HISTORY = 1,
 	HEAD_BYTES = 16, /* magic, version, checksum */
 	SCRIPTS_MAX = 4096
@@ -104,6 +105,7 @@ static struct checkpoint_cut *cut_take(struct engine *e, int *code)
 		ok = script_bundle_save(e->bundle, &c->sections[SECTION_SCRIPTS]) == 0;
 	ok = ok && save_quarantine(e, &c->sections[SECTION_QUARANTINE]) == 0;
 	ok = ok && script_state_save(e->host, &c->sections[SECTION_STATES]) == 0;
+	ok = ok && traces_save_section(e, &c->sections[SECTION_TRACES]) == 0;
 	if (ok)
 		return c;
 	checkpoint_cut_free(c);
@@ -341,8 +343,8 @@ int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct er
 	if (!bytes_get_bytes(&bytes, MAGIC.len, &magic) || !slice_eq(magic, MAGIC) ||
 	    !bytes_get_u32(&bytes, &version) || !bytes_get_u32(&bytes, &crc))
 		return error_set(err, -EBADMSG, "it is no checkpoint: the magic number is missing");
-	if (version != VERSION && version != VERSION_WITHOUT_HISTORY)
-		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads versions %d and %d",
+	if (version < VERSION_WITHOUT_HISTORY || version > VERSION)
+		return error_set(err, -EBADMSG, "its format version is %u, and this moongate reads versions %d to %d",
 		                 version, VERSION_WITHOUT_HISTORY, VERSION);
 	if (crc32c(0, bytes.ptr, bytes.len) != crc)
 		return error_set(err, -EBADMSG, "its checksum does not match");
@@ -351,6 +353,7 @@ int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct er
 		return error_set(err, -EBADMSG, "it ends early");
 	out->now_ns = (int64_t)now;
 	out->has_history = version != VERSION_WITHOUT_HISTORY;
+	out->has_traces = version == VERSION;
 	unsigned seen = 0;
 	while (bytes.len > 0) {
 		uint32_t tag;
@@ -364,7 +367,7 @@ int checkpoint_parse(struct slice bytes, struct checkpoint_parts *out, struct er
 		seen |= 1u << tag;
 		out->sections[tag] = body;
 	}
-	uint32_t all = out->has_history ? SECTIONS : SECTION_EXTRAS;
+	uint32_t all = out->has_traces ? SECTIONS : out->has_history ? SECTION_TRACES : SECTION_EXTRAS;
 	if (seen != (1u << all) - 2)
 		return error_set(err, -EBADMSG, "a section is missing");
 	return 0;
@@ -411,6 +414,8 @@ static int load_one(struct engine *e, const char *path, struct error *err)
 	if (code != 0)
 		goto out;
 	code = p.has_history ? history_load(e, &p, err) : 0;
+	if (code == 0 && p.has_traces)
+		code = traces_load_section(e, p.sections[SECTION_TRACES], err);
 	if (code != 0)
 		goto out;
 	/* Last of what another checkpoint would load again: the registry has to be empty for it. */

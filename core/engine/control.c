@@ -28,6 +28,13 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 	return 0;
 }
 
+static void owe(struct engine *e, int code)
+{
+	checkpoint_owe(e);
+	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
+	    log_str("error", strerror(-code)));
+}
+
 /* Without memory for the record, a checkpoint has to make it needless. */
 static void push_or_owe(struct engine *e, enum control_type type, struct buf *payload)
 {
@@ -35,9 +42,7 @@ static void push_or_owe(struct engine *e, enum control_type type, struct buf *pa
 	if (code == 0)
 		return;
 	buf_free(payload);
-	checkpoint_owe(e);
-	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
-	    log_str("error", strerror(-code)));
+	owe(e, code);
 }
 
 void control_forget(struct engine *e, uint32_t count)
@@ -73,6 +78,25 @@ void control_not_bound(struct engine *e, uint64_t seq)
 	struct buf b = {0};
 	bytes_put_u64(&b, seq);
 	push_or_owe(e, CONTROL_NOT_BOUND, &b);
+}
+
+void control_traces(struct engine *e, uint64_t seq, struct slice outcomes)
+{
+	struct buf b = {0};
+	bytes_put_u64(&b, seq);
+	buf_slice_append(&b, outcomes);
+	push_or_owe(e, CONTROL_TRACES, &b);
+}
+
+void control_traces_lost(struct engine *e)
+{
+	owe(e, -ENOMEM);
+}
+
+int control_traces_decode(struct slice payload, uint64_t *seq, struct slice *outcomes, struct error *err)
+{
+	*outcomes = payload;
+	return bytes_get_u64(outcomes, seq) ? 0 : error_set(err, -EBADMSG, "a record of traces ends early");
 }
 
 void control_quarantine(void *ctx, struct slice script, struct slice reason)

@@ -132,6 +132,8 @@ static int engine_open(struct engine *e, struct error *err)
 		return error_set(err, -ENOMEM, "out of memory while starting the engine");
 	code = history_open(e, err);
 	if (code == 0)
+		code = traces_start(e, err);
+	if (code == 0)
 		code = open_journal(e, err);
 	if (code == 0)
 		code = engine_recover(e, err);
@@ -188,6 +190,7 @@ void engine_free(struct engine *e)
 	ticker_free(e->ticker);
 	keeper_free(e->keeper);
 	tsdb_close(e->store);
+	traces_free(e->traces);
 	while (e->spare != NULL) {
 		struct group *g = e->spare;
 		e->spare = g->next;

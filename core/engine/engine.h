@@ -16,6 +16,7 @@
 #include "metrics/metrics.h"
 #include "record/record.h"
 #include "script/script.h"
+#include "traces/traces.h"
 #include "tsdb/tsdb.h"
 
 struct engine;
@@ -97,6 +98,9 @@ bool engine_is_full(const struct engine *e);
 
 /* Loads the scripts anew and swaps them in; `done` is called on the engine thread with 0 or a negative errno and the sentence. Any thread. */
 void engine_reload(struct engine *e, void (*done)(void *user, int status, const struct error *err), void *user);
+
+/* The buffer of traces, for its readers (traces/traces.h). Any thread; borrowed, until the engine is freed. */
+struct traces *engine_traces(struct engine *e);
 
 /* The history of metrics, to open views of. Any thread; borrowed, until the engine is freed. */
 struct tsdb *engine_history(struct engine *e);

@@ -32,7 +32,8 @@ enum control_type {
 	CONTROL_CUT = 2,        /* a call was cut off in an earlier frame */
 	CONTROL_QUARANTINE = 3, /* a script was quarantined */
 	CONTROL_NOT_BOUND = 4,  /* the scripts of an earlier frame were not swapped in: memory was out */
-	CONTROL_NUMBERS = 5     /* what earlier frames have said of numbers of series holds no more */
+	CONTROL_NUMBERS = 5,    /* what earlier frames have said of numbers of series holds no more */
+	CONTROL_TRACES = 6      /* what was decided of traces in an earlier frame */
 };
 
 /* One frame of a group, in terms of what was put into it. */
@@ -122,6 +123,7 @@ struct engine {
 	struct deltas *deltas;
 	struct ticker *ticker;
 	struct keeper *keeper;
+	struct traces *traces;
 
 	int64_t now_ns;     /* the engine's clock: of the last frame begun */
 	int64_t applied_ns; /* of the last frame applied */
@@ -241,6 +243,19 @@ void samples_replay_anew(struct samples_replay *r);
 /* Stores what a frame holds. 0; -EBADMSG with a sentence: it is none; -ENOMEM. */
 int samples_replay_frame(struct samples_replay *r, const struct frame *f, struct error *err);
 
+/* ---- traces.c ---- */
+
+/* Opens the empty buffer. 0, or -ENOMEM with a sentence. */
+int traces_start(struct engine *e, struct error *err);
+/* A frame of records, or with the time alone, live and in a replay: scripts' timers, the traces that close, the records, and those that are spans. */
+void traces_apply_frame(struct engine *e, struct record *const *records, uint32_t count, uint64_t seq, int64_t time_ns);
+/* What a checkpoint keeps of it. 0, -ENOMEM. */
+int traces_save_section(const struct engine *e, struct buf *out);
+/* And back. 0; -EBADMSG with a sentence; -ENOMEM. After a failure it is empty. */
+int traces_load_section(struct engine *e, struct slice saved, struct error *err);
+/* Reads what the checkpoint speaks of from the journal. 0, or a negative errno with a sentence. */
+int traces_recover(struct engine *e, struct error *err);
+
 /* ---- history.c: the store's life ---- */
 
 /* Opens it, empty but for its blocks. 0 or a negative errno with a sentence. */
@@ -296,6 +311,11 @@ void control_forget(struct engine *e, uint32_t count);
 void control_cut(void *ctx, const struct script_cut *cut);
 /* The scripts of frame `seq` were refused for want of memory, which a replay may have. */
 void control_not_bound(struct engine *e, uint64_t seq);
+/* What was decided of traces in frame `seq`: outcomes (traces/FORMAT.md). */
+void control_traces(struct engine *e, uint64_t seq, struct slice outcomes);
+/* A part of it was lost: memory was out. */
+void control_traces_lost(struct engine *e);
+int control_traces_decode(struct slice payload, uint64_t *seq, struct slice *outcomes, struct error *err);
 void control_quarantine(void *ctx, struct slice script, struct slice reason);
 /* Not journaled: filters run on the way in, and replay runs none. */
 void control_filters_stopped(void *ctx, struct slice script, struct slice reason);
@@ -345,6 +365,7 @@ enum checkpoint_section {
 	SECTION_METRICS = 3,
 	SECTION_STATES = 4,
 	SECTION_EXTRAS = 5,
+	SECTION_TRACES = 6,
 	SECTIONS
 };
 
@@ -352,7 +373,8 @@ enum checkpoint_section {
 struct checkpoint_parts {
 	uint64_t seq;
 	int64_t now_ns;
-	bool has_history;                /* a saved head stands beside it */
+	bool has_history; /* a saved head stands beside it */
+	bool has_traces;
 	struct slice sections[SECTIONS]; /* by enum checkpoint_section */
 };
 /* 0, or -EBADMSG with a sentence. */

@@ -37,6 +37,11 @@ static int frame_is_bad(struct replay *p, const struct frame *f, const struct er
 	return 0;
 }
 
+static bool has_ids(enum frame_kind kind)
+{
+	return kind == FRAME_EVENTS || kind == FRAME_SPANS;
+}
+
 static int add_ids(struct replay *p, const struct frame *f)
 {
 	struct engine *e = p->engine;
@@ -108,7 +113,7 @@ static int look_ahead(void *ctx, const struct frame *f)
 		return type == CONTROL_CUT ? keep_cut(p, payload) : 0;
 	}
 	bool known_by_checkpoint = f->seq <= p->engine->applied_seq;
-	if (f->kind != FRAME_EVENTS || !known_by_checkpoint || f->time_ns < p->window_from_ns)
+	if (!has_ids(f->kind) || !known_by_checkpoint || f->time_ns < p->window_from_ns)
 		return 0;
 	int code = frame_decode(f, p->batch, &why);
 	if (code == -ENOMEM)
@@ -121,9 +126,7 @@ static int apply_scripts(struct replay *p, const struct frame *f, uint32_t count
 {
 	const struct engine *e = p->engine;
 	uint64_t starved = script_host_starved(e->host);
-	if (e->set == NULL)
-		return 0;
-	script_set_apply(e->set, p->refs, count, f->seq, f->time_ns);
+	traces_apply_frame(p->engine, p->refs, count, f->seq, f->time_ns);
 	if (script_host_starved(e->host) != starved)
 		return error_set(p->err, -ENOMEM, "out of memory for the scripts during recovery");
 	return 0;
@@ -143,7 +146,7 @@ static int replay_records(struct replay *p, const struct frame *f)
 	}
 	for (uint32_t i = 0; i < p->batch->count; i++)
 		p->refs[i] = &p->batch->records[i];
-	if (f->kind == FRAME_EVENTS && add_ids(p, f) != 0)
+	if (has_ids(f->kind) && add_ids(p, f) != 0)
 		return -ENOMEM;
 	return apply_scripts(p, f, p->batch->count);
 }
@@ -283,6 +286,8 @@ static int replay_all(struct replay *p, const struct engine *e, struct error *er
 	if (code != 0)
 		return code;
 	code = expect_cuts(p);
+	if (code == 0)
+		code = traces_recover(p->engine, err);
 	if (code != 0)
 		return code;
 	tsdb_replay_begin(e->store);

@@ -4,12 +4,14 @@
 /* So long a checkpoint that is due waits for a tick to come to its end by itself. */
 #define TICK_PATIENCE_NS (5 * NS_PER_S)
 
-/* When scripts' timers or the history's next tick are due, by the wall clock. */
+/* When scripts' timers, the next trace or the history's next tick are due, by the wall clock. */
 static int64_t clock_due(const struct engine *e)
 {
+	int64_t due = traces_next_due(e->traces);
 	if (e->set == NULL)
-		return INT64_MAX;
-	int64_t due = script_set_next_due(e->set);
+		return due;
+	int64_t timer = script_set_next_due(e->set);
+	due = timer < due ? timer : due;
 	int64_t resolution = e->config->store.resolution_ns;
 	int64_t tick = (e->applied_ns / resolution + 1) * resolution;
 	return due < tick ? due : tick;

@@ -14,6 +14,7 @@ struct engine_view {
 	struct dedup_stats dedup;
 	struct journal_stats journal;
 	struct tsdb_stats store;
+	struct traces_stats traces;
 	struct ticker_stats ticks;
 	struct registry_stats registry;
 	struct script_totals totals;
@@ -69,6 +70,7 @@ struct engine_view *view_make(struct engine *e)
 	journal_stats(e->journal, &v->journal);
 	registry_stats(e->registry, &v->registry);
 	tsdb_stats(e->store, &v->store);
+	traces_stats(e->traces, &v->traces);
 	ticker_stats(e->ticker, &v->ticks);
 	v->applied_seq = e->applied_seq;
 	v->checkpoint_seq = e->checkpoint_seq;
@@ -209,6 +211,31 @@ static void render_store(struct pen p, const struct engine_view *v)
 	    "Chunks of the head that were damaged on disk when they were to be sealed.");
 }
 
+static void render_traces(struct pen p, const struct traces_stats *t)
+{
+	one(p, "moongate_traces_open", METRIC_GAUGE, "", (double)t->open, "Traces that have not closed.");
+	one(p, "moongate_traces_closed", METRIC_GAUGE, "", (double)t->closed, "Closed traces in the buffer.");
+	one(p, "moongate_traces_spans", METRIC_GAUGE, "", (double)t->spans, "Spans in the buffer.");
+	one(p, "moongate_traces_memory_bytes", METRIC_GAUGE, "bytes", (double)t->bytes, "Memory of the buffer.");
+	one(p, "moongate_traces_spans_added", METRIC_COUNTER, "", (double)t->spans_total,
+	    "Spans that came into the buffer, replay included.");
+	one(p, "moongate_traces_ended", METRIC_COUNTER, "", (double)t->closed_total, "Times that a trace closed.");
+	one(p, "moongate_traces_late", METRIC_COUNTER, "", (double)t->late_total,
+	    "Times that a trace closed again, since spans of it came late.");
+	one(p, "moongate_traces_expired", METRIC_COUNTER, "", (double)t->expired_total,
+	    "Traces that closed by their age.");
+	one(p, "moongate_traces_dropped", METRIC_COUNTER, "", (double)t->dropped_traces,
+	    "Traces that scripts have dropped.");
+	one(p, "moongate_traces_dropped_spans", METRIC_COUNTER, "", (double)t->dropped_spans, "Spans of those.");
+	one(p, "moongate_traces_evicted", METRIC_COUNTER, "", (double)t->evicted_traces,
+	    "Traces that went to make room for newer ones.");
+	one(p, "moongate_traces_evicted_spans", METRIC_COUNTER, "", (double)t->evicted_spans, "Spans of those.");
+	one(p, "moongate_traces_left_out_spans", METRIC_COUNTER, "", (double)t->left_out_spans,
+	    "Spans that are in no trace: over traces.max_spans, without ids, or memory was out.");
+	one(p, "moongate_traces_invalid_events", METRIC_COUNTER, "", (double)t->invalid_events,
+	    "Events with a duration whose trace_id, span_id or parent_span_id is none.");
+}
+
 static void render_journal(struct pen p, const struct engine_view *v)
 {
 	const struct journal_stats *j = &v->journal;
@@ -325,6 +352,7 @@ void engine_view_render(const struct engine_view *v, enum exposition_format form
 	render_intake(p, v);
 	render_journal(p, v);
 	render_store(p, v);
+	render_traces(p, &v->traces);
 	render_registry(p, v);
 	render_scripts(p, v);
 }

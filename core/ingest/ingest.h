@@ -89,6 +89,21 @@ void ingest_sample_limits_default(struct ingest_sample_limits *limits);
 int ingest_events_json(struct batch *b, struct slice body, int64_t arrival_ns, const struct ingest_limits *limits,
                        struct ingest_rejects *rejects, struct error *err);
 
+enum { INGEST_TRACE_DIGITS = 32, INGEST_SPAN_DIGITS = 16 };
+
+/* What the header traceparent says (W3C, Trace Context). Both in the header. */
+struct ingest_traceparent {
+	struct slice trace_id;  /* of INGEST_TRACE_DIGITS hexadecimal digits in lower case, not all 0 */
+	struct slice parent_id; /* of INGEST_SPAN_DIGITS, likewise */
+};
+
+/* Reads it. Versions later than 00 are read by what 00 has. False: it is not valid, and to be ignored. */
+bool ingest_traceparent(struct slice header, struct ingest_traceparent *out);
+
+/* Gives each event of a batch that has no trace_id that of the header, and the header's parent_id as parent_span_id where it has none and is not that span itself. An event that has as many fields as there can
+ * be stays as it is. 0 or -ENOMEM. */
+int ingest_events_join(struct batch *b, const struct ingest_traceparent *from);
+
 enum ingest_remote_write { INGEST_REMOTE_WRITE_1 = 1, INGEST_REMOTE_WRITE_2 = 2 };
 
 /* Prometheus's remote_write: `version` 1 is the message prometheus.WriteRequest, 2 is io.prometheus.write.v2.Request (2.0-rc.4, and the created_timestamp of those before it). The body is not compressed
@@ -166,7 +181,7 @@ void ingest_span_limits_default(struct ingest_span_limits *limits);
 
 /* OTLP traces: an ExportTraceServiceRequest of Protocol Buffers (opentelemetry-proto 1.x, opentelemetry.proto.collector.trace.v1). Each span becomes a record as record/span.h has it; its index is its running number in the body, 0-based.
  *
- * Refused by that index, with its place in the text (resourceSpans[0].scopeSpans[1].spans[3], name: …): ids that are no 16 or 8 bytes or all 0, a start or end that is 0 or past 2261, strings that are not UTF-8, what is over a limit; such a resource or scope refuses its spans.
+ * Refused by that index, with its place in the text (resourceSpans[0].scopeSpans[1].spans[3], name: …): ids that are no 16 or 8 bytes or all 0 (a parent of zeros is none, a link to zeros has no ids), a start or end that is 0 or past 2261, strings that are not UTF-8, what is over a limit; such a resource or scope refuses its spans.
  * Taken: an end before the start; a kind or status that is not known (as unspecified, unset); of attributes with one name the last; an attribute without a value, as null; bytes, as text in base64. Fields that are not known are passed over.
  *
  * `body` has INGEST_PADDING readable bytes behind it, and outlives the batch or is owned by it: strings point into it. 0: each span is a record or among `rejects`, listed or counted. -EINVAL: the body is malformed, `err` says why and at which byte.

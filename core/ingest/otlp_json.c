@@ -14,7 +14,14 @@
 #include "ingest/number.h"
 
 enum { SCRATCH_KEPT = 16 << 10 };
-enum { LENGTH_BYTES = 4, LENGTH_BITS = 7 * LENGTH_BYTES, TYPE_VARINT = 0, TYPE_FIXED64 = 1, TYPE_BYTES = 2 };
+enum {
+	LENGTH_BYTES = 4,
+	LENGTH_BITS = 7 * LENGTH_BYTES,
+	TYPE_VARINT = 0,
+	TYPE_FIXED64 = 1,
+	TYPE_BYTES = 2,
+	TYPE_FIXED32 = 5
+};
 
 /* A message that is being read. */
 struct level {
@@ -41,11 +48,16 @@ static void write_tag(struct buf *b, uint32_t number, uint32_t type)
 	varint_put(b, number << 3 | type);
 }
 
-static void write_fixed(struct buf *b, uint64_t v)
+/* A number by its wire type. */
+static void write_number(struct buf *b, uint32_t type, uint64_t v)
 {
+	if (type == TYPE_VARINT) {
+		varint_put(b, v);
+		return;
+	}
 	if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 		v = __builtin_bswap64(v);
-	buf_append(b, &v, sizeof v);
+	buf_append(b, &v, type == TYPE_FIXED32 ? sizeof(uint32_t) : sizeof v);
 }
 
 /* Leaves room for a length; returns where its message begins. */
@@ -235,9 +247,12 @@ static bool whole_number(struct slice text, bool is_signed, uint64_t *out)
 	return true;
 }
 
-static bool is_varint(enum otlp_json_kind kind)
+static uint32_t wire_type(enum otlp_json_kind kind)
 {
-	return kind != OTLP_JSON_FIXED64 && kind != OTLP_JSON_SFIXED64 && kind != OTLP_JSON_DOUBLE;
+	if (kind == OTLP_JSON_FIXED32)
+		return TYPE_FIXED32;
+	return kind == OTLP_JSON_FIXED64 || kind == OTLP_JSON_SFIXED64 || kind == OTLP_JSON_DOUBLE ? TYPE_FIXED64
+	                                                                                           : TYPE_VARINT;
 }
 
 /* A field's number, as it is on the wire. */
@@ -250,7 +265,7 @@ static bool read_integer(struct transcoder *t, enum otlp_json_kind kind, uint64_
 	if (!read_number_text(t, &text))
 		return false;
 	bool fits = whole_number(text, is_signed, out);
-	if (kind == OTLP_JSON_UINT32)
+	if (kind == OTLP_JSON_UINT32 || kind == OTLP_JSON_FIXED32)
 		fits = fits && *out <= UINT32_MAX;
 	if (kind == OTLP_JSON_SINT32) {
 		int64_t v = (int64_t)*out;
@@ -328,11 +343,8 @@ static bool read_number(struct transcoder *t, const struct otlp_json_field *f)
 
 	if (!read_value(t, f, &v))
 		return false;
-	write_tag(t->out, f->number, is_varint(f->kind) ? TYPE_VARINT : TYPE_FIXED64);
-	if (is_varint(f->kind))
-		varint_put(t->out, v);
-	else
-		write_fixed(t->out, v);
+	write_tag(t->out, f->number, wire_type(f->kind));
+	write_number(t->out, wire_type(f->kind), v);
 	return true;
 }
 
@@ -365,10 +377,7 @@ static bool read_numbers(struct transcoder *t, const struct otlp_json_field *f)
 		uint64_t v;
 		if (!read_value(t, f, &v))
 			return false;
-		if (is_varint(f->kind))
-			varint_put(t->out, v);
-		else
-			write_fixed(t->out, v);
+		write_number(t->out, wire_type(f->kind), v);
 	}
 	return more == 0 && fill_length(t, at);
 }

@@ -23,6 +23,7 @@ enum otlp_json_kind {
 	OTLP_JSON_UINT64,   /* varint */
 	OTLP_JSON_UINT32,   /* varint */
 	OTLP_JSON_SINT32,   /* varint, zigzag */
+	OTLP_JSON_FIXED32,  /* unsigned */
 	OTLP_JSON_FIXED64,  /* unsigned */
 	OTLP_JSON_SFIXED64, /* signed */
 	OTLP_JSON_DOUBLE    /* also "NaN", "Infinity", "-Infinity" */
@@ -47,8 +48,8 @@ struct otlp_json_message {
 /* What the signals have in common (opentelemetry.proto.common.v1, resource.v1), for the tables of each. */
 extern const struct otlp_json_message otlp_json_attribute, otlp_json_resource, otlp_json_scope;
 
-/* ExportMetricsServiceRequest. */
-extern const struct otlp_json_message otlp_json_metrics;
+/* ExportMetricsServiceRequest, ExportTraceServiceRequest. */
+extern const struct otlp_json_message otlp_json_metrics, otlp_json_traces;
 
 /* Appends the message that a body of JSON is. Fields that the table does not have are passed over, those that are null are left out. At most four times the body is written, and some bytes. `body` has
  * INGEST_PADDING readable bytes behind it. 0; -EINVAL, `err` says why and at which byte; -EFBIG for a message of more than 256 MiB; -ENOMEM. */

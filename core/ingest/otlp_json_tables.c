@@ -192,3 +192,84 @@ static const struct otlp_json_field metrics_fields[] = {
     {SLICE("resourceMetrics"), 1, OTLP_JSON_MESSAGE, true, &resource_metrics, NULL},
 };
 const struct otlp_json_message otlp_json_metrics = MESSAGE(metrics_fields);
+
+/* ---- trace.v1 ---- */
+
+static const struct slice span_kinds[] = {
+    SLICE("SPAN_KIND_UNSPECIFIED"),
+    SLICE("SPAN_KIND_INTERNAL"),
+    SLICE("SPAN_KIND_SERVER"),
+    SLICE("SPAN_KIND_CLIENT"),
+    SLICE("SPAN_KIND_PRODUCER"),
+    SLICE("SPAN_KIND_CONSUMER"),
+    SLICE(""),
+};
+static const struct slice status_codes[] = {
+    SLICE("STATUS_CODE_UNSET"),
+    SLICE("STATUS_CODE_OK"),
+    SLICE("STATUS_CODE_ERROR"),
+    SLICE(""),
+};
+
+static const struct otlp_json_field event_fields[] = {
+    {SLICE("attributes"), 3, OTLP_JSON_MESSAGE, true, &otlp_json_attribute, NULL},
+    {SLICE("name"), 2, OTLP_JSON_STRING, false, NULL, NULL},
+    {SLICE("timeUnixNano"), 1, OTLP_JSON_FIXED64, false, NULL, NULL},
+    {SLICE("droppedAttributesCount"), 4, OTLP_JSON_UINT32, false, NULL, NULL},
+};
+static const struct otlp_json_message event = MESSAGE(event_fields);
+
+static const struct otlp_json_field link_fields[] = {
+    {SLICE("attributes"), 4, OTLP_JSON_MESSAGE, true, &otlp_json_attribute, NULL},
+    {SLICE("spanId"), 2, OTLP_JSON_HEX, false, NULL, NULL},
+    {SLICE("traceId"), 1, OTLP_JSON_HEX, false, NULL, NULL},
+    {SLICE("traceState"), 3, OTLP_JSON_STRING, false, NULL, NULL},
+    {SLICE("droppedAttributesCount"), 5, OTLP_JSON_UINT32, false, NULL, NULL},
+    {SLICE("flags"), 6, OTLP_JSON_FIXED32, false, NULL, NULL},
+};
+static const struct otlp_json_message link = MESSAGE(link_fields);
+
+static const struct otlp_json_field status_fields[] = {
+    {SLICE("code"), 3, OTLP_JSON_ENUM, false, NULL, status_codes},
+    {SLICE("message"), 2, OTLP_JSON_STRING, false, NULL, NULL},
+};
+static const struct otlp_json_message status = MESSAGE(status_fields);
+
+static const struct otlp_json_field span_fields[] = {
+    {SLICE("traceId"), 1, OTLP_JSON_HEX, false, NULL, NULL},
+    {SLICE("spanId"), 2, OTLP_JSON_HEX, false, NULL, NULL},
+    {SLICE("traceState"), 3, OTLP_JSON_STRING, false, NULL, NULL},
+    {SLICE("parentSpanId"), 4, OTLP_JSON_HEX, false, NULL, NULL},
+    {SLICE("name"), 5, OTLP_JSON_STRING, false, NULL, NULL},
+    {SLICE("kind"), 6, OTLP_JSON_ENUM, false, NULL, span_kinds},
+    {SLICE("startTimeUnixNano"), 7, OTLP_JSON_FIXED64, false, NULL, NULL},
+    {SLICE("endTimeUnixNano"), 8, OTLP_JSON_FIXED64, false, NULL, NULL},
+    {SLICE("attributes"), 9, OTLP_JSON_MESSAGE, true, &otlp_json_attribute, NULL},
+    {SLICE("droppedAttributesCount"), 10, OTLP_JSON_UINT32, false, NULL, NULL},
+    {SLICE("events"), 11, OTLP_JSON_MESSAGE, true, &event, NULL},
+    {SLICE("droppedEventsCount"), 12, OTLP_JSON_UINT32, false, NULL, NULL},
+    {SLICE("status"), 15, OTLP_JSON_MESSAGE, false, &status, NULL},
+    {SLICE("links"), 13, OTLP_JSON_MESSAGE, true, &link, NULL},
+    {SLICE("droppedLinksCount"), 14, OTLP_JSON_UINT32, false, NULL, NULL},
+    {SLICE("flags"), 16, OTLP_JSON_FIXED32, false, NULL, NULL},
+};
+static const struct otlp_json_message span = MESSAGE(span_fields);
+
+static const struct otlp_json_field scope_spans_fields[] = {
+    {SLICE("scope"), 1, OTLP_JSON_MESSAGE, false, &otlp_json_scope, NULL},
+    {SLICE("spans"), 2, OTLP_JSON_MESSAGE, true, &span, NULL},
+    {SLICE("schemaUrl"), 3, OTLP_JSON_STRING, false, NULL, NULL},
+};
+static const struct otlp_json_message scope_spans = MESSAGE(scope_spans_fields);
+
+static const struct otlp_json_field resource_spans_fields[] = {
+    {SLICE("resource"), 1, OTLP_JSON_MESSAGE, false, &otlp_json_resource, NULL},
+    {SLICE("scopeSpans"), 2, OTLP_JSON_MESSAGE, true, &scope_spans, NULL},
+    {SLICE("schemaUrl"), 3, OTLP_JSON_STRING, false, NULL, NULL},
+};
+static const struct otlp_json_message resource_spans = MESSAGE(resource_spans_fields);
+
+static const struct otlp_json_field traces_fields[] = {
+    {SLICE("resourceSpans"), 1, OTLP_JSON_MESSAGE, true, &resource_spans, NULL},
+};
+const struct otlp_json_message otlp_json_traces = MESSAGE(traces_fields);

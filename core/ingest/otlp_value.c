@@ -132,9 +132,20 @@ bool otlp_attribute_read(struct protobuf *p, struct slice message, struct otlp_a
 	return read_pair(p, message, out) && (!is_nested(&out->value) || check_nested(p, &out->value));
 }
 
+bool otlp_attribute_peek(struct protobuf *p, struct slice message, struct otlp_attribute *out)
+{
+	return read_plain(message, out) || read_pair(p, message, out);
+}
+
+bool otlp_value_peek(struct protobuf *p, struct slice message, struct otlp_value *out)
+{
+	*out = (struct otlp_value){0};
+	return read_value(p, message, out);
+}
+
 /* ---- as text ---- */
 
-static void append_base64(struct buf *to, struct slice s)
+void otlp_append_base64(struct buf *to, struct slice s)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -177,7 +188,7 @@ static void append_plain(struct buf *to, const struct otlp_value *v, bool json)
 	else if (v->type == OTLP_DOUBLE)
 		append_double(to, v->number);
 	else if (v->type == OTLP_BYTES)
-		append_base64(to, v->bytes);
+		otlp_append_base64(to, v->bytes);
 	else if (json)
 		buf_str(to, "null");
 	if (quoted)

@@ -40,6 +40,13 @@ struct otlp_attribute {
 /* Reads a KeyValue from its bytes, looking through the list or map that it is too. False: they are malformed, p has the error. */
 bool otlp_attribute_read(struct protobuf *p, struct slice message, struct otlp_attribute *out);
 
+/* The same for a KeyValue and an AnyValue, where lists and maps are not looked into. */
+bool otlp_attribute_peek(struct protobuf *p, struct slice message, struct otlp_attribute *out);
+bool otlp_value_peek(struct protobuf *p, struct slice message, struct otlp_value *out);
+
+/* Appends bytes in base64, padded. */
+void otlp_append_base64(struct buf *to, struct slice s);
+
 /* Appends a value as a label has it: strings as they are, true and false, integers, doubles in their shortest form (NaN, +Inf, -Inf), bytes in base64, lists and maps as JSON, in the order sent; nothing for
  * an empty one. False: it is nested deeper than OTLP_VALUE_DEPTH_MAX. */
 bool otlp_value_text(struct buf *to, const struct otlp_value *v);

@@ -2,6 +2,7 @@
  * that are left (a value takes at least one), so memory stays within a small multiple of the payload. */
 #include <errno.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "journal/internal.h"
 #include "journal/tags.h"
@@ -16,8 +17,9 @@ struct decoder {
 	struct head *heads;
 	uint32_t *shapes; /* frame's → batch's */
 	struct slice *strings;
-	uint32_t head_count, shape_count, string_count;
-	size_t head_cap, shape_cap, string_cap;
+	const struct object **objects;
+	uint32_t head_count, shape_count, string_count, object_count;
+	size_t head_cap, shape_cap, string_cap, object_cap;
 	struct slice begun[BEGUN_MAX + 1]; /* the last string of each length that was written out; empty: none */
 	int64_t time_ns;
 	const char *wrong; /* what a payload that no writer makes had wrong; NULL: memory ran out */
@@ -176,17 +178,33 @@ static bool written_out(struct decoder *d, struct value *out, struct slice s)
 	return set_string(out, s);
 }
 
+static bool define_string(struct decoder *d, struct slice s)
+{
+	if (!grow(d, (void **)&d->strings, &d->string_cap, d->string_count, sizeof *d->strings))
+		return false;
+	d->strings[d->string_count++] = s;
+	return true;
+}
+
 static bool read_string(struct decoder *d, struct value *out, bool define)
 {
 	struct slice s;
-	if (!read_text(d, &s))
+	return read_text(d, &s) && (!define || define_string(d, s)) && written_out(d, out, s);
+}
+
+static bool read_hex(struct decoder *d, struct value *out, bool define)
+{
+	struct slice bytes;
+	if (!read_text(d, &bytes))
 		return false;
-	if (define) {
-		if (!grow(d, (void **)&d->strings, &d->string_cap, d->string_count, sizeof *d->strings))
-			return false;
-		d->strings[d->string_count++] = s;
-	}
-	return written_out(d, out, s);
+	if (bytes.len % 4 != 0)
+		return bad(d, "hexadecimal digits are not a multiple of eight");
+	char *text = arena_alloc(&d->batch->arena, 2 * bytes.len);
+	if (text == NULL)
+		return no_memory(d);
+	hex_write(text, bytes);
+	struct slice s = slice_new(text, 2 * bytes.len);
+	return (!define || define_string(d, s)) && set_string(out, s);
 }
 
 static bool read_rest(struct decoder *d, struct value *out)
@@ -241,6 +259,31 @@ static bool read_object(struct decoder *d, struct value *out, uint32_t depth)
 		return no_memory(d);
 	*out = (struct value){.object = o, .type = VALUE_OBJECT};
 	return read_shape(d, &o->shape) && read_values(d, &o->values, d->batch->shapes[o->shape].count, depth + 1);
+}
+
+/* Objects that records share: the same pointer, as it was when they were written. */
+static bool define_object(struct decoder *d, struct value *out, uint32_t depth)
+{
+	if (depth > 0)
+		return bad(d, "an object is defined within another value");
+	if (!read_object(d, out, depth) ||
+	    !grow(d, (void **)&d->objects, &d->object_cap, d->object_count, sizeof *d->objects))
+		return false;
+	d->objects[d->object_count++] = out->object;
+	return true;
+}
+
+static bool read_object_ref(struct decoder *d, struct value *out, uint32_t depth)
+{
+	uint64_t number;
+	if (!read_varint(d, &number))
+		return false;
+	if (depth > 0)
+		return bad(d, "an object is referred to within another value");
+	if (number >= d->object_count)
+		return bad(d, "an object is used that was not defined");
+	*out = (struct value){.object = d->objects[number], .type = VALUE_OBJECT};
+	return true;
 }
 
 static bool read_double(struct decoder *d, struct value *out)
@@ -308,6 +351,13 @@ static bool read_tagged(struct decoder *d, struct value *out, uint8_t tag, uint3
 		return read_array(d, out, depth);
 	case TAG_OBJECT:
 		return read_object(d, out, depth);
+	case TAG_HEX:
+	case TAG_HEX_DEFINE:
+		return read_hex(d, out, tag == TAG_HEX_DEFINE);
+	case TAG_OBJECT_DEFINE:
+		return define_object(d, out, depth);
+	case TAG_OBJECT_REF:
+		return read_object_ref(d, out, depth);
 	default:
 		return bad(d, "a value has an unknown tag");
 	}
@@ -379,6 +429,7 @@ int frame_decode(const struct frame *f, struct batch *out, struct error *err)
 	mem_free(d.heads);
 	mem_free(d.shapes);
 	mem_free(d.strings);
+	mem_free(d.objects);
 	if (fine)
 		return 0;
 	batch_reset(out, 1 << 20);

@@ -5,11 +5,14 @@
  * compared with that first; a column that has not repeated for a while is written raw, without hashing, and tried again now and then. Ids that count up, or begin with the time,
  * do not repeat but for their last digits: what is not in the dictionary is held against the last string of its length.
  *
+ * Spans that came together share their resource and scope, and their trace's id, which repeat in runs: each column remembers where its last object or row of hexadecimal digits lies in memory.
+ *
  * All tables carry the number of the frame they were filled in, so that a new frame begins without clearing anything. */
 #include <errno.h>
 #include <math.h>
 
 #include "base/hash.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "journal/internal.h"
 #include "journal/tags.h"
@@ -20,6 +23,7 @@ enum {
 	STRINGS = 4096,     /* likewise */
 	COLUMNS_MAX = 8192, /* remembered; further ones work without memory */
 	STRING_MAX = 128,   /* longer ones are not worth a dictionary entry */
+	HEX_MIN = 16,       /* digits; what is shorter may be anything */
 	GIVE_UP = 16,       /* misses in a row until a column is written raw */
 	RETRY = 256,        /* strings of a raw column until it is tried again */
 	SHARED_MIN =
@@ -47,12 +51,20 @@ struct column {
 	uint16_t misses, raw;
 };
 
+/* The last object or hexadecimal string of a column, in its batch, which stays until the group is durable. */
+struct run {
+	const void *at;  /* NULL: none */
+	uint32_t len;    /* of a string; IS_OBJECT: an object */
+	uint32_t number; /* entry + 1; 0: seen once */
+};
+enum { IS_OBJECT = 0 };
+
 struct encoder {
 	struct buf *out;
 	char *limit;  /* see begin_values */
 	size_t start; /* of the payload */
 	uint32_t frame;
-	uint32_t heads_used, shapes_used, strings_used, columns_used;
+	uint32_t heads_used, shapes_used, strings_used, objects_used, columns_used;
 	int64_t last_time_ns;
 	uint64_t last_type, last_shape; /* hashes of the record before */
 	uint32_t last_head, last_columns;
@@ -60,6 +72,7 @@ struct encoder {
 	struct slot shapes[SHAPES];
 	struct string_slot strings[STRINGS];
 	struct column columns[COLUMNS_MAX];
+	struct run runs[COLUMNS_MAX];
 	struct begun {
 		uint32_t frame;
 		char bytes[BEGUN_MAX];
@@ -83,7 +96,7 @@ void encoder_begin(struct encoder *e, struct buf *out)
 	if (++e->frame == 0) { /* the numbers came round: nothing old may look new */
 		*e = (struct encoder){.out = out, .start = out->len, .frame = 1};
 	}
-	e->heads_used = e->shapes_used = e->strings_used = e->columns_used = 0;
+	e->heads_used = e->shapes_used = e->strings_used = e->objects_used = e->columns_used = 0;
 	e->last_time_ns = 0;
 	e->last_type = e->last_shape = 0;
 }
@@ -141,6 +154,7 @@ static uint32_t write_shape(struct encoder *e, const struct batch *b, uint32_t s
 	e->shapes_used++;
 	if (columns < COLUMNS_MAX) {
 		memset(&e->columns[columns], 0, s->count * sizeof *e->columns);
+		memset(&e->runs[columns], 0, s->count * sizeof *e->runs);
 		e->columns_used += s->count;
 	}
 	return columns;
@@ -339,12 +353,35 @@ static char *put_looked_up(struct encoder *e, char *to, struct column *c, const 
 	return to;
 }
 
+/* Hexadecimal digits as bytes, half as many; NULL where it is something else, mostly told by the first eight characters. */
+static char *put_hex(struct encoder *e, char *to, struct run *run, const char *s, uint32_t len)
+{
+	char bytes[STRING_MAX / 2];
+	bool again = run != NULL && run->at != NULL && run->len == len && bytes_same(run->at, s, len);
+
+	if (again && run->number != 0)
+		return put_ref(to, run->number - 1);
+	for (uint32_t i = 0; i < len; i += 8) {
+		if (!hex_read4(bytes + i / 2, s + i))
+			return NULL;
+	}
+	to = put_raw(e, to, again ? TAG_HEX_DEFINE : TAG_HEX, bytes, len / 2);
+	if (run != NULL)
+		*run = (struct run){s, len, again ? ++e->strings_used : 0};
+	return to;
+}
+
 static inline char *put_string(struct encoder *e, char *to, struct column *c, const char *s, uint32_t len)
 {
 	if (len > STRING_MAX || len == 0)
 		return put_raw(e, to, TAG_STRING, s, len);
 	if (c != NULL && c->len == len && same_bytes(e, c->offset, s, len))
 		return put_ref(to, c->number);
+	if (len >= HEX_MIN && len % 8 == 0) {
+		char *behind = put_hex(e, to, c != NULL ? &e->runs[c - e->columns] : NULL, s, len);
+		if (behind != NULL)
+			return behind;
+	}
 	if (c != NULL && c->raw > 0) {
 		c->raw--;
 		return put_text(e, to, s, len);
@@ -396,28 +433,50 @@ static char *put_double(char *to, double v)
 /* ---- values ---- */
 
 static void write_values(struct encoder *e, const struct batch *b, const struct value *values, uint32_t count,
-                         uint32_t first_column);
+                         uint32_t first_column, bool of_record);
+
+/* How an object is to be written: the same one in a row, by its address, becomes an entry and then a reference. `run`: its column's in a record; NULL: it is nested. */
+static enum tag tag_object(struct encoder *e, struct run *run, const struct object *o)
+{
+	if (run == NULL)
+		return TAG_OBJECT;
+	if (run->at != o || run->len != IS_OBJECT) {
+		*run = (struct run){o, IS_OBJECT, 0};
+		return TAG_OBJECT;
+	}
+	if (run->number != 0)
+		return TAG_OBJECT_REF;
+	run->number = ++e->objects_used;
+	return TAG_OBJECT_DEFINE;
+}
 
 /* An array or object, behind which `left` more values come. NULL when memory is out. */
-static char *put_nested(struct encoder *e, char *to, const struct batch *b, const struct value *v, uint32_t left)
+static char *put_nested(struct encoder *e, char *to, const struct batch *b, const struct value *v, struct run *run,
+                        uint32_t left)
 {
+	enum tag tag = v->type == VALUE_OBJECT ? tag_object(e, run, v->object) : TAG_ARRAY;
+
+	if (tag == TAG_OBJECT_REF) {
+		*to = (char)tag;
+		return put_varint(to + 1, run->number - 1);
+	}
 	end_values(e, to);
 	if (v->type == VALUE_ARRAY) {
-		buf_byte(e->out, (char)TAG_ARRAY);
+		buf_byte(e->out, (char)tag);
 		write_varint(e, v->len);
-		write_values(e, b, v->items, v->len, COLUMNS_MAX);
+		write_values(e, b, v->items, v->len, COLUMNS_MAX, false);
 	} else {
 		const struct object *o = v->object;
-		buf_byte(e->out, (char)TAG_OBJECT);
+		buf_byte(e->out, (char)tag);
 		uint32_t columns = write_shape(e, b, o->shape);
-		write_values(e, b, o->values, b->shapes[o->shape].count, columns);
+		write_values(e, b, o->values, b->shapes[o->shape].count, columns, false);
 	}
 	return begin_values(e, left);
 }
 
 /* `first_column`: of the first value; COLUMNS_MAX: they have none. */
 static void write_values(struct encoder *e, const struct batch *b, const struct value *values, uint32_t count,
-                         uint32_t first_column)
+                         uint32_t first_column, bool of_record)
 {
 	struct column *columns = first_column < COLUMNS_MAX ? &e->columns[first_column] : NULL;
 	char *to = begin_values(e, count);
@@ -441,7 +500,8 @@ static void write_values(struct encoder *e, const struct batch *b, const struct 
 			break;
 		case VALUE_ARRAY:
 		case VALUE_OBJECT:
-			to = put_nested(e, to, b, v, count - i - 1);
+			to = put_nested(e, to, b, v, of_record && columns != NULL ? &e->runs[first_column + i] : NULL,
+			                count - i - 1);
 			break;
 		}
 	}
@@ -453,6 +513,6 @@ int encoder_add(struct encoder *e, const struct record *r)
 {
 	uint32_t columns = write_head(e, r);
 	write_time(e, r->time_ns);
-	write_values(e, r->batch, r->values, record_shape(r)->count, columns);
+	write_values(e, r->batch, r->values, record_shape(r)->count, columns, true);
 	return buf_failed(e->out) ? -ENOMEM : 0;
 }

@@ -133,7 +133,7 @@ struct journal_group *journal_group_begin(struct journal *j, int *code);
 /* Begins a frame of `kind` at the engine's time. 0; -ENOMEM: the group is useless and is to be given back as it is. */
 int journal_frame_begin(struct journal_group *g, enum frame_kind kind, int64_t time_ns);
 
-/* Adds a record to the open frame. 0; 1: added, and the frame has reached JOURNAL_FRAME_BYTES: end it; -ENOMEM: the group is useless and is to be given
+/* Adds a record to the open frame; its batch stays as it is until the frame ends. 0; 1: added, and the frame has reached JOURNAL_FRAME_BYTES: end it; -ENOMEM: the group is useless and is to be given
  * back as it is. */
 int journal_frame_add(struct journal_group *g, const struct record *r);
 

@@ -14,7 +14,11 @@ enum tag {
 	TAG_ARRAY = 0x87,
 	TAG_OBJECT = 0x88,
 	TAG_DECIMAL = 0x89,
-	TAG_GOES_ON = 0x8a,  /* a string that begins as another did */
+	TAG_HEX = 0x8a,
+	TAG_HEX_DEFINE = 0x8b,
+	TAG_OBJECT_DEFINE = 0x8c,
+	TAG_OBJECT_REF = 0x8d,
+	TAG_GOES_ON = 0x8e,  /* a string that begins as another did */
 	TAG_UNSIGNED = 0x90, /* + bytes − 1 */
 	TAG_NEGATIVE = 0x98, /* + bytes − 1 */
 	TAG_SMALL = 0xa0     /* + the number */

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "record/record.h"
+#include "record/span.h"
 
 enum { SPLITS_MAX = 1000 };
 
@@ -117,13 +118,65 @@ static const struct value *walk(const struct batch *b, const struct value *v, st
 	return walk_object(b, v->object->shape, v->object->values, path, splits);
 }
 
+/* ---- spans: what is no field of theirs is an attribute ---- */
+
+/* The position of a span's attributes in its shape, or −1. */
+static int attributes_of(const struct record *r)
+{
+	int pos = find_name(r->batch, r->shape, SLICE("attributes"));
+
+	return pos >= 0 && r->values[pos].type == VALUE_OBJECT ? pos : -1;
+}
+
+static const struct value *get_attribute(const struct record *r, struct slice name, uint64_t hash)
+{
+	int outer = attributes_of(r);
+	if (outer < 0)
+		return NULL;
+	const struct object *o = r->values[outer].object;
+	int pos = shape_find(r->batch, o->shape, name, hash);
+	return pos >= 0 ? &o->values[pos] : NULL;
+}
+
+/* Is it one of the fields that a span has? Those that it may lack are set where they belong. */
+static bool is_span_field(struct slice name)
+{
+	static const char *const names[] = {"trace_id",
+	                                    "span_id",
+	                                    "parent_span_id",
+	                                    "name",
+	                                    "kind",
+	                                    "duration_ns",
+	                                    "status",
+	                                    "status_message",
+	                                    "trace_state",
+	                                    "flags",
+	                                    "attributes",
+	                                    "events",
+	                                    "links",
+	                                    "resource",
+	                                    "resource_schema_url",
+	                                    "scope",
+	                                    "scope_schema_url",
+	                                    "dropped_attributes",
+	                                    "dropped_events",
+	                                    "dropped_links"};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (slice_eq(name, slice_cstr(names[i])))
+			return true;
+	}
+	return false;
+}
+
 const struct value *record_get(const struct record *r, struct slice name, uint64_t hash)
 {
 	int pos = shape_find(r->batch, r->shape, name, hash);
 	if (pos >= 0)
 		return &r->values[pos];
 	uint32_t splits = 0;
-	return walk_object(r->batch, r->shape, r->values, name, &splits);
+	const struct value *found = walk_object(r->batch, r->shape, r->values, name, &splits);
+	return found == NULL && r->kind == RECORD_SPAN ? get_attribute(r, name, hash) : found;
 }
 
 /* ---- changing: everything on the way to the changed field is copied, so that what others share stays as it is ---- */
@@ -249,28 +302,54 @@ static int edit_value(const struct change *c, struct value *v, struct slice path
 	return 0;
 }
 
-static int add_field(struct record *r, struct slice name, struct value v)
+/* Adds a field to the object given by shape and values. */
+static int add_field(struct batch *b, uint32_t *shape, const struct value **values, struct slice name, struct value v)
 {
-	struct batch *b = r->batch;
-	const struct shape *s = record_shape(r);
+	const struct shape *s = &b->shapes[*shape];
 	uint32_t keys[SHAPE_KEYS_MAX];
 	uint32_t count = s->count;
 	if (count == SHAPE_KEYS_MAX)
 		return -E2BIG;
-	memcpy(keys, s->keys, count * sizeof *keys);
+	if (count != 0)
+		memcpy(keys, s->keys, count * sizeof *keys);
 	int64_t key = batch_key(b, name);
 	if (key < 0)
 		return (int)key;
 	keys[count] = (uint32_t)key;
-	int64_t shape = batch_shape(b, keys, count + 1);
-	struct value *values = batch_values(b, count + 1);
-	if (shape < 0 || values == NULL)
-		return shape < 0 ? (int)shape : -ENOMEM;
-	memcpy(values, r->values, count * sizeof *values);
-	values[count] = v;
-	r->values = values;
-	r->shape = (uint32_t)shape;
+	int64_t larger = batch_shape(b, keys, count + 1);
+	struct value *copy = batch_values(b, count + 1);
+	if (larger < 0 || copy == NULL)
+		return larger < 0 ? (int)larger : -ENOMEM;
+	if (count != 0)
+		memcpy(copy, *values, count * sizeof *copy);
+	copy[count] = v;
+	*values = copy;
+	*shape = (uint32_t)larger;
 	return 0;
+}
+
+/* Sets or removes an attribute of a span. Other spans may share the object: it is copied. */
+static int edit_attribute(struct record *r, const struct change *c, struct slice name)
+{
+	int outer = attributes_of(r);
+	if (outer < 0 && (c->edit == EDIT_REMOVE || find_name(r->batch, r->shape, SLICE("attributes")) >= 0))
+		return -ENOENT;
+	struct object *copy = arena_alloc(&r->batch->arena, sizeof *copy);
+	int64_t empty = batch_shape(r->batch, NULL, 0);
+	if (copy == NULL || empty < 0)
+		return copy == NULL ? -ENOMEM : (int)empty;
+	*copy = outer >= 0 ? *r->values[outer].object : (struct object){(uint32_t)empty, NULL};
+	int pos = find_name(r->batch, copy->shape, name);
+	if (pos < 0 && c->edit == EDIT_REMOVE)
+		return -ENOENT;
+	int code = pos >= 0 ? edit_at(c, &copy->shape, &copy->values, (uint32_t)pos)
+	                    : add_field(r->batch, &copy->shape, &copy->values, name, c->value);
+	if (code != 0)
+		return code;
+	struct value object = {.object = copy, .type = VALUE_OBJECT};
+	struct change replace = {r->batch, EDIT_SET, object, c->splits};
+	return outer >= 0 ? edit_at(&replace, &r->shape, &r->values, (uint32_t)outer)
+	                  : add_field(r->batch, &r->shape, &r->values, SLICE("attributes"), object);
 }
 
 int record_set(struct record *r, struct slice name, struct value v)
@@ -278,12 +357,15 @@ int record_set(struct record *r, struct slice name, struct value v)
 	uint32_t splits = 0;
 	struct change c = {r->batch, EDIT_SET, v, &splits};
 	int code = edit_object(&c, &r->shape, &r->values, name);
-	return code == -ENOENT ? add_field(r, name, v) : code;
+	if (code == -ENOENT && r->kind == RECORD_SPAN && !is_span_field(name))
+		code = edit_attribute(r, &c, name);
+	return code == -ENOENT ? add_field(r->batch, &r->shape, &r->values, name, v) : code;
 }
 
 int record_remove(struct record *r, struct slice name)
 {
 	uint32_t splits = 0;
 	struct change c = {r->batch, EDIT_REMOVE, {.type = VALUE_NULL}, &splits};
-	return edit_object(&c, &r->shape, &r->values, name);
+	int code = edit_object(&c, &r->shape, &r->values, name);
+	return code == -ENOENT && r->kind == RECORD_SPAN ? edit_attribute(r, &c, name) : code;
 }

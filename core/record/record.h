@@ -164,10 +164,12 @@ int shape_find(const struct batch *b, uint32_t shape, struct slice name, uint64_
 
 /* A field by name: the exact key first, then the name as a path ("usage.input_tokens" into the object `usage`; where several splits are possible the
  * longest first key wins; array items are reached by their 0-based number, "items.0.name"; of a path that can be split in very many ways not all are tried). NULL when there is none.
+ * Of a span (RECORD_SPAN) last the attribute of this very name.
  * `hash` is hash_bytes(name, hash_seed()). */
 const struct value *record_get(const struct record *r, struct slice name, uint64_t hash);
 
-/* Sets a field by the same rule as record_get finds it; a name that finds nothing is added at the top level as it is. The value (with what it points to) must
+/* Sets a field by the same rule as record_get finds it; a name that finds nothing is added at the top level as it is, of a span that is no
+ * field of spans (span.h) to its attributes. The value (with what it points to) must
  * live as long as the batch. 0, -ENOMEM, -E2BIG. Other records that share the shape are not affected. */
 int record_set(struct record *r, struct slice name, struct value v);
 

@@ -23,7 +23,7 @@
  *
  * Values of attributes are values of records: an attribute without a value is null, bytes are their text in base64. Spans that came together share the objects `resource` and `scope`: the pointers are equal.
  *
- * record_get and record_set find a field of a span by its name or path (record.h), and where there is none the attribute of that very name: "gen_ai.usage.input_tokens". Of the resource it is "resource.service.name". */
+ * record_get and record_set find a field of a span by its name or path (record.h), and where there is none the attribute of that very name: "gen_ai.usage.input_tokens". Of the resource it is "resource.service.name". A name that is neither is added to the attributes. */
 #ifndef MOONGATE_RECORD_SPAN_H
 #define MOONGATE_RECORD_SPAN_H
 

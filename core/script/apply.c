@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "script/internal.h"
 
@@ -88,6 +89,8 @@ static __attribute__((noinline)) uint16_t slot_new(struct script_set *set, const
 {
 	const struct batch *b = r->batch;
 
+	if (r->kind == RECORD_SPAN)
+		return SLOT_SPAN;
 	if (set->batch != b || r->type >= set->batch_slot_count) {
 		uint32_t from = set->batch == b ? set->batch_slot_count : 0;
 		set->batch = b;
@@ -166,19 +169,48 @@ static uint32_t collect_due(struct script_set *set, int64_t before_ns, int64_t n
 	return n;
 }
 
+/* A timer over what is open. */
+struct over_open {
+	struct script *script;
+	const struct handler *timer;
+};
+
+static bool run_over_open(void *ctx, const struct trace *trace)
+{
+	const struct over_open *o = ctx;
+	struct cursor c = {.timer = o->timer, .trace = trace, .count = 1};
+
+	script_run(o->script, &c);
+	return !o->script->stats.quarantined;
+}
+
+static void run_timer(const struct due *due, struct traces *traces)
+{
+	struct over_open over = {due->script, due->timer};
+	struct cursor c = {.timer = due->timer};
+
+	if (due->script->stats.quarantined)
+		return;
+	if (!due->timer->open) {
+		script_run(due->script, &c);
+	} else if (traces != NULL && traces_each_open(traces, run_over_open, &over) != 0) {
+		due->script->host->starved++;
+		LOG(LOG_ERROR, "out of memory: a handler has not seen all open traces",
+		    log_str("script", due->script->path), log_str("handler", due->timer->where));
+	}
+	set_untrace(due->script->set);
+}
+
 /* Runs the timers whose time lies behind `before_ns` and not behind `now_ns`, each once. On the very first frame there is no time before, so
  * none is due. */
-static void run_timers(struct script_set *set, int64_t before_ns, int64_t now_ns)
+static void run_timers(struct script_set *set, int64_t before_ns, int64_t now_ns, struct traces *traces)
 {
 	if (set->timer_count == 0 || before_ns == 0)
 		return;
 	uint32_t n = collect_due(set, before_ns, now_ns);
 	qsort(set->due, n, sizeof *set->due, by_time);
-	for (uint32_t i = 0; i < n; i++) {
-		struct cursor c = {.timer = set->due[i].timer};
-		if (!set->due[i].script->stats.quarantined)
-			script_run(set->due[i].script, &c);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		run_timer(&set->due[i], traces);
 }
 
 static int reserve_due(struct script_set *set)
@@ -197,8 +229,11 @@ int set_seal(struct script_set *set)
 	set->sealed = true;
 	for (uint32_t slot = 0; slot < set->type_count && rc == 0; slot++)
 		rc = add_views(set, slot);
-	for (uint32_t i = 0; i < set->count && rc == 0; i++)
+	for (uint32_t i = 0; i < set->count && rc == 0; i++) {
 		rc = script_add_view(set->scripts[i], SLOT_OTHER, (struct slice){"", 0});
+		if (rc == 0)
+			rc = script_add_view(set->scripts[i], SLOT_SPAN, (struct slice){"", 0});
+	}
 	return rc == 0 ? reserve_due(set) : rc;
 }
 
@@ -284,20 +319,44 @@ void script_set_begin(struct script_set *set, uint64_t seq, int64_t now_ns, stru
 	struct script_host *h = set->host;
 	int64_t before_ns = h->now_ns;
 
-	(void)traces; /* no timer reads them yet */
 	CHECK(set->bound && h->current == set);
 	begin_frame(set, seq);
 	if (now_ns > h->now_ns)
 		h->now_ns = now_ns;
-	run_timers(set, before_ns, h->now_ns);
+	run_timers(set, before_ns, h->now_ns, traces);
+}
+
+/* A number from 0 up to 1 that is the same for a trace in any process. */
+static double draw(const struct trace *trace)
+{
+	return (double)(hash_bytes((const char *)trace->id, sizeof trace->id, 0) >> 11) * 0x1p-53;
+}
+
+static enum trace_verdict verdict_of(const struct trace_words *words, const struct trace *trace)
+{
+	if (words->drop)
+		return TRACE_DROP;
+	if (words->keep || !words->drawn)
+		return TRACE_KEEP;
+	return draw(trace) < words->probability ? TRACE_KEEP : TRACE_DROP;
 }
 
 enum trace_verdict script_set_trace(struct script_set *set, struct traces *traces, const struct trace *trace)
 {
-	(void)set; /* no script can ask for traces yet, and none is dropped unasked */
-	(void)traces;
-	(void)trace;
-	return TRACE_KEEP;
+	struct trace_words words = {.probability = 0};
+	uint32_t emits = set->emits_in_frame; /* many may close at one frame: each has the room of one */
+
+	CHECK(set->bound && set->host->current == set);
+	set->emits_in_frame = 0;
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct script *s = set->scripts[i];
+		struct cursor c = {.trace = trace, .traces = traces, .words = &words, .count = s->traces.count};
+		if (c.count != 0 && !s->stats.quarantined)
+			script_run(s, &c);
+	}
+	set->emits_in_frame = emits;
+	set_untrace(set);
+	return verdict_of(&words, trace);
 }
 
 void script_set_records(struct script_set *set, struct record *const *records, uint32_t count)

@@ -6,6 +6,14 @@
 #include "script/text.h"
 #include "script/value.h"
 
+/* How many events one call may make: of a trace some for each of its spans. */
+static uint32_t emits_allowed(const struct script *s)
+{
+	const struct trace *trace = s->trace_view.trace;
+
+	return EMITS_PER_CALL + (trace != NULL ? EMITS_PER_SPAN * trace->span_count : 0);
+}
+
 /* Raises, and counts, when no more may be emitted. */
 static void check_room(lua_State *L)
 {
@@ -15,7 +23,7 @@ static void check_room(lua_State *L)
 
 	if (set->depth >= s->host->options.emit_depth)
 		why = "emitted events have caused each other too often";
-	else if (s->emits >= EMITS_PER_CALL)
+	else if (s->emits >= emits_allowed(s))
 		why = "too many events from one call";
 	else if (set->emits_in_frame >= EMITS_PER_FRAME || set->emitted->arena.total > EMIT_BYTES_MAX)
 		why = "too many events wait";
@@ -44,7 +52,7 @@ static int64_t read_time(lua_State *L, const struct script *s)
 	lua_rawget(L, 2);
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
-		return s->record != NULL ? s->record->time_ns : s->host->now_ns;
+		return script_time_ns(s);
 	}
 	lua_Number seconds = lua_tonumber(L, -1);
 	if (lua_type(L, -1) != LUA_TNUMBER || !(seconds >= 0 && seconds < 9.2e9))

@@ -9,12 +9,16 @@
 
 static const char event_mark; /* its address, at [1] of a metatable, says that the table is an `ev` */
 
-struct view *view_new(void)
+struct view *view_new(bool spans)
 {
-	struct view *v = mem_zalloc(1, sizeof *v);
+	uint32_t plans = spans ? SPAN_PLANS : VIEW_PLANS;
+	struct view *v = mem_zalloc(1, sizeof *v + plans * sizeof *v->plans);
 
 	if (v == NULL)
 		return NULL;
+	v->spans = spans;
+	v->inner = 1 << INNER_ATTRIBUTES;
+	v->plan_count = plans;
 	v->ev = LUA_NOREF;
 	v->generation = 1;
 	return v;
@@ -60,6 +64,18 @@ static void push_time(lua_State *L, const struct record *r)
 	lua_pushnumber(L, clock_seconds(r->time_ns));
 }
 
+/* Of a span that ends before it starts it is 0. */
+static void push_duration(lua_State *L, const struct record *r)
+{
+	struct slice name = SLICE("duration_ns");
+	const struct value *v = record_get(r, name, hash_bytes(name.ptr, name.len, hash_seed()));
+
+	if (v != NULL && v->type == VALUE_INT)
+		lua_pushnumber(L, event_duration(v));
+	else
+		lua_pushnil(L);
+}
+
 void event_push_field(lua_State *L, const struct record *r, struct slice name)
 {
 	if (slice_eq(name, SLICE("type"))) {
@@ -67,6 +83,8 @@ void event_push_field(lua_State *L, const struct record *r, struct slice name)
 		lua_pushlstring(L, type.ptr, type.len);
 	} else if (slice_eq(name, SLICE("time"))) {
 		push_time(L, r);
+	} else if (r->kind == RECORD_SPAN && slice_eq(name, SLICE("duration"))) {
+		push_duration(L, r);
 	} else {
 		const struct value *v = record_get(r, name, hash_bytes(name.ptr, name.len, hash_seed()));
 		if (v != NULL)
@@ -99,6 +117,10 @@ void event_push_copy(lua_State *L, const struct record *r)
 	lua_setfield(L, -2, "type");
 	push_time(L, r);
 	lua_setfield(L, -2, "time");
+	if (r->kind != RECORD_SPAN)
+		return;
+	push_duration(L, r);
+	lua_setfield(L, -2, "duration");
 }
 
 /* ---- learning ---- */
@@ -118,6 +140,15 @@ static int field_find(const struct view *v, const char *text)
 	return -1;
 }
 
+static enum field_kind kind_of(const struct view *v, struct slice name)
+{
+	if (slice_eq(name, SLICE("type")))
+		return FIELD_TYPE;
+	if (slice_eq(name, SLICE("time")))
+		return FIELD_TIME;
+	return v->spans && slice_eq(name, SLICE("duration")) ? FIELD_DURATION : FIELD_NAMED;
+}
+
 /* Learns the key at `index` of the stack. Its number, or −1 when there is no room. */
 static int field_learn(lua_State *L, struct view *v, int index)
 {
@@ -134,15 +165,15 @@ static int field_learn(lua_State *L, struct view *v, int index)
 	    .len = name.len,
 	    .hash = hash_bytes(name.ptr, name.len, hash_seed()),
 	    .ref = ref,
-	    .kind = slice_eq(name, SLICE("type"))   ? FIELD_TYPE
-	            : slice_eq(name, SLICE("time")) ? FIELD_TIME
-	                                            : FIELD_NAMED,
+	    .kind = kind_of(v, name),
 	    .dotted = memchr(name.ptr, '.', name.len) != NULL,
 	};
 	uint32_t i = index_begin(name.ptr);
 	while (v->index[i] != 0)
 		i = (i + 1) % VIEW_INDEX;
 	v->index[i] = (uint8_t)(n + 1);
+	if (v->spans)
+		event_learn_inner(v, name);
 	v->generation++;
 	return (int)n;
 }

@@ -8,28 +8,14 @@
 
 enum { UP_VIEW = 1, UP_CALL = 2, UP_NEXT = 3 };
 
-/* Reports what a script does to an event, also where it catches the error, and raises. */
-static _Noreturn void misused(lua_State *L, const char *what, const char *why)
-{
-	const struct script_options *o = &script_of(L)->host->options;
-	char text[2 * WHERE_MAX];
-
-	script_where(L, text);
-	size_t at = strlen(text);
-	int more = snprintf(text + at, sizeof text - at, "ev%s: %s", what, why);
-	size_t end = at + (size_t)more;
-	if (o->on_misuse != NULL)
-		o->on_misuse(o->ctx, slice_new(text, end < sizeof text ? end : sizeof text - 1));
-	script_raise(L, "%s", text + at);
-}
-
 /* The record of the call that the closure belongs to; `what` is done to it. */
 static const struct record *record_of(lua_State *L, const char *what)
 {
 	const struct view *v = lua_touserdata(L, lua_upvalueindex(UP_VIEW));
 
 	if (v->record == NULL || (lua_Number)v->call != lua_tonumber(L, lua_upvalueindex(UP_CALL)))
-		misused(L, what, "an event is used after its call; keep what you need of it, or ev:copy()");
+		script_misused(L, "ev%s: an event is used after its call; keep what you need of it, or ev:copy()",
+		               what);
 	return v->record;
 }
 
@@ -116,7 +102,7 @@ static int ev_newindex(lua_State *L)
 	char what[128];
 
 	record_of(L, named(L, what, sizeof what));
-	misused(L, what, "what is written to an event is gone with the next one; keep it in a local");
+	script_misused(L, "ev%s: what is written to an event is gone with the next one; keep it in a local", what);
 }
 
 static void push_method(lua_State *L, const struct view *v, lua_CFunction f, const char *name)

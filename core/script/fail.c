@@ -106,6 +106,22 @@ int script_raise_cut(lua_State *L)
 	__builtin_unreachable();
 }
 
+void script_misused(lua_State *L, const char *format, ...)
+{
+	const struct script_options *o = &script_of(L)->host->options;
+	char text[2 * WHERE_MAX];
+	va_list args;
+
+	script_where(L, text);
+	size_t at = strlen(text);
+	va_start(args, format);
+	size_t end = at + (size_t)vsnprintf(text + at, sizeof text - at, format, args);
+	va_end(args);
+	if (o->on_misuse != NULL)
+		o->on_misuse(o->ctx, slice_new(text, end < sizeof text ? end : sizeof text - 1));
+	script_raise(L, "%s", text + at);
+}
+
 void script_check_changes(lua_State *L, const struct script *s, const char *what)
 {
 	if (s->phase == PHASE_CALL)

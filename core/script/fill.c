@@ -21,14 +21,113 @@ static bool may_be_path(const struct batch *b, uint32_t shape, const struct fiel
 	return false;
 }
 
-static void plan_add(struct plan *p, uint32_t field, int kind, int position)
+/* ---- spans ---- */
+
+static const struct slice inner_names[INNERS] = {
+    [INNER_ATTRIBUTES] = {"attributes", 10}, [INNER_RESOURCE] = {"resource", 8}, [INNER_SCOPE] = {"scope", 5}};
+
+/* Is the name a path into the object? */
+static bool leads_into(struct slice name, enum inner inner)
 {
-	p->items[p->count++] = (struct plan_item){(uint8_t)field, (uint8_t)kind, (uint16_t)position};
+	struct slice head = inner_names[inner];
+
+	return name.len > head.len && name.ptr[head.len] == '.' && memcmp(name.ptr, head.ptr, head.len) == 0;
+}
+
+void event_learn_inner(struct view *v, struct slice name)
+{
+	for (int i = 0; i < INNERS; i++) {
+		if (leads_into(name, (enum inner)i))
+			v->inner |= (uint8_t)(1 << i);
+	}
+}
+
+static const struct outer *outer_of(struct view *v, const struct record *r)
+{
+	uint64_t shape = record_shape(r)->hash;
+	struct outer *o = &v->outers[shape % SPAN_OUTERS];
+
+	if (o->shape == shape)
+		return o;
+	o->shape = shape;
+	for (int i = 0; i < INNERS; i++) {
+		struct slice name = inner_names[i];
+		o->at[i] = (int16_t)shape_find(r->batch, r->shape, name, hash_bytes(name.ptr, name.len, hash_seed()));
+	}
+	return o;
+}
+
+/* The object of a span at a position, or NULL. */
+static inline const struct object *object_at(const struct record *r, int at)
+{
+	return at >= 0 && r->values[at].type == VALUE_OBJECT ? r->values[at].object : NULL;
+}
+
+/* What tells spans apart whose fields lie in different places. */
+static inline uint64_t span_shape(struct view *v, const struct record *r)
+{
+	const struct outer *outer = outer_of(v, r);
+	uint64_t hash = outer->shape;
+
+	for (int i = 0; i < INNERS; i++) {
+		if ((v->inner >> i & 1) == 0)
+			continue;
+		const struct object *o = object_at(r, outer->at[i]);
+		hash = hash_mix(hash, o != NULL ? r->batch->shapes[o->shape].hash : 0);
+	}
+	return hash;
+}
+
+/* Finds a field of a span in one of its objects, in the order of record_get: as a path, then as an attribute of this very name where it can be no path. */
+static bool find_inner(const struct view *v, const struct record *r, const struct field *f, int *position, int *inner)
+{
+	const struct outer *outer = &v->outers[record_shape(r)->hash % SPAN_OUTERS];
+	struct slice name = slice_new(f->text, f->len);
+	const struct object *o;
+
+	for (int i = 0; i < INNERS; i++) {
+		o = object_at(r, outer->at[i]);
+		if (o == NULL || !leads_into(name, (enum inner)i))
+			continue;
+		struct slice rest = slice_new(name.ptr + inner_names[i].len + 1, name.len - inner_names[i].len - 1);
+		*position = outer->at[i];
+		*inner = shape_find(r->batch, o->shape, rest, hash_bytes(rest.ptr, rest.len, hash_seed()));
+		return *inner >= 0;
+	}
+	o = object_at(r, outer->at[INNER_ATTRIBUTES]);
+	if (o == NULL || may_be_path(r->batch, r->shape, f))
+		return false;
+	*position = outer->at[INNER_ATTRIBUTES];
+	*inner = shape_find(r->batch, o->shape, name, f->hash);
+	return *inner >= 0;
+}
+
+/* ---- making plans ---- */
+
+static void plan_add(struct plan *p, uint32_t field, int kind, int position, int inner)
+{
+	p->items[p->count++] = (struct plan_item){(uint8_t)field, (uint8_t)kind, (uint16_t)position, (uint16_t)inner};
 	p->mask |= UINT64_C(1) << field;
+}
+
+static void plan_named(struct plan *p, const struct view *v, const struct record *r, uint32_t i)
+{
+	const struct field *f = &v->fields[i];
+	int inner = -1;
+	int position = shape_find(r->batch, r->shape, slice_new(f->text, f->len), f->hash);
+
+	if (position >= 0)
+		plan_add(p, i, FIELD_NAMED, position, 0);
+	else if (v->spans && find_inner(v, r, f, &position, &inner))
+		plan_add(p, i, PLAN_INNER, position, inner);
+	else if (may_be_path(r->batch, r->shape, f))
+		plan_add(p, i, PLAN_PATH, 0, 0);
 }
 
 static void plan_make(struct plan *p, const struct view *v, const struct record *r)
 {
+	struct slice duration = SLICE("duration_ns");
+
 	p->generation = v->generation;
 	p->count = 0;
 	p->mask = 0;
@@ -36,15 +135,16 @@ static void plan_make(struct plan *p, const struct view *v, const struct record 
 		const struct field *f = &v->fields[i];
 		if (f->copied)
 			continue;
-		if (f->kind != FIELD_NAMED) {
-			plan_add(p, i, f->kind, 0);
-			continue;
+		if (f->kind == FIELD_NAMED) {
+			plan_named(p, v, r, i);
+		} else if (f->kind == FIELD_DURATION) {
+			int position = shape_find(r->batch, r->shape, duration,
+			                          hash_bytes(duration.ptr, duration.len, hash_seed()));
+			if (position >= 0)
+				plan_add(p, i, FIELD_DURATION, position, 0);
+		} else {
+			plan_add(p, i, f->kind, 0, 0);
 		}
-		int position = shape_find(r->batch, r->shape, slice_new(f->text, f->len), f->hash);
-		if (position >= 0)
-			plan_add(p, i, FIELD_NAMED, position);
-		else if (may_be_path(r->batch, r->shape, f))
-			plan_add(p, i, PLAN_PATH, 0);
 	}
 }
 
@@ -119,8 +219,10 @@ static int setter_for(lua_State *L, struct view *v, const struct plan *p, int ha
 /* The plan for a shape, or the one that is to be it. Few shapes come to a view, and mostly the same ones: they are sought from a place on that their hash gives. */
 static inline struct plan *plan_of(struct view *v, uint64_t shape)
 {
-	for (uint32_t n = 0; n < VIEW_PLANS; n++) {
-		uint32_t i = (uint32_t)(shape + n) % VIEW_PLANS;
+	uint32_t looked = v->plan_count < VIEW_PLANS ? v->plan_count : VIEW_PLANS;
+
+	for (uint32_t n = 0; n < looked; n++) {
+		uint32_t i = (uint32_t)(shape + n) & (v->plan_count - 1);
 		if (v->shapes[i] == shape)
 			return &v->plans[i];
 		if (v->shapes[i] != 0)
@@ -129,7 +231,7 @@ static inline struct plan *plan_of(struct view *v, uint64_t shape)
 		v->plans[i].generation = 0;
 		return &v->plans[i];
 	}
-	uint32_t i = v->next_plan++ % VIEW_PLANS;
+	uint32_t i = (uint32_t)(shape + v->next_plan++ % looked) & (v->plan_count - 1);
 	v->shapes[i] = shape;
 	v->plans[i].generation = 0;
 	return &v->plans[i];
@@ -137,7 +239,8 @@ static inline struct plan *plan_of(struct view *v, uint64_t shape)
 
 static const struct plan *plan_for(lua_State *L, struct view *v, const struct record *r, int handler)
 {
-	struct plan *p = plan_of(v, record_shape(r)->hash);
+	uint64_t shape = v->spans ? span_shape(v, r) : record_shape(r)->hash;
+	struct plan *p = plan_of(v, shape);
 
 	if (p->generation == v->generation && p->handler == handler)
 		return p;
@@ -169,6 +272,9 @@ static inline void push_item(lua_State *L, struct view *v, const struct record *
 	case FIELD_NAMED:
 		value = &r->values[item->position];
 		break;
+	case PLAN_INNER:
+		value = &r->values[item->position].object->values[item->inner];
+		break;
 	case PLAN_PATH: {
 		const struct field *f = &v->fields[item->field];
 		value = record_get(r, slice_new(f->text, f->len), f->hash);
@@ -176,6 +282,13 @@ static inline void push_item(lua_State *L, struct view *v, const struct record *
 	}
 	case FIELD_TIME:
 		lua_pushnumber(L, clock_seconds(r->time_ns));
+		return;
+	case FIELD_DURATION:
+		value = &r->values[item->position];
+		if (value->type == VALUE_INT)
+			lua_pushnumber(L, event_duration(value));
+		else
+			lua_pushnil(L);
 		return;
 	default: {
 		struct slice type = record_type_name(r);

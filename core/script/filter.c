@@ -136,6 +136,8 @@ static int ev_newindex(lua_State *L)
 	name.ptr = lua_tolstring(L, 2, &name.len);
 	if (slice_eq(name, SLICE("type")) || slice_eq(name, SLICE("time")))
 		script_raise(L, "filter: the %s of an event stays as it is", name.ptr);
+	if (r->kind == RECORD_SPAN && slice_eq(name, SLICE("duration")))
+		script_raise(L, "filter: the duration of a span stays as it is");
 	if (name.len > NAME_BYTES_MAX)
 		script_raise(L, "filter: a field name of %zu bytes; at most %d are allowed", name.len, NAME_BYTES_MAX);
 	check_room(L);

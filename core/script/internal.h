@@ -13,6 +13,7 @@
 #include "script/heap.h"
 #include "script/script.h"
 #include "script/state_store.h"
+#include "script/trace_object.h"
 #include "script/watch.h"
 
 enum {
@@ -20,10 +21,13 @@ enum {
 	METRICS_MAX = 1024,     /* of a set */
 	TYPES_MAX = 256,        /* record types that get an event table of their own; further ones share one */
 	SLOT_OTHER = TYPES_MAX, /* the slot of those */
-	TYPE_NAME_MAX = 128,    /* bytes; as the decoder of events has it */
-	STACK_MAX = 256 << 10,  /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
-	STACK_RUNNER = 1,       /* where script_runner lies on each state's stack */
+	SLOT_SPAN,              /* the slot of spans, whatever types events have */
+	SLOTS,
+	TYPE_NAME_MAX = 128,   /* bytes; as the decoder of events has it */
+	STACK_MAX = 256 << 10, /* bytes of C stack for Lua → C → Lua: coroutines, gsub, format */
+	STACK_RUNNER = 1,      /* where script_runner lies on each state's stack */
 	EMITS_PER_CALL = 1000,
+	EMITS_PER_SPAN = 2, /* more, of a trace's spans */
 	EMITS_PER_FRAME = 100000,
 	EMIT_BYTES_MAX = 64 << 20,   /* of what waits */
 	EMIT_BYTES_KEPT = 64 << 10,  /* of the batch, for the next time */
@@ -63,11 +67,13 @@ struct script_metric {
 
 /* A function that a script registered. */
 struct handler {
-	struct slice type;   /* "*": any; in the set's arena; empty for timers */
-	uint64_t type_hash;  /* hash_bytes(type, hash_seed()) */
-	const char *where;   /* "scripts/metrics/cost.lua:9", in the set's arena */
-	int ref;             /* of the function in the registry of the state */
-	int64_t interval_ns; /* timers */
+	struct slice type;     /* "*": any; in the set's arena; empty for timers and spans */
+	enum record_kind kind; /* of on: events or spans */
+	uint64_t type_hash;    /* hash_bytes(type, hash_seed()) */
+	const char *where;     /* "scripts/metrics/cost.lua:9", in the set's arena */
+	int ref;               /* of the function in the registry of the state */
+	int64_t interval_ns;   /* timers */
+	bool open;             /* a timer that is called for each open trace */
 };
 
 struct handlers {
@@ -76,9 +82,18 @@ struct handlers {
 	size_t cap;
 };
 
+/* What handlers have said of a trace. */
+struct trace_words {
+	bool drop, keep, drawn; /* `drawn`: one gave a probability */
+	double probability;     /* the largest one */
+};
+
 /* What the runner is to do, and how far it is. */
 struct cursor {
 	const struct handler *timer; /* call this; else: */
+	const struct trace *trace;   /* the script's handlers for traces over this; `count` and `at` are theirs */
+	struct traces *traces;       /* that takes annotations; may be NULL */
+	struct trace_words *words;
 	struct record *const *records;
 	const uint16_t *slots; /* of the records; NULL: not looked up */
 	uint32_t count;
@@ -106,8 +121,8 @@ struct script {
 	bool sighted;                          /* some view looks ahead */
 
 	size_t kept; /* bytes of the set's arena that it has taken */
-	struct handlers on, filters, timers;
-	struct view *views[TYPES_MAX + 1]; /* by slot; NULL: no handler is for the type. Owned */
+	struct handlers on, filters, timers, traces;
+	struct view *views[SLOTS]; /* by slot; NULL: no handler is for the type. Owned */
 
 	/* The call under way. */
 	const char *stack;   /* where the C stack was when the state was entered */
@@ -115,13 +130,14 @@ struct script {
 	struct cursor *cursor;
 	const struct handler *handler;
 	struct view *view;           /* of the record at hand; NULL in timers and filters */
-	const struct record *record; /* at hand; NULL in timers and filters */
-	struct record *filtered;     /* at hand in filters */
-	size_t filtered_bytes_max;   /* of its batch; filters may not write beyond */
-	uint32_t effects;            /* changes that this call has made */
-	uint32_t cut_after;          /* the call ends after as many; NO_CUT */
-	bool cut_starved;            /* it then was the machine that had no memory */
-	uint32_t emits;              /* made by this call */
+	const struct record *record; /* at hand; NULL in timers and filters, and over traces */
+	struct trace_view trace_view;
+	struct record *filtered;   /* at hand in filters */
+	size_t filtered_bytes_max; /* of its batch; filters may not write beyond */
+	uint32_t effects;          /* changes that this call has made */
+	uint32_t cut_after;        /* the call ends after as many; NO_CUT */
+	bool cut_starved;          /* it then was the machine that had no memory */
+	uint32_t emits;            /* made by this call */
 	/* "scripts/metrics/cost.lua:12": where it was when it was first told to end; "" while it was not. */
 	char cut_at[WHERE_MAX];
 
@@ -253,6 +269,8 @@ _Noreturn int script_raise_cut(lua_State *L);
 void script_check_changes(lua_State *L, const struct script *s, const char *what);
 /* The same for what is for the top level. */
 void script_check_loading(lua_State *L, const struct script *s, const char *what);
+/* Reports a wrong use of what a handler was given, also where the script catches the error (script_options.on_misuse), and raises. */
+_Noreturn void script_misused(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Raises if C functions and Lua code have called each other so deeply that the C stack may run out. */
 void script_check_stack(lua_State *L);
 
@@ -322,9 +340,24 @@ static inline void script_effect(lua_State *L, struct script *s)
 		script_cut_here(L);
 }
 
+/* For loops in C, in which the hook cannot raise: ends the call if it is to end. */
+static inline void script_check_stopped(lua_State *L)
+{
+	const struct watch *watch = script_of(L)->watch;
+
+	if (watch != NULL && watch_stopped(watch))
+		script_raise_cut(L);
+}
+
+/* When what is at hand happened. */
+static inline int64_t script_time_ns(const struct script *s)
+{
+	return s->record != NULL ? s->record->time_ns : trace_view_time(s);
+}
+
 /* ---- register.c ---- */
 
-/* Makes the script's view for a slot, if it has handlers for the type (an empty name: only those for all). 0 or -ENOMEM. */
+/* Makes the script's view for a slot, if it has handlers for the type (an empty name: only those for all; of SLOT_SPAN: those for spans). 0 or -ENOMEM. */
 int script_add_view(struct script *s, uint32_t slot, struct slice type);
 
 /* ---- apply.c ---- */

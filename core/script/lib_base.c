@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "script/internal.h"
+#include "script/text.h"
 
 /* ---- tables: `ev` is refused, since what lies in it is an accident of what was read before ---- */
 
@@ -143,6 +144,13 @@ static int l_check_depth(lua_State *L)
 	return 0;
 }
 
+/* A length of time in seconds; the second argument begins the message where it is none. */
+static int l_seconds(lua_State *L)
+{
+	lua_pushnumber(L, clock_seconds(text_duration(L, 1, luaL_checkstring(L, 2), 1, INTERVAL_MAX)));
+	return 1;
+}
+
 /* A number that tells calls apart. */
 static int l_call(lua_State *L)
 {
@@ -196,8 +204,13 @@ void lib_base_open(lua_State *L)
 
 void lib_base_core(lua_State *L)
 {
-	static const luaL_Reg functions[] = {{"fail", l_fail}, {"where", l_where},   {"loading", l_loading},
-	                                     {"call", l_call}, {"module", l_module}, {"check_depth", l_check_depth},
+	static const luaL_Reg functions[] = {{"fail", l_fail},
+	                                     {"seconds", l_seconds},
+	                                     {"where", l_where},
+	                                     {"loading", l_loading},
+	                                     {"call", l_call},
+	                                     {"module", l_module},
+	                                     {"check_depth", l_check_depth},
 	                                     {NULL, NULL}};
 
 	for (const luaL_Reg *f = functions; f->name != NULL; f++) {

@@ -36,8 +36,11 @@ static const char *const type_names[METRIC_MEAN + 1] = {
     [METRIC_RATIO] = "ratio",     [METRIC_MEAN] = "mean",
 };
 
-/* A metric with its label values: what with{…} gives. The only userdata that scripts can get hold of. */
+static const char bound_mark;
+
+/* A metric with its label values: what with{…} gives. Beside traces and spans the only userdata that scripts can get hold of. */
 struct bound {
+	const void *mark; /* &bound_mark: no other userdata begins with it */
 	struct script_metric *metric;
 	struct series_ref series;
 	bool found;                             /* `series` was looked up */
@@ -144,7 +147,7 @@ static _Noreturn void refused(lua_State *L, const struct change *c, int rc)
 
 static int64_t time_of(const struct script *s)
 {
-	return s->record != NULL ? s->record->time_ns : s->host->now_ns;
+	return script_time_ns(s);
 }
 
 static inline __attribute__((always_inline)) int change_value(struct metric *m, struct series_ref series, enum op op,
@@ -361,7 +364,7 @@ static int l_bound(lua_State *L)
 	struct bound *b = lua_type(L, 1) == LUA_TUSERDATA ? lua_touserdata(L, 1) : NULL;
 	char text[NUMBER_TEXT_MAX];
 
-	if (b == NULL || b->metric->def.type != type)
+	if (b == NULL || b->mark != &bound_mark || b->metric->def.type != type)
 		script_raise(L, "%s: call it with a colon, as in m:%s(…)", type_names[type], op_names[op]);
 	struct change c = {
 	    .script = s, .metric = b->metric, .op = op, .value = op == OP_DEC ? -1 : 1, .labels = b->values};
@@ -430,7 +433,7 @@ static int l_with(lua_State *L)
 		size += values[i].len;
 	}
 	struct bound *b = lua_newuserdata(L, sizeof *b + size);
-	*b = (struct bound){.metric = m};
+	*b = (struct bound){.mark = &bound_mark, .metric = m};
 	char *to = b->bytes;
 	for (uint32_t i = 0; i < m->def.label_count; i++) {
 		b->values[i] = slice_new(to, values[i].len);

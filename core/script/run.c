@@ -13,7 +13,7 @@
 #include "script/internal.h"
 
 enum {
-	CALL_FIELDS = 5,
+	CALL_FIELDS = 6,
 	ERROR_SHOWN_MAX = 4096, /* bytes of an error's text: it is a script's, and goes to the log */
 	/* Reading the clock is a system call: of runs over so many records each fourth is timed, and counts for four, of shorter ones each 16th. */
 	CPU_SAMPLE_RECORDS = 64,
@@ -108,6 +108,8 @@ static uint32_t describe(const struct script *s, struct log_field *fields)
 		fields[n++] = log_str("handler", s->handler->where);
 	if (s->record != NULL)
 		fields[n++] = log_slice("type", record_type_name(s->record));
+	if (s->trace_view.trace != NULL)
+		fields[n++] = log_str("trace_id", s->trace_view.trace_id);
 	if (id != NULL && id->type == VALUE_STRING)
 		fields[n++] = log_slice("id", slice_new(id->str, id->len));
 	if (s->cut_at[0] != '\0')
@@ -150,10 +152,10 @@ static void tell_failure(const struct script *s, struct slice text)
 		o->on_failure(o->ctx, text);
 }
 
-static void call_failed(lua_State *L, struct script *s)
+static void call_failed(struct script *s, struct slice error)
 {
 	char buf[LOCATED_MAX];
-	struct slice text = script_located(s, script_error_text(L), buf);
+	struct slice text = script_located(s, error, buf);
 
 	s->stats.errors++;
 	tell_failure(s, text);
@@ -268,7 +270,7 @@ static void call_end(lua_State *L, struct script *s, int status)
 	if (watch_stopped(s->watch))
 		call_cut(s);
 	else
-		call_failed(L, s);
+		call_failed(s, script_error_text(L));
 	lua_settop(L, 0);
 }
 
@@ -318,10 +320,70 @@ static void call_timer(lua_State *L, struct script *s, const struct handler *h)
 	call_end(L, s, lua_pcall(L, 0, 0, 0));
 }
 
+/* ---- traces ---- */
+
+/* What the handler returned, on top of the stack. */
+static void read_word(lua_State *L, struct script *s, struct trace_words *words)
+{
+	double p = lua_tonumber(L, -1);
+	struct slice text = {"", 0};
+
+	if (lua_type(L, -1) == LUA_TSTRING)
+		text.ptr = lua_tolstring(L, -1, &text.len);
+	if (lua_isnil(L, -1)) {
+		return;
+	} else if (slice_eq(text, SLICE("drop"))) {
+		words->drop = true;
+	} else if (slice_eq(text, SLICE("keep"))) {
+		words->keep = true;
+	} else if (lua_type(L, -1) == LUA_TNUMBER && p >= 0 && p <= 1) {
+		words->drawn = true;
+		words->probability = p > words->probability ? p : words->probability;
+	} else {
+		call_failed(s,
+		            SLICE("on.trace: a handler returns nothing, \"keep\", \"drop\" or a number from 0 to 1"));
+	}
+}
+
+static void offer_closed_trace(struct script *s)
+{
+	const struct trace_view *v = &s->trace_view;
+
+	registry_set_exemplar(s->set->host->registry, slice_new(v->trace_id, 32), slice_new(v->root_id, 16),
+	                      script_time_ns(s));
+	s->set->traced = true;
+}
+
+static void call_trace(lua_State *L, struct script *s, const struct handler *h, const struct cursor *c)
+{
+	if (!call_begin(s, h)) {
+		call_skipped(s);
+		return;
+	}
+	trace_view_begin(L, s, c->trace, c->traces, c->words == NULL);
+	offer_closed_trace(s);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, h->ref);
+	trace_view_push(L, s);
+	int status = lua_pcall(L, 1, 1, 0);
+	if (status == 0 && c->words != NULL)
+		read_word(L, s, c->words);
+	call_end(L, s, status);
+	trace_view_end(s);
+	lua_settop(L, 0);
+}
+
 /* Must something be done outside before the next call? */
 static bool must_return(const struct script *s)
 {
 	return s->stats.quarantined || s->heap.refused || (emits_wait(s->set) && !s->set->draining);
+}
+
+/* The handler that is next over the cursor's trace. */
+static const struct handler *next_for_trace(const struct script *s, struct cursor *c)
+{
+	uint32_t i = c->at++;
+
+	return c->timer != NULL ? c->timer : &s->traces.items[i];
 }
 
 /* The C function on the bottom of each state's stack: goes on where script->cursor stands. */
@@ -335,6 +397,13 @@ int script_runner(lua_State *L)
 	s->heap.capped = false;
 	luaL_checkstack(L, VIEW_FIELDS + 16, "out of memory");
 	s->heap.capped = true;
+	while (c->trace != NULL && c->at < c->count) {
+		call_trace(L, s, next_for_trace(s, c), c);
+		if (must_return(s))
+			break;
+	}
+	if (c->trace != NULL)
+		return 0;
 	if (c->timer != NULL) {
 		const struct handler *h = c->timer;
 		c->timer = NULL;
@@ -364,7 +433,9 @@ static void runner_failed(struct script *s)
 	if (watch_stopped(s->watch))
 		call_cut(s);
 	else
-		call_failed(s->L, s);
+		call_failed(s, script_error_text(s->L));
+	if (s->trace_view.trace != NULL)
+		trace_view_end(s);
 	s->record = NULL;
 	s->view = NULL;
 }
@@ -375,8 +446,11 @@ static void call_not_made(struct script *s)
 	struct cursor *c = s->cursor;
 	const struct handler *h = c->timer;
 
-	c->timer = NULL;
-	while (h == NULL && c->at < c->count) {
+	if (c->trace != NULL)
+		h = c->at < c->count ? next_for_trace(s, c) : NULL;
+	else
+		c->timer = NULL;
+	while (h == NULL && c->trace == NULL && c->at < c->count) {
 		struct view *v = cursor_view(s, c);
 		if (v != NULL && c->handler < v->handler_count) {
 			h = &s->on.items[v->handlers[c->handler++]];

@@ -36,7 +36,7 @@ static const struct {
 };
 
 /* Our half in Lua, in this order. */
-static const char *const lua_half[] = {"base.lua", "metrics.lua"};
+static const char *const lua_half[] = {"base.lua", "metrics.lua", "sample.lua"};
 
 /* Copies what scripts get from the stock table at `from` into the new table on top. */
 static void copy_stock(lua_State *L, int from, const char *const *names)
@@ -109,6 +109,7 @@ static void add_own(lua_State *L)
 	lib_emit_open(L);
 	lib_register_open(L);
 	lib_metric_open(L);
+	lib_trace_open(L);
 }
 
 /* Methods of strings are those of the new string table; its metatable is out of reach. */

@@ -16,11 +16,12 @@ static void script_free(struct script *s)
 	if (s->L != NULL)
 		lua_close(s->L);
 	heap_deinit(&s->heap);
-	for (uint32_t i = 0; i <= TYPES_MAX; i++)
+	for (uint32_t i = 0; i < SLOTS; i++)
 		view_free(s->views[i]);
 	mem_free(s->on.items);
 	mem_free(s->filters.items);
 	mem_free(s->timers.items);
+	mem_free(s->traces.items);
 	mem_free(s);
 }
 

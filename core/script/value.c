@@ -47,21 +47,12 @@ struct value value_from_number(lua_Number n)
 	return (struct value){.number = n, .type = VALUE_DOUBLE};
 }
 
-/* Copying much takes a while, and nothing of it is an instruction at which the hook could raise. */
-static void look_whether_stopped(lua_State *L)
-{
-	const struct watch *watch = script_of(L)->watch;
-
-	if (watch != NULL && watch_stopped(watch))
-		script_raise_cut(L);
-}
-
 static void string_from_lua(lua_State *L, int index, struct batch *b, struct value *out,
                             const struct value_budget *budget)
 {
 	struct slice s;
 
-	look_whether_stopped(L);
+	script_check_stopped(L); /* copying much takes a while */
 	budget->check_room(L);
 	s.ptr = lua_tolstring(L, index, &s.len);
 	if (s.len > TEXT_MAX)
@@ -198,7 +189,7 @@ static void table_from_lua(lua_State *L, int index, struct batch *b, struct valu
 		script_raise(L, "%s: nested too deeply", budget->what);
 	luaL_checkstack(L, 8, "nested too deeply");
 	event_refuse(L, index, budget->what);
-	look_whether_stopped(L); /* one that was emptied has all its slots */
+	script_check_stopped(L); /* one that was emptied has all its slots */
 	budget->depth--;
 	if (is_array(L, index, &count, budget)) {
 		array_from_lua(L, index, b, out, count, budget);

@@ -114,7 +114,7 @@ struct trace {
 	int64_t start_ns,
 	    end_ns; /* the earliest start, the latest end (of a span with a negative duration its start) */
 	uint32_t
-	    root; /* the span without a parent_id, or whose parent is remote, that starts first; else the first span at the top. There is always one */
+	    root; /* the first span without a parent_id; else the first at the top whose parent is remote; else the first at the top. There is always one */
 	uint32_t errors; /* spans of status error */
 	uint32_t span_count, resource_count, scope_count, event_count, link_count, key_count, cell_count, text_len;
 	uint32_t spans_at, resources_at, scopes_at, events_at, links_at, keys_at, cells_at,

@@ -4,8 +4,8 @@
  *                     ▲                                                                                                    └─▶ dropped: gone, its id remembered
  *                     └── a span of a trace that has closed opens it again, with what is still here of it: TRACE_LATE
  *
- * Spans are durable in the journal. What is here is derived: a checkpoint has the open traces; the closed ones are read again from the journal's frames of spans (and of events that stand for spans), from `traces_oldest_seq` on, with the outcomes that
- * the engine journaled (struct trace_outcome). All that decides is the engine's clock and the order of frames, so that a replay closes the same traces at the same frames, in the same order.
+ * Spans are durable in the journal. What is here is derived: a checkpoint says which traces there are; their spans are read again from the journal's frames of spans (and of events that stand for spans), from `traces_oldest_seq` on, with the outcomes that
+ * the engine journaled. All that decides is the engine's clock and the order of frames, so that a replay closes the same traces at the same frames, in the same order.
  *
  * Closed traces lie in pages, whole and immutable; a page is freed once it is evicted and no view holds it. A trace that closes again is written anew and its former piece is dead, which views that are older do not notice.
  *
@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "record/record.h"
 #include "traces/trace.h"
+#include "traces/traceql.h"
 
 struct traces;
 
@@ -60,16 +61,17 @@ int traces_each_open(struct traces *t, bool (*each)(void *ctx, const struct trac
 
 /* ---- after a restart ---- */
 
-/* Appends the open traces and what is remembered of closed ones, for a checkpoint. FORMAT.md. 0, -ENOMEM. */
+/* Appends which traces there are, and which have left lately, for a checkpoint. FORMAT.md. 0, -ENOMEM. */
 int traces_save(const struct traces *t, struct buf *out);
-/* Into an empty buffer. 0; -EBADMSG with a sentence; -ENOMEM. */
+/* Into an empty buffer. 0; -EBADMSG with a sentence; -ENOMEM: it is empty still. What was loaded is there once it is refilled. */
 int traces_load(struct traces *t, struct slice saved, struct error *err);
-/* The number of the oldest frame with a span that is here; UINT64_MAX: none. It is in what traces_save writes, and there for what closed traces are read again from. */
+/* The number of the oldest frame with a span that is here; UINT64_MAX: none. After a load it is that which was saved, until the refilling ends. */
 uint64_t traces_oldest_seq(const struct traces *t);
 
-/* Closed traces are read again: the frames from traces_oldest_seq of the load on up to the checkpoint, in order, each with traces_refill; outcomes as they stand in the journal with traces_refill_outcomes. What is open by the load is left alone. At the end all of it is closed, without decide. 0, -ENOMEM; of outcomes also -EBADMSG with a sentence. */
-int traces_refill(struct traces *t, struct record *const *records, uint32_t count, uint64_t seq, int64_t now_ns);
+/* Their spans are read again: first all outcomes of frames up to the checkpoint with traces_refill_outcomes, in order; then the frames of spans and events from traces_oldest_seq on up to the checkpoint, each with traces_refill.
+ * At the end what was open then is open, and the rest closed, without decide; a trace whose spans the journal has no more is gone, one that lacks some is marked as cut. 0, -ENOMEM; of outcomes also -EBADMSG with a sentence. */
 int traces_refill_outcomes(struct traces *t, struct slice outcomes, struct error *err);
+int traces_refill(struct traces *t, struct record *const *records, uint32_t count, uint64_t seq, int64_t now_ns);
 int traces_refill_end(struct traces *t);
 
 /* ---- reading: any thread ---- */
@@ -92,7 +94,7 @@ struct traces_stats {
 	uint64_t expired_total;                 /* closed by their age */
 	uint64_t dropped_traces, dropped_spans; /* by a verdict */
 	uint64_t evicted_traces, evicted_spans; /* for want of room */
-	uint64_t left_out_spans;                /* over max_spans, or memory was out */
+	uint64_t left_out_spans;                /* over max_spans, without ids, or memory was out */
 	uint64_t invalid_events;                /* events with a trace_id and duration_ms whose ids are none */
 };
 /* Any thread. */

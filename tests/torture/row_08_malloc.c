@@ -549,7 +549,7 @@ static void before_talk(void)
 static int start_api(void)
 {
 	struct error err = {0};
-	api = api_new(&books.config, books.engine, NULL, &err);
+	api = api_new(&books.config, books.engine, NULL, NULL, &err);
 	int code = api != NULL ? api_start(api, &err) : err.code;
 	WANT(code == 0 || (code < 0 && err.text[0] != '\0'));
 	return code;

@@ -339,7 +339,7 @@ function Mean:with(labels) end
 
 --- # Handlers
 
---- Calls `fn` with every record of this type, or of all types for `"*"`. Handlers run in the order in which a script registers them;
+--- Calls `fn` with every event of this type, or of all types for `"*"`. Spans are no events: they go to `on.span`. Handlers run in the order in which a script registers them;
 --- scripts run in the order of their paths.
 ---
 --- Errors: called elsewhere than at the top level; no function.
@@ -351,13 +351,75 @@ function Mean:with(labels) end
 ---@param fn fun(ev: Event)
 function on(type, fn) end
 
---- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk. What the function sets, replaces or sets to `nil` in
+--- Calls `fn` with every span as it comes in, before its trace is whole. `span` is filled as `ev` is, and under the same rules.
+---
+--- Errors: called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- on.span(function(span)
+---   if span.status == "error" then failed:inc(span["resource.service.name"], span.name) end
+---   latency:observe(span.duration, span["gen_ai.request.model"])
+--- end)
+--- ```
+---@param fn fun(span: Span)
+function on.span(fn) end
+
+--- Calls `fn` with every trace that closes, once its root has ended and nothing of it has come for a while: the time to join what lies on the root (user, session) with what lies on the leaves (tokens, errors).
+--- A trace of which spans come after that closes again, with `trace.late` and all spans that are still there; only those with `span.late` are news then.
+---
+--- What it returns decides whether the trace stays for search: `"keep"`, `"drop"`, a number from 0 to 1 as the probability that it stays, or nothing. Of all handlers one `"drop"` is enough to drop it, else one `"keep"` to keep it,
+--- else the largest probability counts; where none says anything it stays. The draw is a hash of the trace's id: the same for a trace each time. What was counted from a dropped trace stays counted.
+---
+--- Metrics, `state` and `emit` may be used. The time of what is emitted or observed is the end of the trace's root, exemplars carry the trace, and one call may emit two events for each span more than others.
+---
+--- Errors: called elsewhere than at the top level; no function; another value returned. A handler that fails says nothing of the trace.
+---
+--- ```lua
+--- on.trace(function(trace)
+---   for span in trace:find { ["gen_ai.operation.name"] = { "chat", "text_completion" } } do
+---     tokens:add(span["gen_ai.usage.input_tokens"] or 0, trace:inherit(span, "user.id"))
+---   end
+---   if trace.errors > 0 or trace.duration > 5 then return "keep" end
+---   return 0.05
+--- end)
+--- ```
+---@param fn fun(trace: Trace): ("keep"|"drop"|number|nil)
+function on.trace(fn) end
+
+--- A handler for `on.trace` that keeps what any of its policies keeps, and of the rest a share of `rate`: `errors`, traces with a span whose status is error; `slower_than`, those that took longer; `first_per`, the first one
+--- in `every` for each value of an attribute, of the root or else of any span; `per_minute`, so many of the others a minute. What it remembers is in `state`.
+---
+--- Errors: called elsewhere than at the top level; an unknown option, or a value that is none for it; no policy.
+---
+--- ```lua
+--- on.trace(sample { errors = true, slower_than = "5s", first_per = "user.id", per_minute = 100, rate = 0.05 })
+--- ```
+---@param policies { errors?: boolean, slower_than?: Duration, first_per?: string, every?: Duration, per_minute?: integer, rate?: number }
+---@return fun(trace: Trace): ("keep"|number)
+function sample(policies) end
+
+--- Calls `fn` with each trace that has not closed, oldest first, whenever the engine's clock passes a multiple of the interval: for what is to be noticed while it happens, a runaway agent for one.
+---
+--- Errors: an interval under a second or over 366 days; called elsewhere than at the top level; no function.
+---
+--- ```lua
+--- on.trace_open("10s", function(trace)
+---   local calls = 0
+---   for _ in trace:find { ["gen_ai.operation.name"] = "execute_tool" } do calls = calls + 1 end
+---   if calls > 100 then emit("agent.runaway", { trace_id = trace.trace_id, calls = calls }) end
+--- end)
+--- ```
+---@param interval Duration
+---@param fn fun(trace: Trace)
+function on.trace_open(interval, fn) end
+
+--- Calls `fn` with every record of this type (or all, for `"*"`) before it is written to disk; spans have the type `"span"`. What the function sets, replaces or sets to `nil` in
 --- `ev` is so in the journal; returning `"drop"` or `false` drops the record, which is counted. Nested fields go by their path.
 ---
 --- A record whose filter fails or is cut off is refused, since what could not be redacted is not written. A filter changes records and
---- nothing else: metrics, `state` and `emit` are errors in it.
+--- nothing else: metrics, `state` and `emit` are errors in it. What is set in a span and is no field of its own is an attribute.
 ---
---- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`; values as in `emit`; over 32 MiB written into
+--- Errors: called elsewhere than at the top level; no function. In the filter: setting `type` or `time`, or the `duration` of a span; values as in `emit`; over 32 MiB written into
 --- the events of one body.
 ---
 --- ```lua

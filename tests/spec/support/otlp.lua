@@ -80,6 +80,31 @@ function otlp.protobuf(request)
   return field(1, field(1, attributes(1, request.resource)) .. field(2, scope))
 end
 
+-- ---- traces ----
+
+-- Bodies of spans: { resource = { {key, text}, … }, spans = { { trace (32 digits), id (16), parent, name, kind, from (ms), ms (its end), attributes, error }, … } }.
+function otlp.traces_json(request)
+  local spans = {}
+  for i, s in ipairs(request.spans) do
+    spans[i] = { traceId = s.trace, spanId = s.id, parentSpanId = s.parent, name = s.name, kind = s.kind, startTimeUnixNano = ns(s.from), endTimeUnixNano = ns(s.ms),
+      attributes = attributes_json(s.attributes), status = s.error and { code = 2, message = s.error } }
+  end
+  return json.encode { resourceSpans = { { resource = { attributes = attributes_json(request.resource) },
+    scopeSpans = { { scope = { name = "spec" }, spans = #spans > 0 and spans or nil } } } } }
+end
+
+local function bytes(hex) return (hex:gsub("..", function(digits) return string.char(tonumber(digits, 16)) end)) end
+
+function otlp.traces_protobuf(request)
+  local spans = {}
+  for i, s in ipairs(request.spans) do
+    spans[i] = field(2, field(1, bytes(s.trace)) .. field(2, bytes(s.id)) .. (s.parent and field(4, bytes(s.parent)) or "") .. field(5, s.name)
+      .. varint(6 * 8) .. varint(s.kind or 0) .. time(7, s.from) .. time(8, s.ms) .. attributes(9, s.attributes)
+      .. (s.error and field(15, field(2, s.error) .. varint(3 * 8) .. varint(2)) or ""))
+  end
+  return field(1, field(1, attributes(1, request.resource)) .. field(2, field(1, field(1, "spec")) .. table.concat(spans)))
+end
+
 -- ---- answers ----
 
 -- Fields of a small message by number: numbers and texts.
@@ -113,7 +138,7 @@ end
 function otlp.partial_success(reply)
   if reply.headers["content-type"] == "application/json" then
     local partial = json.decode(reply.body).partialSuccess
-    if partial then return tonumber(partial.rejectedDataPoints), partial.errorMessage end
+    if partial then return tonumber(partial.rejectedDataPoints or partial.rejectedSpans), partial.errorMessage end
     assert(reply.body == "{}")
     return nil
   end
@@ -135,9 +160,9 @@ function otlp.status(reply)
   return m[2], m[1]
 end
 
--- A POST of a body in one of the encodings.
-function otlp.post(body, encoding, headers)
-  local request = { method = "POST", path = "/v1/metrics", body = body,
+-- A POST of a body in one of the encodings, of metrics where no path is given.
+function otlp.post(body, encoding, headers, path)
+  local request = { method = "POST", path = path or "/v1/metrics", body = body,
     headers = { ["Content-Type"] = encoding == "json" and "application/json" or "application/x-protobuf" } }
   for name, value in pairs(headers or {}) do request.headers[name] = value or nil end
   return request

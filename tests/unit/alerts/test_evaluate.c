@@ -337,6 +337,42 @@ static void a_reload_keeps_what_was_found(void **state)
 	world_end(&w);
 }
 
+/* The process was down from 2m to 10m: job a had fired, b had been pending for a minute, c is not found any more. */
+static void a_restart_goes_on(void **state)
+{
+	struct world w;
+	struct error err = {0};
+	(void)state;
+	world_begin(&w,
+	            "load 1m\n  x{job=\"a\"} 1x20\n  x{job=\"b\"} 1x20\n  x{job=\"d\"} 1x20\n"
+	            "  ALERTS_FOR_STATE{alertname=\"A\", job=\"a\"} 0 0 0\n  ALERTS_FOR_STATE{alertname=\"A\", "
+	            "job=\"b\"} _ 60 60\n"
+	            "  ALERTS_FOR_STATE{alertname=\"A\", job=\"c\"} 0 0 0 0 0 0 0\n  ALERTS{alertname=\"A\", "
+	            "alertstate=\"firing\", job=\"c\"} 1x6\n",
+	            "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x\n    for: 2m\n");
+	assert_int_equal(rules_group_restore(w.group, 10 * (int64_t)MINUTE_MS, &w.env, &err), 0);
+	run(&w, 10, 10,
+	    "10m\n"
+	    "  ALERTS{alertname=\"A\", alertstate=\"firing\", job=\"a\"} 1 @600\n"
+	    "  ALERTS_FOR_STATE{alertname=\"A\", job=\"a\"} 0 @600\n"
+	    "  ALERTS{alertname=\"A\", alertstate=\"pending\", job=\"b\"} 1 @600\n"
+	    "  ALERTS_FOR_STATE{alertname=\"A\", job=\"b\"} 540 @600\n"
+	    "  ALERTS{alertname=\"A\", alertstate=\"pending\", job=\"d\"} 1 @600\n"
+	    "  ALERTS_FOR_STATE{alertname=\"A\", job=\"d\"} 600 @600\n"
+	    "  ALERTS{alertname=\"A\", alertstate=\"firing\", job=\"c\"} stale @600\n"
+	    "  ALERTS_FOR_STATE{alertname=\"A\", job=\"c\"} stale @600\n"
+	    "  {alertname=\"A\", job=\"a\"} firing 1\n"
+	    "  {alertname=\"A\", job=\"b\"} pending 1\n"
+	    "  {alertname=\"A\", job=\"d\"} pending 1\n");
+	w.writes = false;
+	run(&w, 11, 11,
+	    "11m\n"
+	    "  {alertname=\"A\", job=\"a\"} firing 1\n"
+	    "  {alertname=\"A\", job=\"b\"} firing 1\n" /* one minute before, one after */
+	    "  {alertname=\"A\", job=\"d\"} pending 1\n");
+	world_end(&w);
+}
+
 /* Every Nth allocation fails: what was found before is whole, and nothing leaks (ASan). */
 static void memory_may_be_out(void **state)
 {
@@ -372,6 +408,7 @@ int main(void)
 	    cmocka_unit_test(limits_and_duplicates),
 	    cmocka_unit_test(a_template_that_fails_stops_nothing),
 	    cmocka_unit_test(a_reload_keeps_what_was_found),
+	    cmocka_unit_test(a_restart_goes_on),
 	    cmocka_unit_test(memory_may_be_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

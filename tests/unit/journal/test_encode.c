@@ -197,7 +197,8 @@ static void what_begins_alike_is_written_from_there_on(void **unused)
 	struct encoder *e = encoder_new();
 	for (uint32_t n = 0; n < LENGTHS * IDS; n++) {
 		uint32_t len = lengths[n % LENGTHS];
-		snprintf(texts[n], sizeof texts[n], "%0*u", (int)len, 100000 + n / LENGTHS);
+		snprintf(texts[n], sizeof texts[n], "x%0*u", (int)len - 1,
+		         100000 + n / LENGTHS); /* no hexadecimal digits */
 		strings[n] = slice_new(texts[n], len);
 	}
 	struct batch *b = batch_of(strings, LENGTHS * IDS);
@@ -251,32 +252,32 @@ static void what_goes_on_from_nothing_is_refused(void **unused)
 		const char *bytes, *why;
 		size_t len;
 	} cases[] = {
-	    {"\x8a", "it ends within a string", 1},
-	    {"\x8a\x08", "it ends within a string", 2},
-	    {"\x8a\x08\x00"
+	    {"\x8e", "it ends within a string", 1},
+	    {"\x8e\x08", "it ends within a string", 2},
+	    {"\x8e\x08\x00"
 	     "abcdefgh",
 	     "a string goes on from one that is not there", 11},
-	    {"\x8a\x07\x00"
+	    {"\x8e\x07\x00"
 	     "abcdefg",
 	     "a string goes on from one that is not there", 10},
-	    {"\x8a\xff\x00"
+	    {"\x8e\xff\x00"
 	     "abcdefg",
 	     "a string goes on from one that is not there", 10},
 	    /* in an array behind one that is there */
 	    {"\x87\x02\x81\x08"
-	     "abcdefgh\x8a\x08\x07x",
+	     "abcdefgh\x8e\x08\x07x",
 	     NULL, 16},
 	    {"\x87\x02\x81\x08"
-	     "abcdefgh\x8a\x08\x08",
+	     "abcdefgh\x8e\x08\x08",
 	     NULL, 15},
 	    {"\x87\x02\x81\x08"
-	     "abcdefgh\x8a\x08\x07",
+	     "abcdefgh\x8e\x08\x07",
 	     "a string is longer than what is left", 15},
 	    {"\x87\x02\x81\x08"
-	     "abcdefgh\x8a\x08\x09",
+	     "abcdefgh\x8e\x08\x09",
 	     "a string is longer than what is left", 15},
 	    {"\x87\x02\x81\x08"
-	     "abcdefgh\x8a\x09\x00xxxxxxxxx",
+	     "abcdefgh\x8e\x09\x00xxxxxxxxx",
 	     "a string goes on from one that is not there", 24},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

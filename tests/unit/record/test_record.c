@@ -319,6 +319,61 @@ static void running_out_of_memory_is_reported(void **state)
 	}
 }
 
+/* {"name":"n","attributes":{"a.b":1}} as a span or as an event. */
+static struct record *span_like(struct batch *b, enum record_kind kind)
+{
+	struct value *values = batch_values(b, 2);
+	struct record *r = batch_add(b);
+
+	values[0] = str("n");
+	values[1] = object(b, (const char *[]){"a.b", "name"}, (struct value[]){integer(1), str("inner")}, 2);
+	r->shape = shape_of(b, (const char *[]){"name", "attributes"}, 2);
+	r->values = values;
+	r->type = (uint16_t)batch_type(b, SLICE("model.call"));
+	r->time_ns = 1767323045 * NS_PER_S;
+	r->kind = kind;
+	return r;
+}
+
+static void attributes_of_spans_are_found_last(void **state)
+{
+	(void)state;
+	struct batch *b = batch_new();
+	struct record *e = span_like(b, RECORD_EVENT);
+
+	assert_null(get(e, "a.b"));
+	struct record *s = span_like(b, RECORD_SPAN);
+	assert_int_equal(get(s, "a.b")->integer, 1);
+	assert_int_equal(get(s, "name")->len, 1);
+	assert_int_equal(get(s, "attributes.name")->len, 5);
+	assert_null(get(s, "a"));
+	assert_null(get(s, "a.c"));
+	batch_free(b);
+}
+
+static void attributes_of_spans_are_set_and_removed(void **state)
+{
+	(void)state;
+	struct batch *b = batch_new();
+	struct record *other = span_like(b, RECORD_SPAN);
+	struct record copy = *other;
+
+	assert_int_equal(record_set(&copy, SLICE("a.b"), integer(2)), 0);
+	assert_int_equal(record_set(&copy, SLICE("new"), integer(3)), 0);
+	assert_int_equal(record_set(&copy, SLICE("status_message"), str("m")), 0);
+	assert_json(&copy, HEAD
+	            "\"name\":\"n\",\"attributes\":{\"a.b\":2,\"name\":\"inner\",\"new\":3},\"status_message\":\"m\"}");
+	assert_int_equal(record_remove(&copy, SLICE("a.b")), 0);
+	assert_int_equal(record_remove(&copy, SLICE("a.b")), -ENOENT);
+	assert_int_equal(record_remove(&copy, SLICE("attributes")), 0);
+	assert_int_equal(record_remove(&copy, SLICE("new")), -ENOENT);
+	assert_json(&copy, HEAD "\"name\":\"n\",\"status_message\":\"m\"}");
+	assert_int_equal(record_set(&copy, SLICE("new"), integer(4)), 0);
+	assert_json(&copy, HEAD "\"name\":\"n\",\"status_message\":\"m\",\"attributes\":{\"new\":4}}");
+	assert_json(other, HEAD "\"name\":\"n\",\"attributes\":{\"a.b\":1,\"name\":\"inner\"}}");
+	batch_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +390,8 @@ int main(void)
 	    cmocka_unit_test(a_copy_outlives_its_source),
 	    cmocka_unit_test(doubles_stay_doubles_in_json),
 	    cmocka_unit_test(running_out_of_memory_is_reported),
+	    cmocka_unit_test(attributes_of_spans_are_found_last),
+	    cmocka_unit_test(attributes_of_spans_are_set_and_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

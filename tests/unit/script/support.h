@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "metrics/metrics.h"
 #include "record/record.h"
+#include "record/span.h"
 #include "script/script.h"
 
 #define T0 (INT64_C(1767355445) * NS_PER_S) /* 2026-01-02T12:04:05Z */
@@ -277,6 +278,14 @@ static inline uint32_t batch_event(struct batch *b, const char *type, int64_t ti
 static inline void event(struct world *w, const char *type, const char *fields)
 {
 	batch_event(w->batch, type, w->now_ns, fields);
+}
+
+/* Notes a span for the next frame: the fields as span.h has them. It starts now. */
+static inline void span(struct world *w, const char *fields)
+{
+	uint32_t at = batch_event(w->batch, SPAN_TYPE, w->now_ns, fields);
+
+	w->batch->records[at].kind = RECORD_SPAN;
 }
 
 /* Applies what was noted as one frame. */
