@@ -252,10 +252,30 @@ bool checkpoint_is_owed(const struct engine *e)
 	return !e->checkpointing && e->applied_seq == e->checkpoint_seq && e->floor_seq < e->content_seq;
 }
 
-/* One that stands in for a lost control record is tried again soon, and soon followed by another: were it damaged, the one before would be replayed from. */
+/* One that stands in for a lost control record is tried again soon, and soon followed by another: were it damaged, the one before would be replayed from. Each attempt copies the
+ * state, which those who send would feel where none succeeds: on a full disk, say. So what fails again and again waits twice as long each time. */
 static int64_t pause_ns(const struct engine *e)
 {
-	return e->owed_seq != 0 ? RETRY_MS * NS_PER_MS : e->config->journal.checkpoint_ns;
+	enum { DOUBLINGS_MAX = 20 };
+	uint32_t doublings = e->checkpoints_failed < DOUBLINGS_MAX ? e->checkpoints_failed : DOUBLINGS_MAX;
+	int64_t retry = RETRY_MS * NS_PER_MS << doublings;
+	return e->owed_seq != 0 && retry < e->config->journal.checkpoint_ns ? retry : e->config->journal.checkpoint_ns;
+}
+
+void checkpoint_owe(struct engine *e)
+{
+	e->owed_seq = e->applied_seq;
+	int64_t due = e->checkpoints_failed == 0 ? 0 : e->checkpoint_begun_ns + pause_ns(e);
+	if (due < e->checkpoint_due_ns)
+		e->checkpoint_due_ns = due;
+}
+
+static void count_failure(struct engine *e)
+{
+	e->counters.checkpoint_failures++;
+	e->checkpoints_failed++;
+	if (e->owed_seq != 0)
+		e->checkpoint_due_ns = e->checkpoint_begun_ns + pause_ns(e);
 }
 
 void checkpoint_begin(struct engine *e)
@@ -269,7 +289,7 @@ void checkpoint_begin(struct engine *e)
 		code = worker_checkpoint(e->worker, c);
 	if (code != 0) {
 		checkpoint_cut_free(c);
-		e->counters.checkpoint_failures++;
+		count_failure(e);
 		LOG(LOG_WARN, "a checkpoint could not be begun", log_str("error", strerror(-code)));
 		return;
 	}
@@ -287,10 +307,11 @@ void checkpoint_done(struct engine *e, uint64_t seq, int status)
 {
 	e->checkpointing = false;
 	if (status != 0) {
-		e->counters.checkpoint_failures++;
+		count_failure(e);
 		return;
 	}
 	e->counters.checkpoints++;
+	e->checkpoints_failed = 0;
 	if (e->owed_seq <= seq)
 		e->owed_seq = 0;
 	/* What lies between the two is kept: should the new one turn out damaged, it is built again from the one before. */

@@ -30,8 +30,7 @@ int control_push(struct engine *e, enum control_type type, const struct buf *pay
 
 static void owe(struct engine *e, int code)
 {
-	e->owed_seq = e->applied_seq;
-	e->checkpoint_due_ns = 0;
+	checkpoint_owe(e);
 	LOG(LOG_WARN, "a control record was lost: until the next checkpoint a replay may differ",
 	    log_str("error", strerror(-code)));
 }

@@ -2,7 +2,7 @@
  * window of known ids; what is left is framed.
  *
  * A group is committed when the sync thread is idle and about as many submissions have come as the last group had (those clients
- * have been answered and have sent again), else after 2 ms, or at 256 KiB. A lone client thus never waits for company, and
+ * have been answered and have sent again), else after 2 ms, or at 160 KiB. A lone client thus never waits for company, and
  * sixty-four of them share one sync. */
 #include <errno.h>
 

@@ -17,11 +17,13 @@
 #define STORE_WORK_NS (NS_PER_S / 10) /* and while there is much to let go of */
 
 enum {
-	TICK_SERIES = 2000,       /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
-	SAMPLE_SEGMENTS = 8,      /* of the journal, filled with samples: time for a checkpoint */
-	GROUP_BYTES = 256 * 1024, /* a group of this size waits no longer */
-	QUEUE_MAX = 65536,        /* submissions waiting; journal.queue_bytes bounds their memory */
-	RETRY_MS = 200            /* between attempts to write again */
+	TICK_SERIES = 2000,  /* of a tick that are sampled in one turn of the engine: a quarter of a millisecond */
+	SAMPLE_SEGMENTS = 8, /* of the journal, filled with samples: time for a checkpoint */
+	GROUP_BYTES =
+	    160
+	    << 10, /* a group of this size waits no longer; larger ones save no syncs worth it, and their bodies do not stay in the cache */
+	QUEUE_MAX = 65536, /* submissions waiting; journal.queue_bytes bounds their memory */
+	RETRY_MS = 200     /* between attempts to write again */
 };
 
 /* Control records of the journal; the numbers are written to disk (FORMAT.md). */
@@ -147,6 +149,7 @@ struct engine {
 	int64_t checkpoint_due_ns;   /* monotonic */
 	int64_t checkpoint_begun_ns; /* monotonic, of the last one; 0: none */
 	bool checkpointing;
+	uint32_t checkpoints_failed; /* in a row */
 	uint64_t owed_seq;     /* a control record of this frame was lost: a checkpoint stands in for it; 0: none */
 	int64_t tick_retry_ns; /* monotonic: memory was out for the tick that is going on; it goes on then */
 	int64_t timer_ns;     /* wall clock: the timer for which a frame with the time is on its way; INT64_MIN: none */
@@ -342,6 +345,8 @@ int engine_recover(struct engine *e, struct error *err);
 
 /* Is one due, other than by the clock: nothing was applied since the last one, but retention still waits for another? */
 bool checkpoint_is_owed(const struct engine *e);
+/* A control record of the frame that is being applied was lost: a checkpoint is to stand in for it, at once unless the last ones have failed. */
+void checkpoint_owe(struct engine *e);
 /* Cuts a checkpoint at the last applied frame and has the worker write it. */
 void checkpoint_begin(struct engine *e);
 /* New scripts run: a recovery from before them takes longer, so the next checkpoint is brought forward. */

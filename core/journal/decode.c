@@ -20,6 +20,7 @@ struct decoder {
 	const struct object **objects;
 	uint32_t head_count, shape_count, string_count, object_count;
 	size_t head_cap, shape_cap, string_cap, object_cap;
+	struct slice begun[BEGUN_MAX + 1]; /* the last string of each length that was written out; empty: none */
 	int64_t time_ns;
 	const char *wrong; /* what a payload that no writer makes had wrong; NULL: memory ran out */
 };
@@ -170,6 +171,13 @@ static bool read_ref(struct decoder *d, struct value *out, uint64_t number)
 	return set_string(out, d->strings[number]);
 }
 
+static bool written_out(struct decoder *d, struct value *out, struct slice s)
+{
+	if (s.len >= BEGUN_MIN && s.len <= BEGUN_MAX)
+		d->begun[s.len] = s;
+	return set_string(out, s);
+}
+
 static bool define_string(struct decoder *d, struct slice s)
 {
 	if (!grow(d, (void **)&d->strings, &d->string_cap, d->string_count, sizeof *d->strings))
@@ -181,7 +189,7 @@ static bool define_string(struct decoder *d, struct slice s)
 static bool read_string(struct decoder *d, struct value *out, bool define)
 {
 	struct slice s;
-	return read_text(d, &s) && (!define || define_string(d, s)) && set_string(out, s);
+	return read_text(d, &s) && (!define || define_string(d, s)) && written_out(d, out, s);
 }
 
 static bool read_hex(struct decoder *d, struct value *out, bool define)
@@ -197,6 +205,25 @@ static bool read_hex(struct decoder *d, struct value *out, bool define)
 	hex_write(text, bytes);
 	struct slice s = slice_new(text, 2 * bytes.len);
 	return (!define || define_string(d, s)) && set_string(out, s);
+}
+
+static bool read_rest(struct decoder *d, struct value *out)
+{
+	if (left(d) < 2)
+		return bad(d, "it ends within a string");
+	uint8_t len = *d->at++;
+	uint8_t shared = *d->at++;
+	if (len < BEGUN_MIN || len > BEGUN_MAX || d->begun[len].len == 0)
+		return bad(d, "a string goes on from one that is not there");
+	if (shared > len || (size_t)(len - shared) > left(d))
+		return bad(d, "a string is longer than what is left");
+	char *text = arena_alloc(&d->batch->arena, len);
+	if (text == NULL)
+		return no_memory(d);
+	memcpy(text, d->begun[len].ptr, shared);
+	memcpy(text + shared, d->at, (size_t)(len - shared));
+	d->at += len - shared;
+	return written_out(d, out, slice_new(text, len));
 }
 
 static bool read_values(struct decoder *d, const struct value **out, uint64_t count, uint32_t depth)
@@ -318,6 +345,8 @@ static bool read_tagged(struct decoder *d, struct value *out, uint8_t tag, uint3
 		return read_double(d, out);
 	case TAG_DECIMAL:
 		return read_decimal(d, out);
+	case TAG_GOES_ON:
+		return read_rest(d, out);
 	case TAG_ARRAY:
 		return read_array(d, out, depth);
 	case TAG_OBJECT:

@@ -2,7 +2,8 @@
  *
  * Names are written once a frame, strings once they repeat: a string is admitted to the dictionary when it is seen for the second time, so
  * that ids, which never repeat, do not fill it. Most strings repeat in their own column, often at once: each column remembers its last entry and is
- * compared with that first; a column that has not repeated for a while is written raw, without hashing, and tried again now and then.
+ * compared with that first; a column that has not repeated for a while is written raw, without hashing, and tried again now and then. Ids that count up, or begin with the time,
+ * do not repeat but for their last digits: what is not in the dictionary is held against the last string of its length.
  *
  * Spans that came together share their resource and scope, and their trace's id, which repeat in runs: each column remembers where its last object or row of hexadecimal digits lies in memory.
  *
@@ -24,7 +25,9 @@ enum {
 	STRING_MAX = 128,   /* longer ones are not worth a dictionary entry */
 	HEX_MIN = 16,       /* digits; what is shorter may be anything */
 	GIVE_UP = 16,       /* misses in a row until a column is written raw */
-	RETRY = 256         /* strings of a raw column until it is tried again */
+	RETRY = 256,        /* strings of a raw column until it is tried again */
+	SHARED_MIN =
+	    4 /* bytes that have to be the same: the other form has three bytes before the rest, a raw string two */
 };
 
 struct slot {
@@ -70,6 +73,10 @@ struct encoder {
 	struct string_slot strings[STRINGS];
 	struct column columns[COLUMNS_MAX];
 	struct run runs[COLUMNS_MAX];
+	struct begun {
+		uint32_t frame;
+		char bytes[BEGUN_MAX];
+	} begun[BEGUN_MAX + 1]; /* by length: the last string that was written out */
 };
 
 struct encoder *encoder_new(void)
@@ -266,12 +273,58 @@ static inline bool same_bytes(const struct encoder *e, uint32_t offset, const ch
 	return bytes_same(e->out->ptr + e->start + offset, s, len);
 }
 
+/* How many bytes two strings of `len` bytes, BEGUN_MIN at least, have in common at their beginning. */
+static inline uint32_t shared_bytes(const char *x, const char *y, uint32_t len)
+{
+	for (uint32_t i = 0;; i = i + 16 <= len ? i + 8 : len - 8) { /* the last word overlaps the one before */
+		uint64_t a, b;
+		memcpy(&a, x + i, 8);
+		memcpy(&b, y + i, 8);
+		if (a != b)
+			return i + (uint32_t)__builtin_ctzll(a ^ b) / 8;
+		if (i + 8 == len)
+			return len;
+	}
+}
+
+/* Remembers a string that was written out. */
+static inline void remember(struct encoder *e, const char *s, uint32_t len)
+{
+	if (len < BEGUN_MIN || len > BEGUN_MAX)
+		return;
+	e->begun[len].frame = e->frame;
+	memcpy(e->begun[len].bytes, s, len);
+}
+
+/* A string that is in no dictionary. */
+static char *put_text(struct encoder *e, char *to, const char *s, uint32_t len)
+{
+	if (len < BEGUN_MIN || len > BEGUN_MAX)
+		return put_raw(e, to, TAG_STRING, s, len);
+	struct begun *begun = &e->begun[len];
+	uint32_t shared = begun->frame == e->frame ? shared_bytes(begun->bytes, s, len) : 0;
+	remember(e, s, len);
+	if (shared < SHARED_MIN)
+		return put_raw(e, to, TAG_STRING, s, len);
+	if (e->limit - to < (ptrdiff_t)len) {
+		to = make_room(e, to, len);
+		if (buf_failed(e->out))
+			return to;
+	}
+	*to++ = (char)TAG_GOES_ON;
+	*to++ = (char)len;
+	*to++ = (char)shared;
+	memcpy(to, s + shared, len - shared);
+	return to + len - shared;
+}
+
 /* An entry's string is defined: by its second sight. */
 static char *put_entry(struct encoder *e, char *to, struct string_slot *slot, const char *s, uint32_t len)
 {
 	to = put_raw(e, to, TAG_DEFINE, s, len);
 	if (buf_failed(e->out))
 		return to;
+	remember(e, s, len);
 	slot->number = ++e->strings_used;
 	slot->offset = (uint32_t)((size_t)(to - e->out->ptr) - len - e->start);
 	return to;
@@ -292,7 +345,7 @@ static char *put_looked_up(struct encoder *e, char *to, struct column *c, const 
 			c->misses = GIVE_UP - 4;
 			c->raw = RETRY;
 		}
-		return put_raw(e, to, TAG_STRING, s, len);
+		return put_text(e, to, s, len);
 	}
 	to = slot->number == 0 ? put_entry(e, to, slot, s, len) : put_ref(to, slot->number - 1);
 	if (c != NULL && slot->number != 0)
@@ -331,7 +384,7 @@ static inline char *put_string(struct encoder *e, char *to, struct column *c, co
 	}
 	if (c != NULL && c->raw > 0) {
 		c->raw--;
-		return put_raw(e, to, TAG_STRING, s, len);
+		return put_text(e, to, s, len);
 	}
 	return put_looked_up(e, to, c, s, len);
 }

@@ -18,11 +18,15 @@ enum tag {
 	TAG_HEX_DEFINE = 0x8b,
 	TAG_OBJECT_DEFINE = 0x8c,
 	TAG_OBJECT_REF = 0x8d,
+	TAG_GOES_ON = 0x8e,  /* a string that begins as another did */
 	TAG_UNSIGNED = 0x90, /* + bytes − 1 */
 	TAG_NEGATIVE = 0x98, /* + bytes − 1 */
 	TAG_SMALL = 0xa0     /* + the number */
 };
 
 enum { SMALL_INTEGERS = 0x60, DECIMAL_EXPONENT_MAX = 4 };
+
+/* Of strings with so many bytes the last one of each length is remembered. */
+enum { BEGUN_MIN = 8, BEGUN_MAX = 40 };
 
 #endif

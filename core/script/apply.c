@@ -84,7 +84,8 @@ static int reserve_batch_slots(struct script_set *set, uint32_t from, uint32_t c
 	return 0;
 }
 
-uint16_t set_slot(struct script_set *set, const struct record *r)
+/* The slot of a record whose type was not looked up yet. */
+static __attribute__((noinline)) uint16_t slot_new(struct script_set *set, const struct record *r)
 {
 	const struct batch *b = r->batch;
 
@@ -102,6 +103,13 @@ uint16_t set_slot(struct script_set *set, const struct record *r)
 	if (*slot == 0)
 		*slot = (uint16_t)(1 + find_slot(set, &b->types[r->type]));
 	return (uint16_t)(*slot - 1);
+}
+
+uint16_t set_slot(struct script_set *set, const struct record *r)
+{
+	if (set->batch == r->batch && r->type < set->batch_slot_count && set->batch_slots[r->type] != 0)
+		return (uint16_t)(set->batch_slots[r->type] - 1);
+	return slot_new(set, r);
 }
 
 /* The slots of a frame's records; NULL when memory is out: each is then looked up when its turn comes. */

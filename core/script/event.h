@@ -2,7 +2,7 @@
  *
  * For each script and record type there is one view with one Lua table, `ev`. A field that was never read is answered by the table's __index, in
  * C, which looks it up in the record and learns its name. Learned fields are filled in before each call, by a generated Lua
- * function: function(h, a1, a2) ev.model = a1 ev.user_id = a2 return h(ev) end. The C side pushes it, the handler and the values and calls it.
+ * function: function(a1, a2) ev.model = a1 ev.user_id = a2 return h(ev) end, of which there is one for each handler h. The C side pushes it and the values and calls it.
  *
  * Invariant: a slot of `ev` whose bit in `live` is 0 is nil. (Writing to a nil slot always passes __newindex, which sets the bit; writing to
  * another one leaves it set.) So a fill writes the fields that the record has, and clears live ones that it has not. What a script wrote into
@@ -61,10 +61,10 @@ struct plan_item {
 enum { PLAN_PATH = FIELD_DURATION + 1, PLAN_INNER };
 
 struct plan {
-	uint64_t shape;      /* its hash; of a span together with those of its objects */
 	uint32_t generation; /* of the view when it was made; another one: void */
 	uint32_t count;
 	uint64_t mask; /* fields that the shape has */
+	int handler;   /* for which the setter is, in the registry */
 	int setter;    /* in the registry; LUA_NOREF: fill from C */
 	struct plan_item items[VIEW_FIELDS];
 };
@@ -79,6 +79,7 @@ struct outer {
 
 struct setter {
 	uint64_t mask;
+	int handler; /* that it calls, in the registry */
 	int ref;
 };
 
@@ -98,6 +99,8 @@ struct view {
 	struct field fields[VIEW_FIELDS];
 	uint8_t index[VIEW_INDEX]; /* by the key's address: field + 1; 0: free */
 	struct setter setters[VIEW_SETTERS];
+	uint64_t shapes[SPAN_PLANS]; /* of the plans, of a span together with those of its objects; 0: none */
+	uint32_t next_plan;          /* of those that a shape may have, the one that goes next when there is no room */
 	struct sights sights;
 	bool spans;                       /* what is seen are spans */
 	uint8_t inner;                    /* objects of spans that learned fields lie in: bits by enum inner */

@@ -124,15 +124,13 @@ static void plan_named(struct plan *p, const struct view *v, const struct record
 		plan_add(p, i, PLAN_PATH, 0, 0);
 }
 
-static void plan_make(struct plan *p, const struct view *v, const struct record *r, uint64_t shape)
+static void plan_make(struct plan *p, const struct view *v, const struct record *r)
 {
 	struct slice duration = SLICE("duration_ns");
 
-	p->shape = shape;
 	p->generation = v->generation;
 	p->count = 0;
 	p->mask = 0;
-	p->setter = LUA_NOREF;
 	for (uint32_t i = 0; i < v->field_count; i++) {
 		const struct field *f = &v->fields[i];
 		if (f->copied)
@@ -161,12 +159,12 @@ static void put_literal(struct buf *out, const char *text, size_t len)
 	buf_byte(out, '"');
 }
 
-/* local ev = ... return function(h, a0, a1) ev["…"] = a0 ev["…"] = a1 return h(ev) end */
+/* local ev, h = ... return function(a0, a1) ev["…"] = a0 ev["…"] = a1 return h(ev) end */
 static void put_source(struct buf *out, const struct view *v, const struct plan *p)
 {
-	buf_str(out, "local ev=... return function(h");
+	buf_str(out, "local ev,h=... return function(");
 	for (uint32_t i = 0; i < p->count; i++)
-		buf_printf(out, ",a%u", i);
+		buf_printf(out, "%sa%u", i == 0 ? "" : ",", i);
 	buf_str(out, ") ");
 	for (uint32_t i = 0; i < p->count; i++) {
 		const struct field *f = &v->fields[p->items[i].field];
@@ -177,8 +175,8 @@ static void put_source(struct buf *out, const struct view *v, const struct plan 
 	buf_str(out, "return h(ev) end");
 }
 
-/* Generates the function for a plan. LUA_NOREF where that cannot be done: the fill then is C's. */
-static int setter_make(lua_State *L, struct view *v, const struct plan *p)
+/* Generates the function for a plan and a handler. LUA_NOREF where that cannot be done: the fill then is C's. */
+static int setter_make(lua_State *L, struct view *v, const struct plan *p, int handler)
 {
 	struct buf source = {0};
 	int ref = LUA_NOREF;
@@ -193,11 +191,12 @@ static int setter_make(lua_State *L, struct view *v, const struct plan *p)
 	if (status != 0)
 		lua_error(L); /* no memory for it */
 	lua_rawgeti(L, LUA_REGISTRYINDEX, v->ev);
-	lua_call(L, 1, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
+	lua_call(L, 2, 1);
 	return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static int setter_for(lua_State *L, struct view *v, const struct plan *p)
+static int setter_for(lua_State *L, struct view *v, const struct plan *p, int handler)
 {
 	if (v->setter_generation != v->generation) { /* while fields are being learned; those would fill up the room */
 		for (uint32_t i = 0; i < v->setter_count; i++)
@@ -206,26 +205,50 @@ static int setter_for(lua_State *L, struct view *v, const struct plan *p)
 		v->setter_generation = v->generation;
 	}
 	for (uint32_t i = 0; i < v->setter_count; i++) {
-		if (v->setters[i].mask == p->mask)
+		if (v->setters[i].mask == p->mask && v->setters[i].handler == handler)
 			return v->setters[i].ref;
 	}
 	if (v->setter_count == VIEW_SETTERS || p->count == 0)
 		return LUA_NOREF;
-	int ref = setter_make(L, v, p);
+	int ref = setter_make(L, v, p, handler);
 	if (ref != LUA_NOREF)
-		v->setters[v->setter_count++] = (struct setter){p->mask, ref};
+		v->setters[v->setter_count++] = (struct setter){p->mask, handler, ref};
 	return ref;
 }
 
-static const struct plan *plan_for(lua_State *L, struct view *v, const struct record *r)
+/* The plan for a shape, or the one that is to be it. Few shapes come to a view, and mostly the same ones: they are sought from a place on that their hash gives. */
+static inline struct plan *plan_of(struct view *v, uint64_t shape)
+{
+	uint32_t looked = v->plan_count < VIEW_PLANS ? v->plan_count : VIEW_PLANS;
+
+	for (uint32_t n = 0; n < looked; n++) {
+		uint32_t i = (uint32_t)(shape + n) & (v->plan_count - 1);
+		if (v->shapes[i] == shape)
+			return &v->plans[i];
+		if (v->shapes[i] != 0)
+			continue;
+		v->shapes[i] = shape;
+		v->plans[i].generation = 0;
+		return &v->plans[i];
+	}
+	uint32_t i = (uint32_t)(shape + v->next_plan++ % looked) & (v->plan_count - 1);
+	v->shapes[i] = shape;
+	v->plans[i].generation = 0;
+	return &v->plans[i];
+}
+
+static const struct plan *plan_for(lua_State *L, struct view *v, const struct record *r, int handler)
 {
 	uint64_t shape = v->spans ? span_shape(v, r) : record_shape(r)->hash;
-	struct plan *p = &v->plans[shape % v->plan_count];
+	struct plan *p = plan_of(v, shape);
 
-	if (p->shape == shape && p->generation == v->generation)
+	if (p->generation == v->generation && p->handler == handler)
 		return p;
-	plan_make(p, v, r, shape);
-	p->setter = setter_for(L, v, p);
+	if (p->generation != v->generation)
+		plan_make(p, v, r);
+	p->handler = LUA_NOREF; /* until it has one: memory may run out */
+	p->setter = setter_for(L, v, p, handler);
+	p->handler = handler;
 	return p;
 }
 
@@ -309,7 +332,7 @@ int event_push(lua_State *L, struct view *v, const struct record *r, int handler
 {
 	if (v->ev == LUA_NOREF)
 		event_make(L, v);
-	const struct plan *p = plan_for(L, v, r);
+	const struct plan *p = plan_for(L, v, r, handler);
 	uint64_t gone = v->live & ~p->mask;
 	uint64_t fresh = p->setter == LUA_NOREF ? p->mask : p->mask & ~v->live;
 	v->live |= p->mask; /* before anything is stored: memory may run out in the middle */
@@ -324,8 +347,7 @@ int event_push(lua_State *L, struct view *v, const struct record *r, int handler
 		return 1;
 	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, p->setter);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, handler);
 	for (uint32_t i = 0; i < p->count; i++)
 		push_item(L, v, r, &p->items[i]);
-	return (int)p->count + 1;
+	return (int)p->count;
 }

@@ -52,7 +52,8 @@ struct bound {
 struct handle {
 	struct script *script;
 	struct script_metric *metric;
-	struct memo memo; /* only where the metric has at most MEMO_LABELS labels */
+	bool remembers; /* has a memo: series of at most MEMO_LABELS labels */
+	struct memo memo;
 };
 
 /* What an operation is to do. */
@@ -149,32 +150,39 @@ static int64_t time_of(const struct script *s)
 	return script_time_ns(s);
 }
 
-static inline __attribute__((always_inline)) int change_series(const struct change *c, struct series_ref series)
+static inline __attribute__((always_inline)) int change_value(struct metric *m, struct series_ref series, enum op op,
+                                                              double value, int64_t time_ns)
 {
-	struct metric *m = c->metric->metric;
-
-	switch (c->op) {
+	switch (op) {
 	case OP_ADD:
 	case OP_INC:
 	case OP_DEC:
-		return metric_add(m, series, c->value);
+		return metric_add(m, series, value);
 	case OP_SET:
-		return metric_set(m, series, c->value);
+		return metric_set(m, series, value);
 	case OP_OBSERVE:
-		return metric_observe(m, series, c->value, time_of(c->script));
-	case OP_SEE:
-		return metric_see(m, series, c->seen, time_of(c->script));
+		return metric_observe(m, series, value, time_ns);
 	case OP_HIT:
 	case OP_MISS:
-		return metric_hit(m, series, c->op == OP_HIT, time_of(c->script));
+		return metric_hit(m, series, op == OP_HIT, time_ns);
+	case OP_SEE:
 	case OPS:
 		break;
 	}
 	return -EINVAL;
 }
 
+static int change_series(const struct change *c, struct series_ref series)
+{
+	struct metric *m = c->metric->metric;
+
+	if (c->op == OP_SEE)
+		return metric_see(m, series, c->seen, time_of(c->script));
+	return change_value(m, series, c->op, c->value, time_of(c->script));
+}
+
 /* Neither must a change that memory is out for leave a new series behind: a replay would not come to it. */
-static inline __attribute__((always_inline)) int change_or_forget(const struct change *c, struct series_ref series)
+static int change_or_forget(const struct change *c, struct series_ref series)
 {
 	int rc = change_series(c, series);
 
@@ -184,7 +192,7 @@ static inline __attribute__((always_inline)) int change_or_forget(const struct c
 }
 
 /* A value that will be refused must not make a series. */
-static inline __attribute__((always_inline)) bool value_fits(const struct change *c)
+static bool value_fits(const struct change *c)
 {
 	if (!takes_number(c->op))
 		return true; /* it is 1 or −1, or none */
@@ -200,72 +208,97 @@ static inline __attribute__((always_inline)) bool value_fits(const struct change
 
 /* ---- unbound: m:add(value, labels…) ---- */
 
-/* Where a series that was looked up may be remembered, once the change is made: remembering may want memory of Lua's. */
-struct unknown {
-	struct memo_entry *place; /* NULL: it is remembered, or cannot be */
-	uint32_t mark;
-};
-
-/* The series of the labels. `lasting`: all of them are strings on the stack. */
-static inline int find_series(struct script *s, struct handle *h, const struct slice *labels, bool lasting,
-                              struct series_ref *series, struct unknown *unknown)
+static inline int first_label(enum op op)
 {
-	struct metric *m = h->metric->metric;
-	const uint32_t count = h->metric->def.label_count;
-
-	unknown->place = NULL;
-	if (!lasting)
-		return metric_series(m, labels, series);
-	struct memo_entry *e = memo_place(&h->memo, labels, count, &unknown->mark);
-	if (memo_holds(e, m, labels, count)) {
-		*series = e->series;
-		return 0;
-	}
-	unknown->place = e;
-	sight_met(s, h->metric, labels);
-	return metric_series(m, labels, series);
+	return takes_number(op) || op == OP_SEE ? 3 : 2;
 }
 
-static inline __attribute__((always_inline)) int change(lua_State *L, enum op op)
+/* Makes a change whose series is not remembered. `lasting`: its labels are strings on the stack, so that it may be from now on. */
+static __attribute__((noinline)) int change_found(lua_State *L, struct handle *h, const struct change *c, bool lasting)
 {
-	struct handle *h = lua_touserdata(L, lua_upvalueindex(1));
+	struct script_metric *m = c->metric;
+	const uint32_t count = m->def.label_count;
+	struct series_ref series = {0};
+	struct memo_entry *place = NULL;
+	uint32_t mark = 0;
+	int rc;
+
+	if (!value_fits(c))
+		refused(L, c, -EINVAL);
+	if (lasting) {
+		place = memo_place(&h->memo, c->labels, count, &mark);
+		sight_met(c->script, m, c->labels);
+	}
+	if (m->def.type == METRIC_TOPK) {
+		rc = metric_topk_add(m->metric, c->labels, c->value);
+	} else {
+		rc = metric_series(m->metric, c->labels, &series);
+		if (rc == 0)
+			rc = change_or_forget(c, series);
+	}
+	if (rc != 0)
+		refused(L, c, rc);
+	script_effect(L, c->script);
+	if (place != NULL) /* behind the change: it may want memory of Lua's */
+		memo_offer(L, place, mark, c->labels, first_label(c->op), count, m->metric, series);
+	return 0;
+}
+
+/* Any call, with all that may be wrong with it. */
+static __attribute__((noinline)) int change_any(lua_State *L, struct handle *h, enum op op)
+{
 	struct script *s = h->script;
 	struct script_metric *m = h->metric;
 	const uint32_t count = m->def.label_count;
-	bool lasting = count <= MEMO_LABELS; /* the series may be remembered: its labels are strings */
-	const int first = op == OP_ADD || op == OP_SET || op == OP_OBSERVE || op == OP_SEE ? 3 : 2;
+	const int first = first_label(op);
+	bool lasting = h->remembers;
 	struct slice labels[METRIC_LABELS_MAX];
 	char texts[METRIC_LABELS_MAX + 1][NUMBER_TEXT_MAX];
 	struct change c = {.script = s, .metric = m, .op = op, .value = op == OP_DEC ? -1 : 1, .labels = labels};
-	struct unknown unknown = {0};
-	struct series_ref series = {0};
-	int rc;
 
 	if (s->phase != PHASE_CALL)
 		script_check_changes(L, s, op_names[op]);
 	if (lua_gettop(L) != first - 1 + (int)count) /* a dot for the colon is one too few, too */
 		bad_call(L, m, op, false);
-	if (op == OP_ADD || op == OP_SET || op == OP_OBSERVE)
+	if (takes_number(op))
 		c.value = check_number(L, m, op);
 	if (op == OP_SEE)
 		c.seen = check_seen(L, m, texts[METRIC_LABELS_MAX]);
 	for (uint32_t i = 0; i < count; i++)
 		labels[i] = check_label(L, first + (int)i, m, i, texts[i], &lasting);
-	if (!value_fits(&c))
-		refused(L, &c, -EINVAL);
-	if (m->def.type == METRIC_TOPK) {
-		rc = metric_topk_add(m->metric, labels, c.value);
-	} else {
-		rc = find_series(s, h, labels, lasting, &series, &unknown);
-		if (rc == 0)
-			rc = change_or_forget(&c, series);
+	return change_found(L, h, &c, lasting);
+}
+
+/* Most calls have a number and a few strings: all that is otherwise, or goes wrong, is change_any's. */
+static inline __attribute__((always_inline)) int change(lua_State *L, enum op op)
+{
+	struct handle *h = lua_touserdata(L, lua_upvalueindex(1));
+	struct script *s = h->script;
+	struct metric *m = h->metric->metric;
+	const uint32_t count = h->metric->def.label_count;
+	const int first = first_label(op);
+	double value = op == OP_DEC ? -1 : 1;
+	struct slice labels[MEMO_LABELS];
+
+	if (!h->remembers || s->phase != PHASE_CALL || lua_gettop(L) != first - 1 + (int)count)
+		return change_any(L, h, op);
+	if (takes_number(op)) {
+		if (lua_type(L, 2) != LUA_TNUMBER)
+			return change_any(L, h, op);
+		value = lua_tonumber(L, 2);
 	}
-	if (rc != 0)
-		refused(L, &c, rc);
-	script_effect(L, s);
-	if (unknown.place != NULL)
-		memo_offer(L, unknown.place, unknown.mark, labels, first, count, m->metric, series);
-	return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (lua_type(L, first + (int)i) != LUA_TSTRING)
+			return change_any(L, h, op);
+		labels[i].ptr = lua_tolstring(L, first + (int)i, &labels[i].len);
+	}
+	const struct memo_entry *e = memo_find(&h->memo, m, labels, count);
+	if (e != NULL && change_value(m, e->series, op, value, time_of(s)) == 0) {
+		script_effect(L, s);
+		return 0;
+	}
+	struct change c = {.script = s, .metric = h->metric, .op = op, .value = value, .labels = labels};
+	return change_found(L, h, &c, true);
 }
 
 static int l_add(lua_State *L)
@@ -295,7 +328,7 @@ static int l_observe(lua_State *L)
 
 static int l_see(lua_State *L)
 {
-	return change(L, OP_SEE);
+	return change_any(L, lua_touserdata(L, lua_upvalueindex(1)), OP_SEE);
 }
 
 static int l_hit(lua_State *L)
@@ -453,6 +486,7 @@ void metric_push_methods(lua_State *L, struct script_metric *m)
 	memset(h, 0, size);
 	h->script = script_of(L);
 	h->metric = m;
+	h->remembers = memo;
 	for (int op = 0; op < OPS; op++) {
 		if ((ops_of[m->def.type] & 1 << op) == 0)
 			continue;

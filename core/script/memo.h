@@ -48,17 +48,20 @@ static inline struct memo_entry *memo_place(struct memo *m, const struct slice *
 }
 _Static_assert(MEMO_ENTRIES == 1 << (64 - 58), "the place is the topmost bits");
 
-/* Is it the series of these labels, living still? */
-static inline bool memo_holds(const struct memo_entry *e, const struct metric *metric, const struct slice *labels,
-                              uint32_t count)
+/* The entry with the series of these labels, living still; or NULL. */
+static inline const struct memo_entry *memo_find(const struct memo *m, const struct metric *metric,
+                                                 const struct slice *labels, uint32_t count)
 {
+	uint32_t mark;
+	const struct memo_entry *e = memo_place((struct memo *)(uintptr_t)m, labels, count, &mark);
+
 	if (!e->filled)
-		return false;
+		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
 		if (e->texts[i] != labels[i].ptr)
-			return false;
+			return NULL;
 	}
-	return metric_series_valid(metric, e->series);
+	return metric_series_valid(metric, e->series) ? e : NULL;
 }
 
 /* Offers a series that was looked up. Its labels lie on the stack from `first` on, as strings. May raise (memory). */

@@ -30,8 +30,8 @@ on("model.call", function(ev)
     return
   end
   cost:add(usd, ev.user_id, ev.model)
-  if now() >= day_end then begin_day() end
   local time = ev.time
+  if time >= day_end and now() >= day_end then begin_day() end
   if time >= day_begin and time < day_end then daily:add(usd) end
 end)
 

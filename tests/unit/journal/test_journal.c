@@ -680,6 +680,9 @@ static void a_failed_sync_of_the_interval_refuses_nothing(void **state)
 	harness_start(&h);
 	do { /* maintenance may meet the fault first */
 		fault_clear();
+		journal_stats(h.journal, &stats);
+		if (stats.commit_failures > 0)
+			break;                                    /* it was met when nobody waited for it any more */
 		assert_int_equal(harness_write(&h, 1, 1, 10), 0); /* synced when the last sync is long ago */
 		assert_int_equal(harness_write(&h, 1, 1, 10), 0);
 		fault_set(FAULT_FSYNC, 1, false, EIO);
@@ -699,13 +702,21 @@ static void a_failed_sync_of_the_interval_refuses_nothing(void **state)
 	harness_deinit(&h);
 }
 
-/* What was acknowledged waits for the next second's sync: the file is not left before that has been done. */
+static int64_t stopped_clock(void *ctx)
+{
+	(void)ctx;
+	return 1700000000 * NS_PER_S;
+}
+
+/* What was acknowledged waits for the next second's sync: the file is not left before that has been done. (The second never ends here: a machine that is held up for one would sync
+ * the first write.) */
 static void syncing_by_interval_syncs_before_a_file_is_given_up(void **state)
 {
 	(void)state;
 	struct harness h;
 	harness_init(&h);
 	h.options.interval_sync = true;
+	clock_set_source(stopped_clock, stopped_clock, NULL);
 	harness_start(&h);
 	fault_set(FAULT_WRITE, 3, true, EIO); /* after the zeros ahead and the first group */
 	uint64_t before = fault_hits(FAULT_FSYNC);
@@ -717,6 +728,7 @@ static void syncing_by_interval_syncs_before_a_file_is_given_up(void **state)
 	assert_int_equal(fault_hits(FAULT_FSYNC), before + 1);
 	fault_clear();
 	harness_deinit(&h);
+	clock_set_source(NULL, NULL, NULL);
 }
 
 int main(void)
