@@ -23,7 +23,9 @@ enum {
 	TRACEQL_BYTES_MAX = 16 * 1024, /* of a query's text */
 	TRACEQL_DEPTH_MAX = 128,       /* of what stands in one another */
 	TRACEQL_REGEXES_MAX = 64,
-	TRACEQL_FIELDS_MAX = 256 /* different fields that a query names */
+	TRACEQL_FIELDS_MAX = 256,        /* different fields that a query names */
+	TRACEQL_STAGES_MAX = 64,         /* of all its pipelines */
+	TRACEQL_RUN_BYTES_MAX = 64 << 20 /* what running it over one trace may take */
 };
 
 struct traceql_query;
@@ -82,7 +84,7 @@ struct traceql_set {
 	uint32_t attribute_count;
 };
 
-/* Runs the query over a trace: *sets (good until the next call) and how many. 0; -ENOMEM; -ECANCELED: stopped. */
+/* Runs the query over a trace: *sets (good until the next call) and how many. 0; -ENOMEM; -ECANCELED: stopped; -E2BIG: over TRACEQL_RUN_BYTES_MAX. */
 int traceql_run(struct traceql_state *s, const struct trace *t, struct traceql_set **sets, uint32_t *count);
 
 /* Of a span of the trace that was run last: the fields that the query names or selects and that it has, but for its name, its duration, and what is of the whole trace. `out` has TRACEQL_FIELDS_MAX places.
@@ -141,7 +143,7 @@ struct traceql_results {
 	uint64_t inspected_traces, inspected_spans, inspected_bytes; /* what the query was run over */
 };
 
-/* The newest traces, by their start, with spans that the query matches, whether closed or open. *out is the caller's, in any case: traceql_results_deinit. 0; -ENOMEM; -E2BIG with a sentence: over max_bytes. Any thread. */
+/* The newest traces, by their start, with spans that the query matches, whether closed or open. *out is the caller's, in any case: traceql_results_deinit. 0; -ENOMEM; -E2BIG with a sentence: over max_bytes, or a trace is too much for the query. Any thread. */
 int traceql_search(struct traces *traces, const struct traceql_ask *ask, struct traceql_results *out,
                    struct error *err);
 void traceql_results_deinit(struct traceql_results *r);
@@ -179,7 +181,7 @@ struct traces_tags {
 	struct arena arena; /* what the names lie in */
 };
 
-/* The names of attributes. *out is the caller's, in any case: traces_tags_deinit. 0, -ENOMEM. Any thread. */
+/* The names of attributes. *out is the caller's, in any case: traces_tags_deinit. 0, -ENOMEM, -E2BIG as of traceql_run. Any thread. */
 int traces_tags(struct traces *traces, const struct traces_tags_ask *ask, struct traces_tags *out);
 void traces_tags_deinit(struct traces_tags *t);
 
@@ -191,7 +193,7 @@ struct traces_tag_values {
 	struct arena arena;
 };
 
-/* The values of a field: "span.http.method", ".http.method", "status", "span:name"; what has neither a scope nor is an intrinsic is an attribute of span or resource. *out as above. 0; -EINVAL with a sentence: it is no field; -ENOMEM. Any thread. */
+/* The values of a field: "span.http.method", ".http.method", "status", "span:name"; what has neither a scope nor is an intrinsic is an attribute of span or resource. *out as above. 0; -EINVAL with a sentence: it is no field; -ENOMEM; -E2BIG as of traceql_run. Any thread. */
 int traces_tag_values(struct traces *traces, struct slice tag, const struct traces_tags_ask *ask,
                       struct traces_tag_values *out, struct error *err);
 void traces_tag_values_deinit(struct traces_tag_values *v);

@@ -270,8 +270,11 @@ static bool parse_argument(struct parser *p, struct stage *s, uint32_t start)
 
 static struct stage *new_stage(struct parser *p, enum stage_kind kind)
 {
-	struct stage *s = parser_room(p, sizeof *s);
+	struct stage *s;
 
+	if (p->q->stage_count++ == TRACEQL_STAGES_MAX)
+		return parser_fail(p, p->token.start, -E2BIG, "over %d stages", TRACEQL_STAGES_MAX);
+	s = parser_room(p, sizeof *s);
 	if (s != NULL)
 		s->kind = (uint8_t)kind;
 	return s;

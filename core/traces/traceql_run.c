@@ -6,10 +6,10 @@
 
 void *state_room(struct traceql_state *s, size_t size)
 {
-	void *room = arena_alloc(&s->scratch, size);
+	void *room = s->scratch.total < TRACEQL_RUN_BYTES_MAX ? arena_alloc(&s->scratch, size) : NULL;
 
 	if (room == NULL)
-		s->code = -ENOMEM;
+		s->code = s->scratch.total < TRACEQL_RUN_BYTES_MAX ? -ENOMEM : -E2BIG;
 	return room;
 }
 

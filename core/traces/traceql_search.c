@@ -122,9 +122,11 @@ static int search_one(struct search *s, const struct trace *t)
 	s->out->inspected_bytes += t->size;
 	int code = traceql_run(s->state, t, &sets, &count);
 	if (code != 0 || count == 0)
-		return code;
+		return code == -E2BIG ? source_too_large(s->err) : code;
 	struct traceql_result *r = result_new(s->state, t, sets, count, s->spans);
-	return r != NULL ? keep(s, r) : s->state->code != 0 ? s->state->code : -ENOMEM;
+	if (r != NULL)
+		return keep(s, r);
+	return s->state->code == -E2BIG ? source_too_large(s->err) : s->state->code != 0 ? s->state->code : -ENOMEM;
 }
 
 static int newest_first(const void *a, const void *b)
@@ -163,5 +165,7 @@ int source_search(struct trace_source *source, const struct traceql_ask *ask, st
 		out->stopped = true;
 		return 0;
 	}
-	return code == -ENOMEM ? error_set(err, code, "memory is out") : code;
+	if (code == -ENOMEM)
+		return error_set(err, code, "memory is out");
+	return code;
 }

@@ -32,6 +32,15 @@ static bool same_group(const void *ctx, const void *key, uint32_t item)
 	return value_same(&g->values[item], key);
 }
 
+/* For so many spans: of a table that a larger set has left, clearing would cost more than they do. */
+static void clear_groups(struct traceql_state *s, uint32_t spans)
+{
+	if (s->groups.slots == NULL || s->groups.mask / 16 <= spans)
+		table_clear(&s->groups);
+	else
+		table_deinit(&s->groups);
+}
+
 static bool assign_groups(struct traceql_state *s, const struct node *expr, const struct traceql_set *in,
                           struct groups *g)
 {
@@ -40,7 +49,7 @@ static bool assign_groups(struct traceql_state *s, const struct node *expr, cons
 	    .counts = state_room(s, in->count * sizeof *g->counts),
 	    .of = state_room(s, in->count * sizeof *g->of),
 	};
-	table_clear(&s->groups);
+	clear_groups(s, in->count);
 	for (uint32_t i = 0; i < in->count && s->code == 0; i++) {
 		state_work(s, expr->cost);
 		struct traceql_value v = read_kept(s, match_value(s, expr, in->spans != NULL ? in->spans[i] : i));

@@ -390,6 +390,8 @@ int source_tag_values(struct trace_source *source, struct slice tag, const struc
 	if (code != 0)
 		return code;
 	code = find_values(&w, &f, out);
+	if (code == -E2BIG)
+		return source_too_large(err);
 	return code == -ENOMEM ? error_set(err, code, "memory is out") : code;
 }
 

@@ -142,6 +142,7 @@ struct traceql_query {
 	struct regex *regexes[TRACEQL_REGEXES_MAX];
 	uint32_t regex_count;
 	uint32_t memo_count;
+	uint32_t stage_count;
 	bool uses_nested, uses_children; /* numbers that are reckoned once a trace */
 };
 

@@ -209,6 +209,8 @@ static void test_bounds(void **state)
 	assert_int_equal(parse_repeated("{ .a", " && .a", 2000, " }"), 0); /* a list is flat */
 	assert_int_equal(parse_repeated("{}", " >> {}", 100, ""), 0);
 	assert_int_equal(parse_repeated("{}", " >> {}", 200, ""), -E2BIG);
+	assert_int_equal(parse_repeated("{}", " | by(.a)", TRACEQL_STAGES_MAX - 1, ""), 0);
+	assert_int_equal(parse_repeated("{}", " | by(.a)", TRACEQL_STAGES_MAX, ""), -E2BIG);
 	assert_int_equal(parse_repeated("{ true", " && .a%u", TRACEQL_FIELDS_MAX, " }"), 0);
 	assert_int_equal(parse_repeated("{ true", " && .a%u", TRACEQL_FIELDS_MAX + 1, " }"), -E2BIG);
 	assert_int_equal(parse_repeated("{ true", " && .a =~ \"x\"", TRACEQL_REGEXES_MAX, " }"), 0);

@@ -433,6 +433,37 @@ static void test_stop(void **state)
 	laid_free(&laid);
 }
 
+/* Groups of groups of groups, each span one of its own: the bound is said, and the state is good for the next trace. */
+static void test_too_much(void **state)
+{
+	struct buf text = {0};
+	struct traceql_set *sets;
+	uint32_t count;
+
+	(void)state;
+	buf_str(&text, "{ .n = 5 || name = \"x\" }");
+	for (int i = 1; i < TRACEQL_STAGES_MAX; i++)
+		buf_str(&text, " | by(span:id)");
+	buf_byte(&text, '\0');
+	struct traceql_query *q = asked_parse(text.ptr);
+	struct traceql_state *s = traceql_state_new(q, NULL, NULL);
+	memset(&laid, 0, sizeof laid);
+	for (int i = 0; i < LAID_SPANS; i++)
+		laid_span(&laid, (struct laid_span){.parent = LAID_NONE, .name = "x"});
+	const struct trace *t = laid_trace(&laid);
+	assert_int_equal(traceql_run(s, t, &sets, &count), -E2BIG);
+	assert_int_equal(count, 0);
+	laid_free(&laid);
+	t = make_trace();
+	assert_int_equal(traceql_run(s, t, &sets, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(sets[0].attribute_count, TRACEQL_STAGES_MAX - 1);
+	laid_free(&laid);
+	traceql_state_free(s);
+	traceql_free(q);
+	buf_free(&text);
+}
+
 static void test_no_memory(void **state)
 {
 	const struct trace *t = make_trace();
@@ -467,7 +498,8 @@ int main(void)
 	    cmocka_unit_test(test_booleans),    cmocka_unit_test(test_sets),
 	    cmocka_unit_test(test_stages),      cmocka_unit_test(test_span_attributes),
 	    cmocka_unit_test(test_texts),       cmocka_unit_test(test_regex_memory),
-	    cmocka_unit_test(test_stop),        cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_stop),        cmocka_unit_test(test_too_much),
+	    cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,42 @@ static void test_stop_and_bytes(void **state)
 	free_traces();
 }
 
+/* What one trace would take is said, by all three. */
+static void test_too_much(void **state)
+{
+	struct traceql_results r;
+	struct traces_tags tags;
+	struct traces_tag_values values;
+	struct error err = {0};
+	struct buf text = {0};
+
+	(void)state;
+	buf_str(&text, "{}");
+	for (int i = 1; i < TRACEQL_STAGES_MAX; i++)
+		buf_str(&text, " | by(span:id)");
+	buf_byte(&text, '\0');
+	memset(&laid, 0, sizeof laid);
+	for (int i = 0; i < LAID_SPANS; i++)
+		laid_span(&laid, (struct laid_span){.parent = LAID_NONE, .name = "x"});
+	add_trace(1, 1, 0);
+	assert_int_equal(search(text.ptr, (struct traceql_ask){0}, &r, &err), -E2BIG);
+	assert_string_equal(err.text, "the query takes over 64 MiB for one trace");
+	traceql_results_deinit(&r);
+	struct traceql_query *q = asked_parse(text.ptr);
+	struct traces_tags_ask ask = {.query = q};
+	struct trace_source source = source_of_all();
+	assert_int_equal(source_tags(&source, &ask, &tags), -E2BIG);
+	traces_tags_deinit(&tags);
+	source = source_of_all();
+	err = (struct error){0};
+	assert_int_equal(source_tag_values(&source, SLICE("span.a"), &ask, &values, &err), -E2BIG);
+	assert_string_equal(err.text, "the query takes over 64 MiB for one trace");
+	traces_tag_values_deinit(&values);
+	traceql_free(q);
+	buf_free(&text);
+	free_traces();
+}
+
 /* ---- names and values ---- */
 
 static void assert_tags(const char *query, struct traces_tags_ask ask, const char *wanted, bool cut)
@@ -415,15 +451,11 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_order_and_limit),
-	    cmocka_unit_test(test_default_limit),
-	    cmocka_unit_test(test_result),
-	    cmocka_unit_test(test_spans_of_a_set),
-	    cmocka_unit_test(test_open_then_closed),
-	    cmocka_unit_test(test_stop_and_bytes),
-	    cmocka_unit_test(test_tags),
-	    cmocka_unit_test(test_tag_values),
-	    cmocka_unit_test(test_bad_tags),
+	    cmocka_unit_test(test_order_and_limit),  cmocka_unit_test(test_default_limit),
+	    cmocka_unit_test(test_result),           cmocka_unit_test(test_spans_of_a_set),
+	    cmocka_unit_test(test_open_then_closed), cmocka_unit_test(test_stop_and_bytes),
+	    cmocka_unit_test(test_too_much),         cmocka_unit_test(test_tags),
+	    cmocka_unit_test(test_tag_values),       cmocka_unit_test(test_bad_tags),
 	    cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "traces/trace.h"
 
-enum { LAID_CELLS = 4096, LAID_SPANS = 512, LAID_TEXT = 64 * 1024, LAID_NONE = -1, LAID_ORPHAN = -2 };
+enum { LAID_CELLS = 4096, LAID_SPANS = 1024, LAID_TEXT = 64 * 1024, LAID_NONE = -1, LAID_ORPHAN = -2 };
 
 struct laid_span {
 	int parent; /* LAID_NONE: a root; LAID_ORPHAN: its parent is not there */
