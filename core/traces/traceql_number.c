@@ -83,7 +83,7 @@ static bool duration(struct lexer_state *l, struct lex_token *t)
 
 	while (lex_is_digit(lex_byte(l, 0)) || lex_byte(l, 0) == '.') {
 		uint32_t from = l->at;
-		double v;
+		double v = 0;
 		mantissa(l, false);
 		double unit = l->at > from && as_double(l, from, &v) ? take_unit(l) : 0;
 		if (unit == 0) {

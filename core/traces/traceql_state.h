@@ -78,7 +78,7 @@ struct traceql_value value_arithmetic(enum lex_type op, const struct traceql_val
 uint64_t value_hash(const struct traceql_value *v);
 bool value_same(const struct traceql_value *a, const struct traceql_value *b);
 /* A fixed order: by type, then by value. For qsort. */
-int value_order(const void *a, const void *b);
+int value_order(const void *left, const void *right);
 void value_cell_json(const struct trace *t, const struct trace_cell *c, struct buf *out);
 
 static inline bool value_is_number(const struct traceql_value *v)
