@@ -26,7 +26,6 @@ endforeach()
 add_library(moongate_instrumentation INTERFACE)
 target_compile_options(moongate_instrumentation INTERFACE
   -fPIE # not the -fPIC that CMake gives to static libraries: it forbids inlining of public functions
-  -fno-plt # a call into a library is one jump, not two: handlers make some sixty an event; with -z now nothing is bound lazily anyway
   -fno-omit-frame-pointer # perf walks stacks by it, and it costs next to nothing
   -fstack-protector-strong -fstack-clash-protection)
 target_link_options(moongate_instrumentation INTERFACE -pie -Wl,-z,relro,-z,now)

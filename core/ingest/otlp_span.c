@@ -228,6 +228,8 @@ static bool make_id(struct otlp_traces *d, struct protobuf *p, struct slice id, 
 
 static bool make_trace_id(struct otlp_traces *d, struct protobuf *p, struct slice id, struct value *out)
 {
+	if (id.len != TRACE_ID_BYTES || id.ptr == NULL)
+		return make_id(d, p, id, out);
 	if (d->trace_text != NULL && memcmp(d->trace_id, id.ptr, TRACE_ID_BYTES) == 0) {
 		*out = text_value(d->trace_text, 2 * TRACE_ID_BYTES);
 		return true;

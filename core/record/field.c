@@ -320,7 +320,7 @@ static int add_field(struct batch *b, uint32_t *shape, const struct value **valu
 	struct value *copy = batch_values(b, count + 1);
 	if (larger < 0 || copy == NULL)
 		return larger < 0 ? (int)larger : -ENOMEM;
-	if (count != 0)
+	if (count != 0 && *values != NULL)
 		memcpy(copy, *values, count * sizeof *copy);
 	copy[count] = v;
 	*values = copy;

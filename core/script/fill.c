@@ -219,9 +219,7 @@ static int setter_for(lua_State *L, struct view *v, const struct plan *p, int ha
 /* The plan for a shape, or the one that is to be it. Few shapes come to a view, and mostly the same ones: they are sought from a place on that their hash gives. */
 static inline struct plan *plan_of(struct view *v, uint64_t shape)
 {
-	uint32_t looked = v->plan_count < VIEW_PLANS ? v->plan_count : VIEW_PLANS;
-
-	for (uint32_t n = 0; n < looked; n++) {
+	for (uint32_t n = 0; n < VIEW_PLANS; n++) {
 		uint32_t i = (uint32_t)(shape + n) & (v->plan_count - 1);
 		if (v->shapes[i] == shape)
 			return &v->plans[i];
@@ -231,7 +229,7 @@ static inline struct plan *plan_of(struct view *v, uint64_t shape)
 		v->plans[i].generation = 0;
 		return &v->plans[i];
 	}
-	uint32_t i = (uint32_t)(shape + v->next_plan++ % looked) & (v->plan_count - 1);
+	uint32_t i = (uint32_t)(shape + v->next_plan++ % VIEW_PLANS) & (v->plan_count - 1);
 	v->shapes[i] = shape;
 	v->plans[i].generation = 0;
 	return &v->plans[i];

@@ -153,6 +153,9 @@ static int load(struct traces *t, struct slice from)
 
 int traces_load(struct traces *t, struct slice saved, struct error *err)
 {
+	refill_free(t); /* of a checkpoint that was refused behind this part */
+	gone_deinit(&t->gone);
+	t->gone = (struct gone){.max = t->gone.max};
 	t->refill = mem_zalloc(1, sizeof *t->refill);
 	int rc = t->refill != NULL ? load(t, saved) : -ENOMEM;
 

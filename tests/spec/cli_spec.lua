@@ -71,7 +71,7 @@ describe("moongate check", function()
   it("finds nothing wrong with what is shipped", function()
     local text, code = cli("check")
     assert.equal(0, code)
-    assert.match("^ok: 5 scripts, %d+ metrics$", text)
+    assert.match("^ok: 8 scripts, %d+ metrics$", text)
     assert.equal("", (cli("check --quiet")))
   end)
 

@@ -61,7 +61,8 @@ local function expect_models(wanted, m)
   for _, row in ipairs(wanted.models) do
     local which = { model = row.model, status = row.status }
     assert.equal(row.calls, sum(m, "spec_calls_total", which))
-    for kind, n in pairs { input = row.input, output = row.output, cached_input = row.cached, cache_write = row.written, reasoning = row.reasoning } do
+    local kinds = { input = row.input, output = row.output, cached_input = row.cached, cache_write = row.written, reasoning = row.reasoning }
+    for kind, n in pairs(kinds) do
       assert.equal(n, sum(m, "spec_tokens_total", { model = row.model, status = row.status, kind = kind }), kind)
     end
     assert.near(row.usd, sum(m, "agent_cost_usd_total", { model = row.model, user_id = wanted.user }), 1e-12)
@@ -99,6 +100,16 @@ end
 local function failures(m)
   return sum(m, "moongate_script_errors_total")
 end
+
+describe("the shipped scripts", function()
+  it("count nothing without spans, and fail in nothing", function()
+    local server = start()
+    local m = server:metrics()
+    assert.equal(0, failures(m))
+    assert.equal(0, sum(m, "spec_calls_total"))
+    server:stop()
+  end)
+end)
 
 if captures.present() then
   describe("the spans of", function()

@@ -86,7 +86,8 @@ end
 function otlp.traces_json(request)
   local spans = {}
   for i, s in ipairs(request.spans) do
-    spans[i] = { traceId = s.trace, spanId = s.id, parentSpanId = s.parent, name = s.name, kind = s.kind, startTimeUnixNano = ns(s.from), endTimeUnixNano = ns(s.ms),
+    spans[i] = { traceId = s.trace, spanId = s.id, parentSpanId = s.parent, name = s.name, kind = s.kind,
+      startTimeUnixNano = ns(s.from), endTimeUnixNano = ns(s.ms),
       attributes = attributes_json(s.attributes), status = s.error and { code = 2, message = s.error } }
   end
   return json.encode { resourceSpans = { { resource = { attributes = attributes_json(request.resource) },
