@@ -186,7 +186,7 @@ static int grow_spans(struct traceql_state *s, size_t spans)
 	return 0;
 }
 
-static int begin(struct traceql_state *s, const struct trace *t)
+int state_begin(struct traceql_state *s, const struct trace *t)
 {
 	size_t memos = (size_t)s->q->memo_count * t->resource_count;
 
@@ -232,7 +232,7 @@ int traceql_run(struct traceql_state *s, const struct trace *t, struct traceql_s
 
 	*sets = NULL;
 	*count = 0;
-	if (begin(s, t) != 0)
+	if (state_begin(s, t) != 0)
 		return -ENOMEM;
 	state_work(s, 50);
 	if (first->kind == STAGE_SET) { /* nearly always, and then nothing is there yet */

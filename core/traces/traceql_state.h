@@ -95,6 +95,8 @@ static inline double value_number(const struct traceql_value *v)
 /* Of `a` and `b`, which say of each span whether it is on that side of a structural operator, to s->hit: which spans come of it. Linear in the spans. */
 void structure_relate(struct traceql_state *s, enum lex_type op, const uint8_t *a, const uint8_t *b);
 
+/* Forgets the trace before, and is ready for this one. 0, -ENOMEM. */
+int state_begin(struct traceql_state *s, const struct trace *t);
 /* Room in the scratch; NULL: memory is out, noted. */
 void *state_room(struct traceql_state *s, size_t size);
 /* Adds to what was done, and asks whether to stop. */

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "base/fault.h"
-#include "support/reading.h"
 #include "traces/traceql.h"
 
 static const char *const taken[] = {

@@ -9,10 +9,9 @@
 #include <cmocka.h>
 
 #include "support/laid.h"
-#include "support/reading.h"
 #include "traces/traceql.h"
 
-static void asked_write(const struct traceql_set *sets, uint32_t count, struct buf *out)
+__attribute__((unused)) static void asked_write(const struct traceql_set *sets, uint32_t count, struct buf *out)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		const struct traceql_set *set = &sets[i];
@@ -38,7 +37,7 @@ static struct traceql_query *asked_parse(const char *text)
 }
 
 /* To be freed with buf_free. */
-static void asked(const char *text, const struct trace *t, struct buf *out)
+__attribute__((unused)) static void asked(const char *text, const struct trace *t, struct buf *out)
 {
 	struct traceql_query *q = asked_parse(text);
 	struct traceql_state *s = traceql_state_new(q, NULL, NULL);
@@ -55,7 +54,7 @@ static void asked(const char *text, const struct trace *t, struct buf *out)
 	traceql_free(q);
 }
 
-static void assert_asked(const char *text, const struct trace *t, const char *wanted)
+__attribute__((unused)) static void assert_asked(const char *text, const struct trace *t, const char *wanted)
 {
 	struct buf got = {0};
 

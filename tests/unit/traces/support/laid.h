@@ -234,7 +234,7 @@ static const struct trace *laid_trace(struct laid *l)
 	return t;
 }
 
-static void laid_free(struct laid *l)
+__attribute__((unused)) static void laid_free(struct laid *l)
 {
 	free(l->piece);
 	l->piece = NULL;
