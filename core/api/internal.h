@@ -115,6 +115,14 @@ void api_query_range(void *ctx, struct http_request *req);
 void api_format_query(void *ctx, struct http_request *req);
 void api_parse_query(void *ctx, struct http_request *req);
 
+/* ---- tempo.c: traces, as Tempo answers them ---- */
+
+void api_tempo_echo(void *ctx, struct http_request *req);
+void api_tempo_trace(void *ctx, struct http_request *req);
+void api_tempo_search(void *ctx, struct http_request *req);
+void api_tempo_tags(void *ctx, struct http_request *req);
+void api_tempo_values(void *ctx, struct http_request *req);
+
 /* ---- export.c ---- */
 
 void api_export(void *ctx, struct http_request *req);

@@ -176,24 +176,24 @@ struct traces_tags_ask {
 struct traces_tags {
 	struct slice *names[TRACEQL_SCOPES]; /* of attributes, sorted */
 	uint32_t counts[TRACEQL_SCOPES];
-	bool cut; /* by a limit, or stopped: there are more */
+	bool cut; /* by a limit, or stopped, or a trace was too much for the query: there may be more */
 	uint64_t inspected_traces, inspected_bytes;
 	struct arena arena; /* what the names lie in */
 };
 
-/* The names of attributes. *out is the caller's, in any case: traces_tags_deinit. 0, -ENOMEM, -E2BIG as of traceql_run. Any thread. */
+/* The names of attributes. *out is the caller's, in any case: traces_tags_deinit. 0, -ENOMEM. Any thread. */
 int traces_tags(struct traces *traces, const struct traces_tags_ask *ask, struct traces_tags *out);
 void traces_tags_deinit(struct traces_tags *t);
 
 struct traces_tag_values {
 	struct traceql_value *values; /* different ones, sorted by type and value; of arrays their elements */
 	uint32_t count;
-	bool cut;
+	bool cut; /* likewise */
 	uint64_t inspected_traces, inspected_bytes;
 	struct arena arena;
 };
 
-/* The values of a field: "span.http.method", ".http.method", "status", "span:name"; what has neither a scope nor is an intrinsic is an attribute of span or resource. *out as above. 0; -EINVAL with a sentence: it is no field; -ENOMEM; -E2BIG as of traceql_run. Any thread. */
+/* The values of a field: "span.http.method", ".http.method", "status", "span:name"; what has neither a scope nor is an intrinsic is an attribute of span or resource. *out as above. 0; -EINVAL with a sentence: it is no field; -ENOMEM. Any thread. */
 int traces_tag_values(struct traces *traces, struct slice tag, const struct traces_tags_ask *ask,
                       struct traces_tag_values *out, struct error *err);
 void traces_tag_values_deinit(struct traces_tag_values *v);

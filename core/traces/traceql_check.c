@@ -59,16 +59,16 @@ static struct node *check_binary(struct parser *p, struct node *n)
 	if (n->kind == NODE_COMPARE && both_nil(n))
 		return n;
 	if (!go_together(l->type, r->type) || !takes(n->op, l->type) || !takes(n->op, r->type))
-		return parser_fail(p, n->start, -EINVAL, "%s does not go with %s and %s", lex_name(n->op),
-		                   type_name(l->type), type_name(r->type));
+		return traceql_parser_fail(p, n->start, -EINVAL, "%s does not go with %s and %s", lex_name(n->op),
+		                           type_name(l->type), type_name(r->type));
 	return n;
 }
 
 static struct node *check_one(struct parser *p, struct node *n, enum lex_type op, const struct node *operand)
 {
 	if (!takes(op, operand->type))
-		return parser_fail(p, operand->start, -EINVAL, "%s does not go with %s", lex_name(op),
-		                   type_name(operand->type));
+		return traceql_parser_fail(p, operand->start, -EINVAL, "%s does not go with %s", lex_name(op),
+		                           type_name(operand->type));
 	return n;
 }
 
@@ -156,7 +156,7 @@ struct node *check_node(struct parser *p, struct node *n)
 	if (check_types(p, n) == NULL)
 		return NULL;
 	if (n->depth > TRACEQL_DEPTH_MAX)
-		return parser_fail(p, n->start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
+		return traceql_parser_fail(p, n->start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
 	return n;
 }
 

@@ -10,7 +10,7 @@ static struct node *parse_level(struct parser *p, int level);
 
 static struct node *new_node(struct parser *p, enum node_kind kind, uint32_t start)
 {
-	struct node *n = parser_room(p, sizeof *n);
+	struct node *n = traceql_parser_room(p, sizeof *n);
 
 	if (n != NULL) {
 		n->kind = (uint8_t)kind;
@@ -27,7 +27,7 @@ static struct node *new_static(struct parser *p, struct traceql_value v, uint32_
 		return NULL;
 	n->value = v;
 	n->end = p->token.end;
-	return parser_advance(p) ? check_node(p, n) : NULL;
+	return traceql_parser_advance(p) ? check_node(p, n) : NULL;
 }
 
 static const struct {
@@ -83,23 +83,23 @@ static bool static_value(const struct parser *p, struct traceql_value *out)
 
 bool parse_scalar(struct parser *p, struct traceql_value *out)
 {
-	bool minus = parser_accept(p, LEX_SUB);
+	bool minus = traceql_parser_accept(p, LEX_SUB);
 
 	if (p->code != 0)
 		return false;
 	if (!static_value(p, out) || (minus && p->token.type == LEX_WORD)) {
-		parser_unexpected(p, "a value");
+		traceql_parser_unexpected(p, "a value");
 		return false;
 	}
 	if (minus && out->type == TRACEQL_STRING) {
-		parser_unexpected(p, "a number");
+		traceql_parser_unexpected(p, "a number");
 		return false;
 	}
 	if (minus && out->type == TRACEQL_FLOAT)
 		out->number = -out->number;
 	else if (minus)
 		out->integer = -out->integer;
-	return parser_advance(p);
+	return traceql_parser_advance(p);
 }
 
 static bool same_field(const struct field *a, const struct field *b)
@@ -133,32 +133,32 @@ bool parse_field(struct parser *p, uint32_t *field)
 	struct field f;
 
 	if (!read_field(&p->token, &f)) {
-		if (parser_word_is(p, "parent"))
-			parser_fail(p, p->token.start, -EINVAL,
-			            "parent alone is not supported: span:parentID is its id");
+		if (traceql_parser_word_is(p, "parent"))
+			traceql_parser_fail(p, p->token.start, -EINVAL,
+			                    "parent alone is not supported: span:parentID is its id");
 		else
-			parser_unexpected(p, "a field");
+			traceql_parser_unexpected(p, "a field");
 		return false;
 	}
 	for (*field = 0; *field < q->field_count; ++*field) {
 		if (same_field(&q->fields[*field], &f))
-			return parser_advance(p);
+			return traceql_parser_advance(p);
 	}
 	if (q->field_count == TRACEQL_FIELDS_MAX) {
-		parser_fail(p, p->token.start, -E2BIG, "over %d different fields", TRACEQL_FIELDS_MAX);
+		traceql_parser_fail(p, p->token.start, -E2BIG, "over %d different fields", TRACEQL_FIELDS_MAX);
 		return false;
 	}
 	q->fields[q->field_count++] = f;
 	q->uses_nested |= f.kind >= FIELD_NESTED_LEFT && f.kind <= FIELD_NESTED_PARENT;
 	q->uses_children |= f.kind == FIELD_CHILD_COUNT;
-	return parser_advance(p);
+	return traceql_parser_advance(p);
 }
 
 static struct node *parse_unary(struct parser *p, enum node_kind kind, int level)
 {
 	uint32_t start = p->token.start;
 
-	if (!parser_advance(p))
+	if (!traceql_parser_advance(p))
 		return NULL;
 	struct node *of = parse_level(p, level);
 	struct node *n = of != NULL ? new_node(p, kind, start) : NULL;
@@ -171,10 +171,10 @@ static struct node *parse_unary(struct parser *p, enum node_kind kind, int level
 
 static struct node *parse_parens(struct parser *p)
 {
-	if (!parser_advance(p))
+	if (!traceql_parser_advance(p))
 		return NULL;
 	struct node *n = parse_level(p, LEVEL_BOOL);
-	return n != NULL && parser_expect(p, LEX_RIGHT_PAREN, ")") ? n : NULL;
+	return n != NULL && traceql_parser_expect(p, LEX_RIGHT_PAREN, ")") ? n : NULL;
 }
 
 static struct node *parse_primary(struct parser *p)
@@ -191,7 +191,7 @@ static struct node *parse_primary(struct parser *p)
 	if (static_value(p, &v))
 		return new_static(p, v, start);
 	if (p->token.type != LEX_WORD && p->token.type != LEX_INTRINSIC && p->token.type != LEX_ATTRIBUTE)
-		return parser_unexpected(p, "a field or value");
+		return traceql_parser_unexpected(p, "a field or value");
 	uint32_t field;
 	if (!parse_field(p, &field))
 		return NULL;
@@ -236,7 +236,7 @@ static bool add_item(struct parser *p, struct node *list, struct node *item)
 {
 	if (list->count == list->cap) {
 		uint32_t cap = list->cap == 0 ? 4 : list->cap * 2;
-		struct node **items = parser_room(p, cap * sizeof(struct node *));
+		struct node **items = traceql_parser_room(p, cap * sizeof(struct node *));
 		if (items == NULL)
 			return false;
 		if (list->count > 0)
@@ -271,13 +271,13 @@ static struct node *regex_node(struct parser *p, enum lex_type op, struct node *
 	struct error err = {0};
 
 	if (right->kind != NODE_STATIC || right->value.type != TRACEQL_STRING)
-		return parser_fail(p, right->start, -EINVAL, "behind %s stands a regular expression in quotes",
-		                   lex_name(op));
+		return traceql_parser_fail(p, right->start, -EINVAL, "behind %s stands a regular expression in quotes",
+		                           lex_name(op));
 	if (q->regex_count == TRACEQL_REGEXES_MAX)
-		return parser_fail(p, right->start, -E2BIG, "over %d regular expressions", TRACEQL_REGEXES_MAX);
+		return traceql_parser_fail(p, right->start, -E2BIG, "over %d regular expressions", TRACEQL_REGEXES_MAX);
 	struct regex *re = regex_new(right->value.text, REGEX_MATCH, &err);
 	if (re == NULL)
-		return parser_fail(p, right->start, err.code, "invalid regular expression: %s", err.text);
+		return traceql_parser_fail(p, right->start, err.code, "invalid regular expression: %s", err.text);
 	uint32_t number = q->regex_count++;
 	q->regexes[number] = re;
 	struct node *n = new_node(p, NODE_REGEX, left->start);
@@ -350,21 +350,21 @@ static struct node *binary_node(struct parser *p, enum lex_type op, struct node 
 
 static struct node *parse_level(struct parser *p, int level)
 {
-	if (!parser_enter(p)) {
-		parser_leave(p);
+	if (!traceql_parser_enter(p)) {
+		traceql_parser_leave(p);
 		return NULL;
 	}
 	struct node *left = parse_primary(p);
 	while (left != NULL && level_of(p->token.type) >= level) {
 		enum lex_type op = p->token.type;
-		if (!parser_advance(p)) {
+		if (!traceql_parser_advance(p)) {
 			left = NULL;
 			break;
 		}
 		struct node *right = parse_level(p, level_of(op) + (op != LEX_POW));
 		left = right != NULL ? binary_node(p, op, left, right) : NULL;
 	}
-	parser_leave(p);
+	traceql_parser_leave(p);
 	return left;
 }
 

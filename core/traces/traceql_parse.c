@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "traces/traceql_parser.h"
 
-void *parser_fail(struct parser *p, uint32_t at, int code, const char *format, ...)
+void *traceql_parser_fail(struct parser *p, uint32_t at, int code, const char *format, ...)
 {
 	uint32_t line = 1, column = 1;
 	char text[ERROR_TEXT_MAX];
@@ -29,64 +29,64 @@ void *parser_fail(struct parser *p, uint32_t at, int code, const char *format, .
 	return NULL;
 }
 
-void *parser_no_memory(struct parser *p)
+void *traceql_parser_no_memory(struct parser *p)
 {
 	if (p->code == 0)
 		p->code = error_set(p->err, -ENOMEM, "memory is out");
 	return NULL;
 }
 
-void *parser_room(struct parser *p, size_t size)
+void *traceql_parser_room(struct parser *p, size_t size)
 {
 	void *room = arena_alloc(&p->q->arena, size);
 
 	if (room == NULL)
-		return parser_no_memory(p);
+		return traceql_parser_no_memory(p);
 	memset(room, 0, size);
 	return room;
 }
 
-void *parser_unexpected(struct parser *p, const char *wanted)
+void *traceql_parser_unexpected(struct parser *p, const char *wanted)
 {
 	const struct lex_token *t = &p->token;
 	struct slice text = slice_new(p->lexer.input.ptr + t->start, t->end - t->start);
 
 	if (t->type == LEX_END)
-		return parser_fail(p, t->start, -EINVAL, "the query ends where %s is wanted", wanted);
+		return traceql_parser_fail(p, t->start, -EINVAL, "the query ends where %s is wanted", wanted);
 	text = utf8_valid(text, NULL) ? utf8_cut(text, 60) : SLICE("what is no UTF-8");
-	return parser_fail(p, t->start, -EINVAL, "unexpected %.*s, wanted is %s", SLICE_ARG(text), wanted);
+	return traceql_parser_fail(p, t->start, -EINVAL, "unexpected %.*s, wanted is %s", SLICE_ARG(text), wanted);
 }
 
-bool parser_advance(struct parser *p)
+bool traceql_parser_advance(struct parser *p)
 {
 	p->token = lex_next(&p->lexer);
 	if (p->token.type != LEX_ERROR)
 		return true;
 	if (p->token.error == NULL)
-		parser_no_memory(p);
+		traceql_parser_no_memory(p);
 	else
-		parser_fail(p, p->token.start, -EINVAL, "%s", p->token.error);
+		traceql_parser_fail(p, p->token.start, -EINVAL, "%s", p->token.error);
 	return false;
 }
 
-bool parser_accept(struct parser *p, enum lex_type type)
+bool traceql_parser_accept(struct parser *p, enum lex_type type)
 {
-	return p->token.type == type && parser_advance(p);
+	return p->token.type == type && traceql_parser_advance(p);
 }
 
-bool parser_expect(struct parser *p, enum lex_type type, const char *what)
+bool traceql_parser_expect(struct parser *p, enum lex_type type, const char *what)
 {
 	if (p->token.type == type)
-		return parser_advance(p);
-	parser_unexpected(p, what);
+		return traceql_parser_advance(p);
+	traceql_parser_unexpected(p, what);
 	return false;
 }
 
-bool parser_enter(struct parser *p)
+bool traceql_parser_enter(struct parser *p)
 {
 	if (++p->depth <= TRACEQL_DEPTH_MAX)
 		return true;
-	parser_fail(p, p->token.start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
+	traceql_parser_fail(p, p->token.start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
 	return false;
 }
 
@@ -115,7 +115,7 @@ static struct stage *parse_pipeline(struct parser *p);
 
 static struct set_expr *new_set(struct parser *p, enum set_kind kind, uint32_t start)
 {
-	struct set_expr *e = parser_room(p, sizeof *e);
+	struct set_expr *e = traceql_parser_room(p, sizeof *e);
 
 	if (e != NULL) {
 		e->kind = (uint8_t)kind;
@@ -128,17 +128,17 @@ static struct set_expr *parse_filter(struct parser *p)
 {
 	struct set_expr *e = new_set(p, SET_FILTER, p->token.start);
 
-	if (e == NULL || !parser_advance(p))
+	if (e == NULL || !traceql_parser_advance(p))
 		return NULL;
-	if (parser_accept(p, LEX_RIGHT_BRACE))
+	if (traceql_parser_accept(p, LEX_RIGHT_BRACE))
 		return e;
 	uint32_t at = p->token.start;
 	e->filter = p->code == 0 ? parse_expr(p) : NULL;
 	if (e->filter == NULL)
 		return NULL;
 	if (e->filter->type != TRACEQL_BOOL && e->filter->type != TYPE_ANY)
-		return parser_fail(p, at, -EINVAL, "what stands in braces is not true or false");
-	if (!parser_expect(p, LEX_RIGHT_BRACE, "} or an operator"))
+		return traceql_parser_fail(p, at, -EINVAL, "what stands in braces is not true or false");
+	if (!traceql_parser_expect(p, LEX_RIGHT_BRACE, "} or an operator"))
 		return NULL;
 	plan_expr(p->q, e->filter);
 	return e;
@@ -149,10 +149,10 @@ static struct set_expr *parse_wrapped(struct parser *p)
 {
 	struct set_expr *e = new_set(p, SET_PIPELINE, p->token.start);
 
-	if (e == NULL || !parser_advance(p))
+	if (e == NULL || !traceql_parser_advance(p))
 		return NULL;
 	e->stages = parse_pipeline(p);
-	if (e->stages == NULL || !parser_expect(p, LEX_RIGHT_PAREN, ") or |"))
+	if (e->stages == NULL || !traceql_parser_expect(p, LEX_RIGHT_PAREN, ") or |"))
 		return NULL;
 	if (e->stages->kind == STAGE_SET && e->stages->next == NULL)
 		return e->stages->set;
@@ -182,10 +182,10 @@ static struct set_expr *set_operation(struct parser *p, enum lex_type op, struct
 	e->right = right;
 	e->depth = (uint16_t)((left->depth > right->depth ? left->depth : right->depth) + 1);
 	if (set_level(op) == 2 && (left->many || right->many))
-		return parser_fail(p, left->start, -EINVAL,
-		                   "a structural operator between groups of by() is not supported");
+		return traceql_parser_fail(p, left->start, -EINVAL,
+		                           "a structural operator between groups of by() is not supported");
 	if (e->depth > TRACEQL_DEPTH_MAX)
-		return parser_fail(p, left->start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
+		return traceql_parser_fail(p, left->start, -E2BIG, "over %d levels", TRACEQL_DEPTH_MAX);
 	return e;
 }
 
@@ -195,22 +195,22 @@ static struct set_expr *parse_set_primary(struct parser *p)
 		return parse_filter(p);
 	if (p->token.type == LEX_LEFT_PAREN)
 		return parse_wrapped(p);
-	return parser_unexpected(p, "{ or (");
+	return traceql_parser_unexpected(p, "{ or (");
 }
 
 static struct set_expr *parse_set(struct parser *p, int level)
 {
-	if (!parser_enter(p)) {
-		parser_leave(p);
+	if (!traceql_parser_enter(p)) {
+		traceql_parser_leave(p);
 		return NULL;
 	}
 	struct set_expr *left = parse_set_primary(p);
 	while (left != NULL && set_level(p->token.type) >= level) {
 		enum lex_type op = p->token.type;
-		struct set_expr *right = parser_advance(p) ? parse_set(p, set_level(op) + 1) : NULL;
+		struct set_expr *right = traceql_parser_advance(p) ? parse_set(p, set_level(op) + 1) : NULL;
 		left = right != NULL ? set_operation(p, op, left, right) : NULL;
 	}
-	parser_leave(p);
+	traceql_parser_leave(p);
 	return left;
 }
 
@@ -227,7 +227,7 @@ static const struct {
 static bool aggregate_word(const struct parser *p, enum aggregate *out)
 {
 	for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++) {
-		if (parser_word_is(p, aggregates[i].word)) {
+		if (traceql_parser_word_is(p, aggregates[i].word)) {
 			*out = aggregates[i].aggregate;
 			return true;
 		}
@@ -245,23 +245,23 @@ static bool label_from(struct parser *p, struct stage *s, uint32_t start, uint32
 /* (expression) of by() and the aggregates. */
 static bool parse_argument(struct parser *p, struct stage *s, uint32_t start)
 {
-	if (!parser_advance(p) || !parser_expect(p, LEX_LEFT_PAREN, "("))
+	if (!traceql_parser_advance(p) || !traceql_parser_expect(p, LEX_LEFT_PAREN, "("))
 		return false;
 	uint32_t at = p->token.start, end = p->token.end;
 	if (s->kind == STAGE_SCALAR && s->aggregate == AGGREGATE_COUNT)
-		return parser_expect(p, LEX_RIGHT_PAREN, ")") && label_from(p, s, start, end);
+		return traceql_parser_expect(p, LEX_RIGHT_PAREN, ")") && label_from(p, s, start, end);
 	s->expr = parse_expr(p);
 	end = p->token.end;
-	if (s->expr == NULL || !parser_expect(p, LEX_RIGHT_PAREN, ")"))
+	if (s->expr == NULL || !traceql_parser_expect(p, LEX_RIGHT_PAREN, ")"))
 		return false;
 	if (s->expr->reach == REACH_STATIC) {
-		parser_fail(p, at, -EINVAL, "this is the same for all spans: a field is wanted");
+		traceql_parser_fail(p, at, -EINVAL, "this is the same for all spans: a field is wanted");
 		return false;
 	}
 	uint8_t type = s->expr->type;
 	if (s->kind == STAGE_SCALAR && type != TYPE_ANY && type != TRACEQL_INT && type != TRACEQL_FLOAT &&
 	    type != TRACEQL_DURATION) {
-		parser_fail(p, at, -EINVAL, "this is no number");
+		traceql_parser_fail(p, at, -EINVAL, "this is no number");
 		return false;
 	}
 	plan_expr(p->q, s->expr);
@@ -273,8 +273,8 @@ static struct stage *new_stage(struct parser *p, enum stage_kind kind)
 	struct stage *s;
 
 	if (p->q->stage_count++ == TRACEQL_STAGES_MAX)
-		return parser_fail(p, p->token.start, -E2BIG, "over %d stages", TRACEQL_STAGES_MAX);
-	s = parser_room(p, sizeof *s);
+		return traceql_parser_fail(p, p->token.start, -E2BIG, "over %d stages", TRACEQL_STAGES_MAX);
+	s = traceql_parser_room(p, sizeof *s);
 	if (s != NULL)
 		s->kind = (uint8_t)kind;
 	return s;
@@ -292,20 +292,20 @@ static struct stage *parse_scalar_stage(struct parser *p, enum aggregate aggrega
 	uint32_t at = p->token.start;
 	enum lex_type op = p->token.type;
 	if (op >= LEX_ADD && op <= LEX_POW)
-		return parser_fail(p, at, -EINVAL, "reckoning with aggregates is not supported");
+		return traceql_parser_fail(p, at, -EINVAL, "reckoning with aggregates is not supported");
 	if (op < LEX_EQ || op > LEX_GE)
-		return parser_unexpected(p, "a comparison");
+		return traceql_parser_unexpected(p, "a comparison");
 	s->op = (uint8_t)op;
-	if (!parser_advance(p))
+	if (!traceql_parser_advance(p))
 		return NULL;
 	at = p->token.start;
 	if (aggregate_word(p, &(enum aggregate){0}))
-		return parser_fail(p, at, -EINVAL, "comparing aggregates with one another is not supported");
+		return traceql_parser_fail(p, at, -EINVAL, "comparing aggregates with one another is not supported");
 	if (!parse_scalar(p, &s->value))
 		return NULL;
 	enum traceql_type type = s->value.type;
 	if (type != TRACEQL_INT && type != TRACEQL_FLOAT && type != TRACEQL_DURATION)
-		return parser_fail(p, at, -EINVAL, "an aggregate is compared with a number");
+		return traceql_parser_fail(p, at, -EINVAL, "an aggregate is compared with a number");
 	return s;
 }
 
@@ -315,13 +315,13 @@ static struct stage *parse_select(struct parser *p)
 	struct stage *s = new_stage(p, STAGE_SELECT);
 	uint32_t field;
 
-	if (s == NULL || !parser_advance(p) || !parser_expect(p, LEX_LEFT_PAREN, "("))
+	if (s == NULL || !traceql_parser_advance(p) || !traceql_parser_expect(p, LEX_LEFT_PAREN, "("))
 		return NULL;
 	do {
 		if (!parse_field(p, &field))
 			return NULL;
-	} while (parser_accept(p, LEX_COMMA));
-	return p->code == 0 && parser_expect(p, LEX_RIGHT_PAREN, ") or ,") ? s : NULL;
+	} while (traceql_parser_accept(p, LEX_COMMA));
+	return p->code == 0 && traceql_parser_expect(p, LEX_RIGHT_PAREN, ") or ,") ? s : NULL;
 }
 
 static bool is_metrics_function(const struct parser *p)
@@ -332,7 +332,7 @@ static bool is_metrics_function(const struct parser *p)
 	    "bottomk",
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-		if (parser_word_is(p, functions[i]))
+		if (traceql_parser_word_is(p, functions[i]))
 			return true;
 	}
 	return false;
@@ -351,30 +351,31 @@ static struct stage *parse_stage(struct parser *p, bool first)
 	}
 	if (aggregate_word(p, &aggregate))
 		return parse_scalar_stage(p, aggregate);
-	if (parser_word_is(p, "by")) {
+	if (traceql_parser_word_is(p, "by")) {
 		s = new_stage(p, STAGE_BY);
 		return s != NULL && parse_argument(p, s, p->token.start) ? s : NULL;
 	}
-	if (parser_word_is(p, "coalesce") && !first) {
+	if (traceql_parser_word_is(p, "coalesce") && !first) {
 		s = new_stage(p, STAGE_COALESCE);
-		return s != NULL && parser_advance(p) && parser_expect(p, LEX_LEFT_PAREN, "(") &&
-		               parser_expect(p, LEX_RIGHT_PAREN, ")")
+		return s != NULL && traceql_parser_advance(p) && traceql_parser_expect(p, LEX_LEFT_PAREN, "(") &&
+		               traceql_parser_expect(p, LEX_RIGHT_PAREN, ")")
 		           ? s
 		           : NULL;
 	}
-	if (parser_word_is(p, "select"))
+	if (traceql_parser_word_is(p, "select"))
 		return parse_select(p);
 	if (is_metrics_function(p))
-		return parser_fail(p, p->token.start, -EINVAL, "metrics functions such as %.*s() are not supported",
-		                   SLICE_ARG(p->token.text));
-	return parser_unexpected(p, first ? "{" : "{, by(), select(), coalesce() or an aggregate");
+		return traceql_parser_fail(p, p->token.start, -EINVAL,
+		                           "metrics functions such as %.*s() are not supported",
+		                           SLICE_ARG(p->token.text));
+	return traceql_parser_unexpected(p, first ? "{" : "{, by(), select(), coalesce() or an aggregate");
 }
 
 static struct stage *parse_pipeline(struct parser *p)
 {
 	struct stage *first = parse_stage(p, true), *last = first;
 
-	while (last != NULL && parser_accept(p, LEX_PIPE)) {
+	while (last != NULL && traceql_parser_accept(p, LEX_PIPE)) {
 		last->next = parse_stage(p, false);
 		last = last->next;
 	}
@@ -386,15 +387,15 @@ static bool pass_hints(struct parser *p)
 {
 	struct traceql_value v;
 
-	while (parser_word_is(p, "with")) {
-		if (!parser_advance(p) || !parser_expect(p, LEX_LEFT_PAREN, "("))
+	while (traceql_parser_word_is(p, "with")) {
+		if (!traceql_parser_advance(p) || !traceql_parser_expect(p, LEX_LEFT_PAREN, "("))
 			return false;
 		do {
-			if (!parser_expect(p, LEX_WORD, "the name of a hint") || !parser_expect(p, LEX_EQ, "=") ||
-			    !parse_scalar(p, &v))
+			if (!traceql_parser_expect(p, LEX_WORD, "the name of a hint") ||
+			    !traceql_parser_expect(p, LEX_EQ, "=") || !parse_scalar(p, &v))
 				return false;
-		} while (parser_accept(p, LEX_COMMA));
-		if (p->code != 0 || !parser_expect(p, LEX_RIGHT_PAREN, ") or ,"))
+		} while (traceql_parser_accept(p, LEX_COMMA));
+		if (p->code != 0 || !traceql_parser_expect(p, LEX_RIGHT_PAREN, ") or ,"))
 			return false;
 	}
 	return true;
@@ -404,13 +405,13 @@ static bool parse_query(struct parser *p)
 {
 	struct set_expr *root = new_set(p, SET_PIPELINE, 0);
 
-	if (root == NULL || !parser_advance(p))
+	if (root == NULL || !traceql_parser_advance(p))
 		return false;
 	root->stages = parse_pipeline(p);
 	if (root->stages == NULL || !pass_hints(p))
 		return false;
 	if (p->token.type != LEX_END) {
-		parser_unexpected(p, "| or the end");
+		traceql_parser_unexpected(p, "| or the end");
 		return false;
 	}
 	p->q->root = root;
@@ -433,7 +434,7 @@ struct traceql_query *traceql_parse(struct slice text, struct error *err)
 	struct slice copy = arena_copy(&q->arena, text); /* names and strings lie in it */
 	p.lexer = (struct lexer_state){copy, &q->arena, 0};
 	if (copy.ptr == NULL)
-		parser_no_memory(&p);
+		traceql_parser_no_memory(&p);
 	if (p.code != 0 || !parse_query(&p)) {
 		traceql_free(q);
 		return NULL;

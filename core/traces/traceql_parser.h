@@ -13,26 +13,26 @@ struct parser {
 	uint32_t depth; /* of calls */
 };
 
-/* Notes what is wrong at a byte of the text, if nothing was yet. Always NULL, for `return parser_fail(…)`. */
-void *parser_fail(struct parser *p, uint32_t at, int code, const char *format, ...)
+/* Notes what is wrong at a byte of the text, if nothing was yet. Always NULL, for `return traceql_parser_fail(…)`. */
+void *traceql_parser_fail(struct parser *p, uint32_t at, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The token at hand is not what may stand there; `wanted` says what may. */
-void *parser_unexpected(struct parser *p, const char *wanted);
-void *parser_no_memory(struct parser *p);
+void *traceql_parser_unexpected(struct parser *p, const char *wanted);
+void *traceql_parser_no_memory(struct parser *p);
 /* To the next token. False: there is none that could be read. */
-bool parser_advance(struct parser *p);
+bool traceql_parser_advance(struct parser *p);
 /* Is the token at hand of that type? Then on to the next one. */
-bool parser_accept(struct parser *p, enum lex_type type);
+bool traceql_parser_accept(struct parser *p, enum lex_type type);
 /* The same, and anything else is an error. */
-bool parser_expect(struct parser *p, enum lex_type type, const char *what);
-/* One level more of what stands in one another; false: too many. parser_leave afterwards in any case. */
-bool parser_enter(struct parser *p);
-static inline void parser_leave(struct parser *p)
+bool traceql_parser_expect(struct parser *p, enum lex_type type, const char *what);
+/* One level more of what stands in one another; false: too many. traceql_parser_leave afterwards in any case. */
+bool traceql_parser_enter(struct parser *p);
+static inline void traceql_parser_leave(struct parser *p)
 {
 	p->depth--;
 }
-void *parser_room(struct parser *p, size_t size); /* zeroed; NULL: memory is out, noted */
-static inline bool parser_word_is(const struct parser *p, const char *word)
+void *traceql_parser_room(struct parser *p, size_t size); /* zeroed; NULL: memory is out, noted */
+static inline bool traceql_parser_word_is(const struct parser *p, const char *word)
 {
 	return p->token.type == LEX_WORD && slice_eq(p->token.text, slice_cstr(word));
 }

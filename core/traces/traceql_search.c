@@ -106,6 +106,12 @@ static int keep(struct search *s, struct traceql_result *r)
 	return 0;
 }
 
+/* Sets *err where a query was over TRACEQL_RUN_BYTES_MAX. -E2BIG. */
+static int too_large(struct error *err)
+{
+	return error_set(err, -E2BIG, "the query takes over %d MiB for one trace", TRACEQL_RUN_BYTES_MAX >> 20);
+}
+
 static int search_one(struct search *s, const struct trace *t)
 {
 	struct traceql_set *sets;
@@ -122,11 +128,11 @@ static int search_one(struct search *s, const struct trace *t)
 	s->out->inspected_bytes += t->size;
 	int code = traceql_run(s->state, t, &sets, &count);
 	if (code != 0 || count == 0)
-		return code == -E2BIG ? source_too_large(s->err) : code;
+		return code == -E2BIG ? too_large(s->err) : code;
 	struct traceql_result *r = result_new(s->state, t, sets, count, s->spans);
 	if (r != NULL)
 		return keep(s, r);
-	return s->state->code == -E2BIG ? source_too_large(s->err) : s->state->code != 0 ? s->state->code : -ENOMEM;
+	return s->state->code == -E2BIG ? too_large(s->err) : s->state->code != 0 ? s->state->code : -ENOMEM;
 }
 
 static int newest_first(const void *a, const void *b)

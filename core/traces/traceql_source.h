@@ -22,12 +22,6 @@ static inline bool source_overlaps(const struct trace *t, int64_t start_ns, int6
 	return end_ns == 0 || (t->start_ns <= end_ns && t->end_ns >= start_ns);
 }
 
-/* Sets *err where a query was over TRACEQL_RUN_BYTES_MAX. -E2BIG. */
-static inline int source_too_large(struct error *err)
-{
-	return error_set(err, -E2BIG, "the query takes over %d MiB for one trace", TRACEQL_RUN_BYTES_MAX >> 20);
-}
-
 /* A trace as an answer; NULL: memory is out. The caller's: result_free. */
 struct traceql_result *result_new(struct traceql_state *s, const struct trace *t, const struct traceql_set *sets,
                                   uint32_t count, uint32_t spans_per_set);

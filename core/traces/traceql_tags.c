@@ -136,6 +136,11 @@ static int walk_trace(struct walk *w, const struct trace *t, span_function *each
 		return code != 0 ? code : w->state->code;
 	}
 	code = traceql_run(w->state, t, &sets, &count);
+	if (code == -E2BIG) { /* an editor has use for what the others have */
+		*w->cut = true;
+		w->state->code = 0;
+		return 0;
+	}
 	for (uint32_t i = 0; i < count && code == 0; i++) {
 		for (uint32_t n = 0; n < sets[i].count && code == 0; n++)
 			code = each(ctx, t, sets[i].spans[n]);
@@ -390,8 +395,6 @@ int source_tag_values(struct trace_source *source, struct slice tag, const struc
 	if (code != 0)
 		return code;
 	code = find_values(&w, &f, out);
-	if (code == -E2BIG)
-		return source_too_large(err);
 	return code == -ENOMEM ? error_set(err, code, "memory is out") : code;
 }
 
