@@ -61,7 +61,8 @@ local function expect_models(wanted, m)
   for _, row in ipairs(wanted.models) do
     local which = { model = row.model, status = row.status }
     assert.equal(row.calls, sum(m, "spec_calls_total", which))
-    for kind, n in pairs { input = row.input, output = row.output, cached_input = row.cached, cache_write = row.written, reasoning = row.reasoning } do
+    local tokens = { input = row.input, output = row.output, cached_input = row.cached, cache_write = row.written, reasoning = row.reasoning }
+    for kind, n in pairs(tokens) do
       assert.equal(n, sum(m, "spec_tokens_total", { model = row.model, status = row.status, kind = kind }), kind)
     end
     assert.near(row.usd, sum(m, "agent_cost_usd_total", { model = row.model, user_id = wanted.user }), 1e-12)
