@@ -5,14 +5,33 @@ local price = require "prices"
 
 local normalise = {}
 
--- Who recognises a span, in this order.
+-- Who recognises a span, in this order; `names` and `marks` are gathered from them.
 local vocabulary = {
   conventions = {
     require "normalise.events", require "normalise.gen_ai", require "normalise.vercel", require "normalise.openinference",
     require "normalise.traceloop", require "normalise.gen_ai_next", require "normalise.gen_ai_136",
   },
 }
-vocabulary.names = fields.names(vocabulary.conventions)
+
+-- What is no attribute is not to be had by trace:has: a mark with such a field is always asked for.
+local OWN = { name = true, kind = true, status = true, status_message = true, ["scope.name"] = true, ["scope.version"] = true }
+
+local function gather()
+  local known = {}
+  vocabulary.names, vocabulary.marks, vocabulary.ask = fields.names(vocabulary.conventions), {}, false
+  for _, convention in ipairs(vocabulary.conventions) do
+    for _, mark in ipairs(not convention.counted and convention.marks or {}) do
+      for name in pairs(mark) do
+        vocabulary.ask = vocabulary.ask or OWN[name] or false
+        name = name:gsub("^resource%.", "")
+        if not known[name] then table.insert(vocabulary.marks, name) end
+        known[name] = true
+      end
+    end
+  end
+  table.sort(vocabulary.marks)
+end
+gather()
 
 --- Adds a convention; it goes before the others. See normalise/README.md for its fields.
 ---@param convention table
@@ -21,15 +40,23 @@ function normalise.use(convention)
     error("normalise.use wants a convention: a table with a function kind", 2)
   end
   table.insert(vocabulary.conventions, 1, convention)
-  vocabulary.names = fields.names(vocabulary.conventions)
+  gather()
+end
+
+local function any(trace, marks)
+  for _, mark in ipairs(marks) do
+    for _ in trace:find(mark) do return true end
+  end
+  return false
 end
 
 -- Most traces are of no agent: it is asked for what marks one, in C, before any span is looked at in Lua.
 local function of_agents(trace, events_too)
+  local marked = vocabulary.ask or trace:has(unpack(vocabulary.marks))
   for _, convention in ipairs(vocabulary.conventions) do
-    for _, mark in ipairs((events_too or not convention.counted) and convention.marks or {}) do
-      for _ in trace:find(mark) do return true end
-    end
+    local ask = marked
+    if convention.counted then ask = events_too end
+    if ask and convention.marks and any(trace, convention.marks) then return true end
   end
   return false
 end

@@ -92,7 +92,7 @@ static void answer_trace(struct query *q)
 	} else if (t == NULL) {
 		query_fail(q, QUERY_BAD_DATA, "trace not found");
 		q->status = 404;
-	} else if (memmem(accept.ptr, accept.len, "protobuf", 8) != NULL) {
+	} else if (accept.len > 0 && memmem(accept.ptr, accept.len, "protobuf", 8) != NULL) {
 		put_protobuf(q, t, wrapped);
 	} else {
 		put_json(q, t, wrapped);

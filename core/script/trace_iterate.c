@@ -44,6 +44,26 @@ static int trace_each_span(lua_State *L)
 	return 2;
 }
 
+/* The keys of a trace are one small table, so a trace without any costs some nanoseconds a name, however many spans it has. */
+static int trace_has(lua_State *L)
+{
+	const struct trace *t = trace_check_self(L, "has(name, …)");
+	int count = lua_gettop(L);
+	struct slice name;
+
+	for (int i = 2; i <= count; i++) {
+		if (lua_type(L, i) != LUA_TSTRING)
+			script_raise(L, "trace:has wants names of attributes, got %s", luaL_typename(L, i));
+		name.ptr = lua_tolstring(L, i, &name.len);
+		if (trace_find_key(t, name, trace_key_hash(name)) != TRACE_NONE) {
+			lua_pushboolean(L, true);
+			return 1;
+		}
+	}
+	lua_pushboolean(L, false);
+	return 1;
+}
+
 static int next_on_path(lua_State *L)
 {
 	lua_settop(L, 2);
@@ -311,11 +331,9 @@ static int span_annotate(lua_State *L)
 	return 0;
 }
 
-const luaL_Reg trace_methods[] = {{"spans", trace_each_span},
-                                  {"find", trace_find},
-                                  {"inherit", trace_inherit},
-                                  {"critical_path", trace_on_path},
-                                  {NULL, NULL}};
+const luaL_Reg trace_methods[] = {
+    {"spans", trace_each_span},       {"find", trace_find}, {"has", trace_has}, {"inherit", trace_inherit},
+    {"critical_path", trace_on_path}, {NULL, NULL}};
 
 const luaL_Reg trace_span_methods[] = {
     {"parent", span_parent},         {"children", span_children}, {"events", span_events},     {"links", span_links},

@@ -234,6 +234,16 @@ describe("a convention", function()
     assert.equal("42", s.emitted[1].user_id)
     assert.has_error(function() normalise.use { name = "no kind" } end)
   end)
+
+  it("may be known by what is no attribute of a span", function()
+    for _, mark in ipairs { { ["scope.name"] = "acme" }, { name = "llm" }, { ["resource.acme.app"] = true } } do
+      local s = script.load()
+      local normalise = s.env.require "normalise"
+      normalise.use { name = "acme", marks = { mark }, kind = function(span) return span.name == "llm" and "model" or nil end }
+      normalise.run(trace.new { { name = "llm", scope = { name = "acme" }, resource = { ["acme.app"] = true } } })
+      assert.equal(1, #s.emitted)
+    end
+  end)
 end)
 
 describe("a call", function()

@@ -63,6 +63,18 @@ function Trace:spans() end
 ---@return fun(): TraceSpan?
 function Trace:find(values) end
 
+--- Does anything in the trace have an attribute of one of these names: a span, its resource or scope, an event, a link? It costs next to nothing, whatever the number of spans:
+--- ask it first where most traces are not for you.
+---
+--- Errors: a name that is no string.
+---
+--- ```lua
+--- if not trace:has("db.system", "db.system.name") then return end
+--- ```
+---@param ... string
+---@return boolean
+function Trace:has(...) end
+
 --- The attribute of the span, else of its nearest ancestor that has it, else of its resource; `nil`.
 ---
 --- Errors: no span of this trace; no name.

@@ -67,6 +67,19 @@ function trace_methods:find(wanted)
   return iterate(found)
 end
 
+function trace_methods:has(...)
+  for _, name in ipairs { ... } do
+    for _, span in ipairs(self.list) do
+      local data = rawget(span, "data")
+      if data.attributes[name] ~= nil or data.resource[name] ~= nil then return true end
+      for _, event in ipairs(data.events) do
+        if event.attributes and event.attributes[name] ~= nil then return true end
+      end
+    end
+  end
+  return false
+end
+
 function trace_methods.inherit(_, span, name)
   local at = span
   while at do

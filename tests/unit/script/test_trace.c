@@ -104,6 +104,15 @@ static void spans_are_found_by_their_values(void **state)
 	      "2,4; 2; 2,3,4; 1; 2; 3; 1,2,3,4; 4; 3; ; 2; ; 4; 1,2,3;");
 }
 
+static void a_trace_says_which_attributes_it_has(void **state)
+{
+	(void)state;
+	tells("put(trace:has('op'), trace:has('none', 'user.id'), trace:has('none', 'op2'), trace:has(), "
+	      "trace:has('service.name'),\n"
+	      "  pcall(trace.has, trace, 5) == false, pcall(trace.has, trace.root, 'op') == false)",
+	      "true true false false true true true");
+}
+
 static void attributes_are_inherited(void **state)
 {
 	(void)state;
@@ -566,6 +575,7 @@ int main(void)
 	    cmocka_unit_test(a_field_goes_before_an_attribute_which_get_reaches),
 	    cmocka_unit_test(the_tree_is_walked),
 	    cmocka_unit_test(spans_are_found_by_their_values),
+	    cmocka_unit_test(a_trace_says_which_attributes_it_has),
 	    cmocka_unit_test(attributes_are_inherited),
 	    cmocka_unit_test(lists_maps_events_and_links_are_tables),
 	    cmocka_unit_test(the_critical_path_leads_from_the_root),
