@@ -9,6 +9,7 @@ build=(gcc g++ make cmake ninja-build pkg-config
 	libcurl4-openssl-dev
 	libcmocka-dev libprotobuf-c-dev protobuf-c-compiler) # CMake configures the unit tests in every build
 tests=(luajit lua-busted lua-check lua-socket lua-cjson curl openssl clang clang-format clang-tidy libclang-rt-14-dev prometheus)
+command -v npm >/dev/null || tests+=(nodejs npm) # specs run real SDKs; Node.js of another source brings its own npm
 benches=(victoria-metrics)
 
 # What a package is looked for by where there is no dpkg.
