@@ -2,7 +2,8 @@
  *
  * Arming from another thread is what LuaJIT allows of lua_sethook: it stores a few words and swaps entries of the dispatch table, which
  * the interpreter reads at each instruction. (20,000 random interrupts of that kind, none missed.) With the JIT compiler on, a compiled loop
- * would not look; it is off in all states.
+ * would not look; it is off in all states. But the runner changes bits of the same word when it enters and leaves a hook and when an error
+ * is caught, so that what is armed in that moment can be lost: it is armed again at each look until the call has returned.
  *
  * The hook stays until the call has returned to C. Taken away earlier, a loop around pcall would go on. */
 #include "script/watch.h"
@@ -89,12 +90,11 @@ static void look_at(struct watchdog *w, struct watch *watch)
 	int64_t spent = cpu - watch->seen_cpu_ns;
 	if (spent < watch->limit_ns)
 		return;
-	if (atomic_load(&watch->stopped) != call) {
+	if (atomic_load(&watch->stopped) != call)
 		watch->late_cpu_ns = cpu;
-		arm(watch, call);
-	} else if (watch->backstop && spent >= watch->limit_ns + BACKSTOP_NS) {
+	else if (watch->backstop && spent >= watch->limit_ns + BACKSTOP_NS)
 		give_up(w, watch);
-	}
+	arm(watch, call);
 }
 
 static void *run(void *arg)
