@@ -99,7 +99,8 @@ static void pad(struct buf *out, const struct verb *v, struct slice s, bool numb
 	for (size_t i = 0; i < missing && !v->minus; i++)
 		buf_byte(out, zeros ? '0' : ' ');
 	size_t from = zeros && number ? sign : 0;
-	buf_append(out, s.ptr + from, s.len - from);
+	if (s.len > from) /* of an empty text the address may be NULL, and NULL + 0 is not defined */
+		buf_append(out, s.ptr + from, s.len - from);
 	for (size_t i = 0; i < missing && v->minus; i++)
 		buf_byte(out, ' ');
 }

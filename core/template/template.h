@@ -109,9 +109,10 @@ static inline struct template_value template_float(double v)
 {
 	return (struct template_value){.type = TEMPLATE_FLOAT, .number = v};
 }
+/* The text's address is never NULL: functions reckon with it. */
 static inline struct template_value template_string(struct slice s)
 {
-	return (struct template_value){.type = TEMPLATE_STRING, .text = s};
+	return (struct template_value){.type = TEMPLATE_STRING, .text = s.ptr != NULL ? s : SLICE("")};
 }
 static inline struct template_value template_list(const struct template_value *items, uint32_t count)
 {
