@@ -132,7 +132,9 @@ int rules_group_evaluate(struct rules_group *g, int64_t at_ms, const struct rule
 /* The group is no more: gives all its series a stale marker. */
 int rules_group_end(struct rules_group *g, int64_t at_ms, const struct rules_env *env);
 
+/* What it was made of. */
 const struct rule_group *rules_group_of(const struct rules_group *g);
+/* How the last evaluation of a rule ended, by its place in the group. Good until the next one. */
 const struct rule_health *rules_group_health(const struct rules_group *g, uint32_t rule);
 /* The alerts of a rule, resolved ones among them, in the order in which they were found. */
 const struct alert *rules_group_alerts(const struct rules_group *g, uint32_t rule, uint32_t *count);
@@ -171,6 +173,7 @@ struct rules;
 
 /* Reads the files. NULL with a sentence that names file and line, of the first thing that is wrong. What the options point to outlives it. */
 struct rules *rules_new(const struct rules_options *options, struct error *err);
+/* Starts the thread. 0, or a negative errno with a sentence. */
 int rules_start(struct rules *r, struct error *err);
 /* Ends the evaluation at work, and the thread. */
 void rules_stop(struct rules *r);

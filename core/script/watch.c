@@ -1,9 +1,9 @@
 /* See watch.h.
  *
  * Arming from another thread is what LuaJIT allows of lua_sethook: it stores a few words and swaps entries of the dispatch table, which
- * the interpreter reads at each instruction. (20,000 random interrupts of that kind, none missed.) With the JIT compiler on, a compiled loop
- * would not look; it is off in all states. But the runner changes bits of the same word when it enters and leaves a hook and when an error
- * is caught, so that what is armed in that moment can be lost: it is armed again at each look until the call has returned.
+ * the interpreter reads at each instruction. With the JIT compiler on, a compiled loop would not look; it is off in all states. The runner changes
+ * bits of the same word when it enters and leaves a hook and when an error is caught, so that what is armed in that moment is lost (one in a
+ * thousand calls that loop around pcall; of 20,000 others none): it is armed again at each look until the call has returned.
  *
  * The hook stays until the call has returned to C. Taken away earlier, a loop around pcall would go on. */
 #include "script/watch.h"

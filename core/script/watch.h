@@ -2,7 +2,7 @@
  *
  * A runner (the engine thread, a thread that loads) has a struct watch. Around each script it says begin and end; for each call it only
  * counts `call` up, so that a call costs no clock reading. The watchdog notes when it saw a number first; when the runner's thread has then spent
- * the limit in CPU time on the same number, it arms a count hook in the state that raises at every instruction. What counts is CPU
+ * the limit in CPU time on the same number, it arms a count hook in the state that raises at every instruction, and again at each look until the call has returned. What counts is CPU
  * time, so that a machine that is paused or overloaded cuts nobody off.
  *
  * Should a call not end even so (a C function that does not return: there is none that we know of), the watchdog writes the script and

@@ -78,6 +78,7 @@ int traces_refill_end(struct traces *t);
 
 /* A copy of the trace, closed or open, with all spans that are here; NULL: there is none, or memory is out (*code -ENOENT or -ENOMEM). The caller's: trace_free. */
 struct trace *traces_get(struct traces *t, const uint8_t id[16], int *code);
+/* NULL is allowed. */
 void trace_free(struct trace *trace);
 
 /* All traces of one moment, or nearly: open ones are copied when the view comes to them. */
